@@ -1,0 +1,138 @@
+package auth
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// A chapAuthenticator challenges, judges the Response and remembers what it
+// said: a Response to a challenge already judged gets the same answer again
+// (RFC 1994, section 4.2), else a lost Success would hang the peer.
+type chapAuthenticator struct {
+	AuthenticatorConfig
+	unprintable
+	alg       algorithm
+	id        byte
+	challenge []byte
+	sent      []byte // the Challenge packet, repeated as it is
+	transmits int
+	keyed     bool   // the keys were handed out
+	reply     []byte // the Success or Failure once judged
+	end       Output // the standing once judged; without packet and keys
+}
+
+func newCHAPAuthenticator(alg algorithm, c AuthenticatorConfig) *chapAuthenticator {
+	return &chapAuthenticator{AuthenticatorConfig: c, alg: alg}
+}
+
+func (a *chapAuthenticator) Protocol() uint16 { return protocolCHAP }
+
+// Start sends a new challenge under a new identifier. After a Success it may be
+// called again, to challenge anew; what was said before is then void.
+func (a *chapAuthenticator) Start() Output {
+	seed, err := random(a.Rand, 1+challengeSize)
+	if err != nil {
+		return a.settle(Output{Verdict: Failure, Reason: "no random challenge: " + err.Error()})
+	}
+	if a.sent == nil {
+		a.id = seed[0]
+	} else {
+		a.id++
+	}
+	a.challenge = seed[1 : 1+challengeSize]
+	v := chapValue{value: a.challenge, name: []byte(a.Name)}
+	a.sent = packet{chapChallenge, a.id, v.encode()}.encode()
+	a.transmits, a.reply, a.end = 1, nil, Output{}
+	return Output{Send: a.sent, Wait: retryInterval}
+}
+
+// Timeout repeats the challenge. It is the same one, under the same identifier,
+// so that a Response that took longer than our patience still counts.
+func (a *chapAuthenticator) Timeout() Output {
+	if a.end.Verdict != Pending {
+		return a.end
+	}
+	if a.transmits >= maxTransmits {
+		return a.settle(Output{Verdict: Failure,
+			Reason: fmt.Sprintf("peer did not answer %d %s challenges", a.transmits, a.alg.protocol())})
+	}
+	a.transmits++
+	return Output{Send: a.sent, Wait: retryInterval}
+}
+
+func (a *chapAuthenticator) Receive(pkt []byte) Output {
+	p, ok := parsePacket(pkt)
+	switch {
+	case !ok:
+		return a.drop(DropMalformed)
+	case p.code != chapResponse:
+		return a.drop(DropUnexpectedCode)
+	case a.sent == nil || p.id != a.id:
+		return a.drop(DropWrongIdentifier)
+	case a.reply != nil:
+		out := a.end
+		out.Send = a.reply
+		return out
+	case a.end.Verdict != Pending:
+		return a.drop(DropUnexpectedCode) // we gave up without a word
+	}
+	v, ok := parseCHAPValue(p.data)
+	if !ok {
+		return a.drop(DropMalformed)
+	}
+	return a.judge(v)
+}
+
+// judge answers the first Response to the challenge that stands.
+func (a *chapAuthenticator) judge(v chapValue) Output {
+	if want := a.alg.responseSize(); len(v.value) != want {
+		return a.settle(Output{Verdict: Failure, // and not a word to the peer
+			Reason: fmt.Sprintf("peer's %s response has %d octets instead of %d", a.alg.protocol(), len(v.value), want)})
+	}
+	name := string(v.name)
+	key, known := find(a.AuthenticatorConfig, name)
+	got := a.alg.judge(question{a.id, a.challenge, name, key}, v.value)
+	switch {
+	case isOurs(a.AuthenticatorConfig, name):
+		return a.refuse("peer answered with our own name " + quote(v.name))
+	case !known:
+		return a.refuse("no such name: " + quote(v.name))
+	case !got.right:
+		return a.refuse("wrong secret for name " + quote(v.name))
+	}
+	a.reply = packet{chapSuccess, a.id, []byte(got.text)}.encode()
+	out := a.settle(Output{Verdict: Success, Name: name})
+	out.Send = a.reply
+	if !a.keyed {
+		out.Keys, a.keyed = got.keys, true
+	}
+	return out
+}
+
+// refuse tells the peer the same for every reason; reason is for our side.
+func (a *chapAuthenticator) refuse(reason string) Output {
+	out := a.settle(Output{Verdict: Failure, Reason: reason})
+	text, err := a.alg.failureText(a.Rand)
+	if err != nil {
+		return out // LCP will tell the peer
+	}
+	a.reply = packet{chapFailure, a.id, []byte(text)}.encode()
+	out.Send = a.reply
+	return out
+}
+
+func (a *chapAuthenticator) settle(end Output) Output {
+	a.end = end
+	return end
+}
+
+func (a *chapAuthenticator) drop(why Drop) Output {
+	out := a.end
+	out.Drop = why
+	return out
+}
+
+// asked reports whether challenge is the one that stands.
+func (a *chapAuthenticator) asked(challenge []byte) bool {
+	return len(challenge) > 0 && bytes.Equal(challenge, a.challenge)
+}
