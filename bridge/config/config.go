@@ -1,0 +1,292 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"sitebridge/internal/secret"
+	"sitebridge/ipx"
+	"sitebridge/ppp/auth"
+)
+
+// A Config is a checked configuration. It is read only: several goroutines may
+// share it.
+type Config struct {
+	Path     string   // of the file, as given
+	Files    []string // all that were read for it: the file itself, then the included ones; not the secrets
+	Daemon   Daemon
+	Listen   Listen
+	LANs     []*LAN     // by name
+	Segments []*Segment // by name
+	Sites    []*Site    // by name
+}
+
+// A Daemon is what concerns the whole daemon.
+type Daemon struct {
+	Name   string           // our name to every peer
+	Listen []netip.AddrPort // where calls are answered: IPv4; empty: we only dial
+	Status string           // path of the control socket
+	// InternalNetwork is our IPX network number inside; 0: we have none.
+	InternalNetwork ipx.Network
+}
+
+// A Listen is what all answering sites have in common. Until a caller has proved
+// its name we do not know which site it is.
+type Listen struct {
+	// Methods is the union of what the answering sites allow, strongest first.
+	// After authentication the method must also be in the site's own list.
+	Methods []auth.Method
+}
+
+// A LAN is a wire that speaks IPX: exactly one of Interface and TAP is set.
+type LAN struct {
+	Name      string
+	Interface string // an Ethernet interface that exists
+	TAP       string // an interface that we make, for virtual machines
+	// Frames are the frame types that are routed, in the order of
+	// ipx.Encapsulation. Those that a Segment bridges are not among them.
+	Frames []Frame
+}
+
+// Device is the name of the interface, whichever it is.
+func (l *LAN) Device() string {
+	if l.TAP != "" {
+		return l.TAP
+	}
+	return l.Interface
+}
+
+// A Frame is one frame type on a LAN: a routed network of its own.
+type Frame struct {
+	Encapsulation ipx.Encapsulation
+	Network       ipx.Network // 0 when Learn
+	Learn         bool        // take the number that servers on the wire use
+}
+
+// A Segment is one IPX network number on wires of several sites: bridge mode.
+type Segment struct {
+	Name    string
+	Network ipx.Network // 0 is allowed: stations that know no number
+	LANs    []SegmentLAN
+	Sites   []string // whose links belong to the segment
+	// StationLimit bounds the stations that are learned on one port.
+	StationLimit int
+	// Ageing is how long a silent station stays known.
+	Ageing time.Duration
+}
+
+// A SegmentLAN is the part of a Segment that is on one of our wires.
+type SegmentLAN struct {
+	LAN *LAN
+	// Frames are the frame types that belong to the segment there. The first one
+	// is spoken as long as no station is known.
+	Frames []ipx.Encapsulation
+}
+
+// A Site is one peer and the tunnel to it.
+type Site struct {
+	Name   string
+	Dial   []Endpoint // tried in turn; empty: we wait for its call
+	Answer bool       // whether we take its calls
+	Source Source     // what our own packets of the tunnel leave from
+	Device string     // the name of the TUN interface
+	// Required are the network protocols that must be up for the site to count
+	// as up. Never empty.
+	Required []Protocol
+	Echo     Echo
+	Reorder  Reorder
+	MTU      int // of IP in the tunnel; 0: worked out from the path
+	Auth     Auth
+	Policy   Policy
+	IP       *IP  // nil: no IP in the tunnel
+	IPX      *IPX // nil: no IPX in the tunnel
+	// Segment is the segment whose packets cross the link; nil: IPX is routed.
+	// IPX is then not nil, and says nothing about routes.
+	Segment *Segment
+}
+
+// Runs reports whether the site's link negotiates p.
+func (s *Site) Runs(p Protocol) bool {
+	switch p {
+	case ProtocolIP:
+		return s.IP != nil
+	case ProtocolIPv6:
+		return s.IP != nil && s.IP.IPv6
+	case ProtocolIPX:
+		return s.IPX != nil
+	}
+	return false
+}
+
+// An Endpoint is where a peer answers PPTP. The host is resolved anew for each
+// dial.
+type Endpoint struct {
+	Host string // a name or an IPv4 address
+	Port uint16
+}
+
+func (e Endpoint) String() string { return net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port))) }
+
+// A Source binds a site to one uplink: at most one of the two is set, none lets
+// the kernel choose.
+type Source struct {
+	Address   netip.Addr
+	Interface string
+}
+
+// A Protocol is a network protocol by the word of the configuration.
+type Protocol string
+
+// The protocols that Required may list.
+const (
+	ProtocolIP   Protocol = "ip" // version 4
+	ProtocolIPv6 Protocol = "ipv6"
+	ProtocolIPX  Protocol = "ipx"
+)
+
+// An Echo is how a silent peer is found out. Control and LCP echoes are sent only
+// while nothing arrives.
+type Echo struct {
+	Interval time.Duration
+	Failures int  // unanswered in a row, until the tunnel counts as lost
+	LCP      bool // false: only the control connection is probed
+}
+
+// A Reorder bounds how GRE packets that arrived early are held back.
+type Reorder struct {
+	Packets int // 0: none is held back
+	Time    time.Duration
+}
+
+// An Auth is who proves what to whom. The dialler proves itself with SecretOut;
+// the answerer asks for SecretIn. With PAP and CHAP both directions that have a
+// secret are asked.
+type Auth struct {
+	Methods   []auth.Method // strongest first; never empty
+	Name      string        // our own name there
+	PeerName  string        // the name that the peer must prove
+	SecretOut secret.Secret // empty: none
+	SecretIn  secret.Secret // empty: none
+}
+
+// Allows reports whether the site allows m.
+func (a Auth) Allows(m auth.Method) bool {
+	for _, allowed := range a.Methods {
+		if allowed == m {
+			return true
+		}
+	}
+	return false
+}
+
+// A Policy says how much the link is protected.
+type Policy string
+
+// PolicyDisabled: nothing is encrypted. It is the only one in this version.
+const PolicyDisabled Policy = "disabled"
+
+// An AddressMode says where our own IPv4 address in the tunnel comes from.
+type AddressMode uint8
+
+// The modes.
+const (
+	Unnumbered AddressMode = iota // the link has no addresses of its own
+	FromPeer                      // the peer assigns it
+	Static                        // IP.Address
+)
+
+func (m AddressMode) String() string {
+	switch m {
+	case Unnumbered:
+		return "unnumbered"
+	case FromPeer:
+		return "from-peer"
+	}
+	return "static"
+}
+
+// An IP is the network layer for IPv4 and IPv6 of a site.
+type IP struct {
+	Mode    AddressMode
+	Address netip.Addr // ours; set when Mode is Static
+	// Peer is the peer's address; Pool is what it gets one from. At most one is
+	// set; with none the peer says which address it has.
+	Peer   netip.Addr
+	Pool   netip.Prefix
+	Routes []netip.Prefix // what is behind the peer: nothing else is accepted from it; IPv4 and IPv6
+	Metric uint32         // of its routes
+	DNS    []netip.Addr   // told to a peer that asks; at most two, as IPCP has it
+	NBNS   []netip.Addr   // the same for NetBIOS name servers
+	IPv6   bool           // whether IPv6 runs: link-local addresses, by IPV6CP
+}
+
+// An IPX is the network layer for IPX of a site.
+type IPX struct {
+	Network     ipx.Network   // of the link itself; 0: unnumbered
+	Routes      []IPXRoute    // what is behind the peer: nothing else is accepted from it
+	Services    []IPXService  // told to our LANs as if the peer had announced them
+	Hold        time.Duration // how long its networks stay known after it was lost
+	Workstation bool          // the peer is one host, which gets a node number
+}
+
+// An IPXRoute is a network behind the peer.
+type IPXRoute struct {
+	Network ipx.Network
+	Hops    uint8
+	Ticks   uint16
+}
+
+// An IPXService is a server behind the peer.
+type IPXService struct {
+	Type    uint16
+	Name    string // upper case, at most 47 octets
+	Address ipx.Addr
+	Hops    uint8
+}
+
+// Site finds a site by its name; nil: there is none.
+func (c *Config) Site(name string) *Site {
+	for _, s := range c.Sites {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// Caller finds the answering site whose peer proves itself by name; nil: there
+// is none.
+func (c *Config) Caller(name string) *Site {
+	for _, s := range c.Sites {
+		if s.Answer && s.Auth.PeerName == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// LAN finds a LAN by its name; nil: there is none.
+func (c *Config) LAN(name string) *LAN {
+	for _, l := range c.LANs {
+		if l.Name == name {
+			return l
+		}
+	}
+	return nil
+}
+
+// OwnNames lists the names under which we prove ourselves, each once. A peer
+// that answers under one of them sends us our own words back.
+func (c *Config) OwnNames() []string {
+	names := []string{c.Daemon.Name}
+	seen := map[string]bool{c.Daemon.Name: true}
+	for _, s := range c.Sites {
+		if !seen[s.Auth.Name] {
+			seen[s.Auth.Name] = true
+			names = append(names, s.Auth.Name)
+		}
+	}
+	return names
+}
