@@ -1,0 +1,151 @@
+package ppp
+
+import (
+	"time"
+
+	"sitebridge/ppp/auth"
+)
+
+// lastWord is how long a peer that failed to prove itself has for hearing so,
+// and for asking again, before the link goes down.
+const lastWord = time.Second
+
+// A proof is one direction of authentication. The nil proof is one that was not
+// agreed on.
+type proof struct {
+	auth.Exchange
+	method   auth.Method
+	verdict  auth.Verdict
+	name     string    // that the peer proved
+	deadline time.Time // of the Exchange's timer
+	last     []byte    // what we sent last
+}
+
+func (p *proof) due() time.Time {
+	if p == nil {
+		return time.Time{}
+	}
+	return p.deadline
+}
+
+// done reports whether nothing is left to prove.
+func (p *proof) done() bool { return p == nil || p.verdict == auth.Success }
+
+// speaks reports whether p was agreed on, with protocol.
+func (p *proof) speaks(protocol uint16) bool { return p != nil && p.Protocol() == protocol }
+
+// authenticate starts the directions that were agreed on. They run side by side
+// (RFC 1661, section 3.5), and live as long as LCP is open: a verdict that was
+// lost is repeated, and the peer may challenge us again.
+func (r *run) authenticate() {
+	r.authDeadline = time.Now().Add(r.cfg.AuthTimeout)
+	if m := r.ours.Auth; m != 0 {
+		r.asked = &proof{Exchange: auth.NewAuthenticator(m, r.cfg.Authenticator), method: m}
+	}
+	if m := r.theirs.Auth; m != 0 {
+		c := r.cfg.Peer
+		if r.asked != nil {
+			c.Outstanding = auth.Outstanding(r.asked.Exchange)
+		}
+		r.proving = &proof{Exchange: auth.NewPeer(m, c), method: m}
+	}
+	for _, p := range []*proof{r.asked, r.proving} {
+		if p != nil {
+			r.judged(p, p.Start())
+		}
+	}
+}
+
+func (r *run) stopAuth() {
+	r.asked, r.proving, r.authDeadline = nil, nil, time.Time{}
+}
+
+// receiveAuth hands a packet to the direction that it belongs to. A protocol
+// that was not agreed on is dropped whole.
+func (r *run) receiveAuth(protocol uint16, pkt []byte) {
+	p := r.proving
+	if !p.speaks(protocol) || r.asked.speaks(protocol) && auth.ToAuthenticator(protocol, pkt) {
+		p = r.asked
+	}
+	if !p.speaks(protocol) {
+		r.counters.authNotAgreed.Add(1)
+		return
+	}
+	r.judged(p, p.Receive(pkt))
+}
+
+func (r *run) expireAuth(now time.Time) {
+	for _, p := range []*proof{r.asked, r.proving} {
+		if passed(p.due(), now) {
+			p.deadline = time.Time{}
+			r.judged(p, p.Timeout())
+		}
+	}
+	if passed(r.authDeadline, now) {
+		r.authDeadline = time.Time{}
+		r.end(r.authTooLong())
+	}
+}
+
+func (r *run) authTooLong() *End {
+	if !r.asked.done() {
+		return ended(AuthTimeout, "peer did not finish to prove itself with %v in %v", r.asked.method, r.cfg.AuthTimeout)
+	}
+	return ended(AuthTimeout, "peer did not finish to judge our proof with %v in %v", r.proving.method, r.cfg.AuthTimeout)
+}
+
+// judged does what a step of p asks for.
+func (r *run) judged(p *proof, out auth.Output) {
+	if out.Send != nil {
+		p.last = append(p.last[:0], out.Send...)
+		r.send(p.Protocol(), out.Send)
+	}
+	if out.Drop != "" {
+		r.counters.authIgnored.Add(1)
+	}
+	if out.Wait > 0 {
+		p.deadline = time.Now().Add(out.Wait)
+	}
+	p.verdict = out.Verdict
+	switch out.Verdict {
+	case auth.Success:
+		p.deadline = time.Time{}
+		p.name = out.Name
+	case auth.Failure:
+		p.deadline = time.Time{}
+		r.failed(p, out.Reason)
+	}
+}
+
+// remind says our last word again when the peer has gone on to the network phase
+// while we wait for its verdict on us: that was lost, CHAP repeats it only for a
+// repeated Response (RFC 1994, section 4.2), and the peer would take our silence
+// for a dead line.
+func (r *run) remind() {
+	if p := r.proving; p != nil && p.verdict == auth.Pending && p.last != nil && r.reminders.allow(time.Now()) {
+		r.send(p.Protocol(), p.last)
+	}
+}
+
+// failed ends the link. A peer that was refused hears it before that.
+func (r *run) failed(p *proof, reason string) {
+	if p == r.proving {
+		r.end(ended(AuthFailed, "authentication with %v failed: %s", p.method, reason))
+		return
+	}
+	if r.ending == nil {
+		r.linger = time.Now().Add(lastWord)
+	}
+	r.end(ended(PeerNotProved, "peer did not prove itself with %v: %s", p.method, reason))
+}
+
+// proved reports whether the phase is over.
+func (r *run) proved() bool { return r.asked.done() && r.proving.done() }
+
+// proven returns whom the peer proved to be.
+func (r *run) proven() Identity {
+	if r.asked == nil {
+		return Identity{}
+	}
+	return Identity{Name: r.asked.name, Method: r.asked.method, Proved: true}
+}

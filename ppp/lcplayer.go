@@ -1,0 +1,150 @@
+package ppp
+
+import (
+	"encoding/binary"
+	"slices"
+	"strconv"
+	"time"
+
+	"sitebridge/ppp/fsm"
+)
+
+// An lcpLayer joins the options of LCP to the link: what its coming up and going
+// down mean for the phase, and its codes beyond those of all protocols.
+type lcpLayer struct {
+	*lcp
+	r *run
+}
+
+// Up takes what was agreed. A link that would leave somebody unproved who must
+// be proved does not come up.
+func (y lcpLayer) Up() error {
+	switch c := &y.r.cfg; {
+	case c.MustProve && y.theirs.Auth == 0:
+		return ended(PeerNotProved, "peer did not ask us to prove ourselves with %s, and so it did not prove itself", words(c.Prove))
+	case len(c.Ask) > 0 && y.ours.Auth == 0:
+		return ended(PeerNotProved, "peer did not agree to prove itself with %s", words(c.Ask))
+	}
+	y.r.lowerUp(y.ours, y.theirs)
+	return nil
+}
+
+// Down: LCP is negotiated again, or it is over. All above begins anew.
+func (y lcpLayer) Down() { y.r.lowerDown() }
+
+// lowerUp is LCP opened.
+func (r *run) lowerUp(ours, theirs Options) {
+	r.ours, r.theirs = ours, theirs
+	r.framing = framing{acfc: theirs.ACFC, pfc: theirs.PFC}
+	r.goodbye = nil
+	r.changed = true
+	r.publishView()
+}
+
+// lowerDown takes down all that stands on LCP.
+func (r *run) lowerDown() {
+	layers := r.layers
+	r.layers, r.required = nil, nil
+	r.watch = watch{}
+	r.stopAuth()
+	r.ours, r.theirs, r.framing = Options{}, Options{}, framing{}
+	r.phase, r.changed = PhaseEstablish, true
+	r.publishView() // first: no packet passes a layer that is going down
+	for _, y := range layers {
+		y.machine.LowerDown()
+	}
+}
+
+// The codes that only LCP has (RFC 1661, section 5; RFC 1570, section 2).
+const (
+	codeProtocolReject fsm.Code = 8
+	codeEchoRequest    fsm.Code = 9
+	codeEchoReply      fsm.Code = 10
+	codeDiscardRequest fsm.Code = 11
+	codeIdentification fsm.Code = 12
+	codeTimeRemaining  fsm.Code = 13
+)
+
+// magicLen is the length of the magic number that begins most of them.
+const magicLen = 4
+
+// receiveLCP takes an LCP packet in any phase.
+func (r *run) receiveLCP(pkt []byte) {
+	p, err := fsm.ParsePacket(pkt)
+	if err == nil && p.Code != codeEchoReply {
+		r.hear(time.Now()) // a reply must first show that it is not our own
+	}
+	if err == nil && p.Code == fsm.TerminateRequest {
+		text := string(p.Data[:min(len(p.Data), maxText)])
+		r.goodbye = &text
+	}
+	r.lcp.Receive(pkt)
+}
+
+// ReceiveExtra takes the packets that only LCP has.
+func (y lcpLayer) ReceiveExtra(code fsm.Code, id byte, data []byte) (known bool) {
+	r := y.r
+	switch code {
+	case codeProtocolReject:
+		r.receiveProtocolReject(data)
+	case codeEchoRequest:
+		r.receiveEchoRequest(id, data)
+	case codeEchoReply:
+		r.receiveEchoReply(id, data)
+	case codeDiscardRequest:
+		r.counters.discarded.Add(1)
+	case codeIdentification:
+		r.receiveIdentification(data)
+	case codeTimeRemaining:
+		r.receiveTimeRemaining(data)
+	default:
+		return false
+	}
+	return true
+}
+
+// sendLCP sends a packet that no automaton sends, cut to the peer's MRU.
+func (r *run) sendLCP(code fsm.Code, id byte, data []byte) {
+	data = data[:min(len(data), r.PeerMRU()-fsm.HeaderLen)]
+	r.send(protocolLCP, fsm.AppendPacket(nil, fsm.Packet{Code: code, ID: id, Data: data}))
+}
+
+func (r *run) nextID() byte {
+	r.id++
+	return r.id
+}
+
+const (
+	maxText  = 128 // octets of a peer's words that are kept
+	maxTexts = 4   // Identifications that are kept: Windows sends two
+)
+
+// receiveIdentification keeps what the peer says it is (RFC 1570, section 2.1).
+func (r *run) receiveIdentification(data []byte) {
+	if len(data) < magicLen {
+		r.counters.malformed.Add(1)
+		return
+	}
+	text := data[magicLen:]
+	said := escape(text[:min(len(text), maxText)])
+	if len(r.said) < maxTexts && !slices.Contains(r.said, said) {
+		r.said, r.changed = append(slices.Clip(r.said), said), true
+	}
+}
+
+// receiveTimeRemaining (RFC 1570, section 2.2) changes nothing: the peer will
+// say when the time is over.
+func (r *run) receiveTimeRemaining(data []byte) {
+	if len(data) < magicLen+4 {
+		r.counters.malformed.Add(1)
+		return
+	}
+	seconds := binary.BigEndian.Uint32(data[magicLen:])
+	r.cfg.Log.Debug("peer limits the link's time", "seconds", seconds)
+}
+
+// escape makes text from a peer fit for a log or a terminal.
+func escape(text []byte) string {
+	q := strconv.QuoteToASCII(string(text))
+	return q[1 : len(q)-1]
+}

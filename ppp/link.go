@@ -1,0 +1,79 @@
+package ppp
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sitebridge/internal/packet"
+	"sitebridge/ppp/fsm"
+)
+
+// ErrNotOpen is what Send returns while the network protocol is not up.
+var ErrNotOpen = errors.New("ppp: network protocol is not open")
+
+// queueLen is how many control packets may wait for Run. A peer that sends more
+// than Run can take loses some, as on any line.
+const queueLen = 64
+
+// A Link is one end of a PPP link. Its methods may be called from any
+// goroutine; what they share with Run is all here.
+type Link struct {
+	cfg   Config
+	began time.Time // of the Link: what heard is counted from
+
+	view     atomic.Pointer[view]
+	status   atomic.Pointer[Status]
+	heard    atomic.Int64 // when the peer was last heard, in ns since began
+	rtt      atomic.Int64 // of the last Echo-Reply, in ns
+	counters counters
+
+	queue chan frame // to Run; never closed
+	// unknown limits what Receive queues for a Protocol-Reject. It belongs to
+	// the caller of Receive.
+	unknown limiter
+
+	closeOnce sync.Once
+	closing   chan struct{} // closed by Close, after closeText was written
+	closeText string
+}
+
+// A frame is a packet for Run: a copy, from the pool, without frame header.
+type frame struct {
+	protocol uint16
+	*packet.Buffer
+}
+
+// NewLink makes a Link that does nothing until Run is called, but keeps control
+// packets that come earlier.
+func NewLink(cfg Config) *Link {
+	l := &Link{
+		cfg:     cfg.withDefaults(),
+		began:   time.Now(),
+		queue:   make(chan frame, queueLen),
+		closing: make(chan struct{}),
+		unknown: limiter{every: time.Second, burst: 8},
+	}
+	l.view.Store(&view{peerMRU: defaultMRU})
+	l.status.Store(&Status{LCP: fsm.Initial.String()})
+	return l
+}
+
+// Close ends the link with an orderly Terminate-Request that tells reason. Run
+// returns when that is done. Only the first call counts.
+func (l *Link) Close(reason string) {
+	l.closeOnce.Do(func() {
+		l.closeText = reason
+		close(l.closing)
+	})
+}
+
+// PeerMRU returns the longest packet, in octets of the information field, that
+// the peer accepts.
+func (l *Link) PeerMRU() int { return l.view.Load().peerMRU }
+
+// hear notes that the peer is alive at now. 0 stays the mark of never.
+func (l *Link) hear(now time.Time) { l.heard.Store(max(1, int64(now.Sub(l.began)))) }
+
+func (l *Link) lastHeard() time.Time { return l.began.Add(time.Duration(l.heard.Load())) }

@@ -1,0 +1,469 @@
+package ppp
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sitebridge/internal/packet"
+	"sitebridge/internal/secret"
+	"sitebridge/ppp/auth"
+	"sitebridge/ppp/fsm"
+)
+
+func TestLinksComeUp(t *testing.T) {
+	for _, methods := range [][]auth.Method{nil, {auth.PAP}, {auth.CHAP}, {auth.MSCHAPv2}} {
+		t.Run(words(methods), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				a, b := dialler(t, methods...), answerer(t, methods...)
+				a.MustProve = methods != nil
+				a.MRU = 1400
+				ipA, ipB, ipxB := fakeIP(t), fakeIP(t), fakeIPX(t)
+				var who Identity
+				a.Admit = running(ipA, fakeIPX(t))
+				b.Admit = func(id Identity) (Network, error) {
+					who = id
+					return Network{NCPs: []NCP{ipB, ipxB}}, nil
+				}
+				began := time.Now()
+				x, y := joined(t, a, b)
+				x.up(t, "IPCP", "IPXCP")
+				y.up(t, "IPCP", "IPXCP")
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("took %v on a line without loss", took)
+				}
+				want := Identity{}
+				if methods != nil {
+					want = Identity{Name: "branch", Method: methods[0], Proved: true}
+				}
+				if who != want {
+					t.Errorf("peer is %+v, want %+v", who, want)
+				}
+				if got := y.PeerMRU(); got != 1400 {
+					t.Errorf("peer's MRU is %d, want 1400", got)
+				}
+				send(t, x.Link, 0x0021, "over")
+				reaches(t, "data arrives", func() bool { _, _, got := ipB.counts(); return got == 1 })
+				// PFC and ACFC were agreed: one octet of header.
+				if s := x.Stats(); s.PacketsOut != 1 || s.OctetsOut != 5 {
+					t.Errorf("sent %d packets, %d octets, want 1, 5", s.PacketsOut, s.OctetsOut)
+				}
+			})
+		})
+	}
+}
+
+func send(t testing.TB, l *Link, protocol uint16, text string) {
+	t.Helper()
+	b := buffer(t, []byte(text))
+	defer packet.Put(b)
+	if err := l.Send(protocol, []*packet.Buffer{b}, false); err != nil {
+		t.Errorf("send: %v", err)
+	}
+}
+
+// Both ends ask, with secrets of their own for each direction.
+func TestBothSidesProve(t *testing.T) {
+	for _, m := range []auth.Method{auth.PAP, auth.CHAP, auth.MSCHAPv2} {
+		t.Run(m.String(), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				a, b := dialler(t, m), answerer(t, m)
+				a.Ask, b.Prove = a.Prove, b.Ask
+				a.Authenticator = auth.AuthenticatorConfig{Name: "branch", Lookup: func(name string) (secret.Secret, bool) {
+					return "other secret", name == "hq"
+				}}
+				b.Peer = auth.PeerConfig{Name: "hq", Secret: "other secret"}
+				a.Admit, b.Admit = running(fakeIP(t)), running(fakeIP(t))
+				x, y := joined(t, a, b)
+				x.up(t)
+				y.up(t)
+				if got := x.Status().Peer.Name; got != "hq" {
+					t.Errorf("dialler's peer is %q", got)
+				}
+				if got := y.Status().Peer.Name; got != "branch" {
+					t.Errorf("answerer's peer is %q", got)
+				}
+			})
+		})
+	}
+}
+
+// The line loses, repeats and reorders. Negotiation gets through, and nothing
+// is delivered before Up.
+func TestBadLine(t *testing.T) {
+	for seed := range 20 {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				a, b := dialler(t, auth.CHAP), answerer(t, auth.CHAP)
+				ip := fakeIP(t)
+				a.Admit, b.Admit = running(fakeIP(t), fakeIPX(t)), running(ip, fakeIPX(t))
+				x, y := joined(t, a, b)
+				x.out.intercept(badLine(uint32(2*seed + 1)))
+				y.out.intercept(badLine(uint32(2*seed + 2)))
+				x.up(t, "IPCP", "IPXCP")
+				y.up(t, "IPCP", "IPXCP")
+				reaches(t, "data gets through", func() bool {
+					b := buffer(t, []byte("again"))
+					x.Send(0x0021, []*packet.Buffer{b}, false)
+					_, _, got := ip.counts()
+					return got > 0
+				})
+			})
+		})
+	}
+}
+
+// badLine loses every fifth frame, repeats every fifth and holds every fifth
+// back until the next, by a generator that is the same each time.
+func badLine(seed uint32) func([]byte) [][]byte {
+	var held []byte
+	return func(f []byte) [][]byte {
+		seed = seed*1664525 + 1013904223
+		var out [][]byte
+		switch seed >> 16 % 5 {
+		case 0:
+		case 1:
+			out = append(out, f, f)
+		case 2:
+			if held == nil {
+				held = f
+				return nil
+			}
+			fallthrough
+		default:
+			out = append(out, f)
+		}
+		if held != nil {
+			out, held = append(out, held), nil
+		}
+		return out
+	}
+}
+
+func TestEnds(t *testing.T) {
+	wrong := func(c *Config) { c.Peer.Secret = "wrong horse" }
+	for _, c := range []struct {
+		name         string
+		dial, answer []auth.Method
+		change       func(dial, answer *Config)
+		x, y         EndKind
+		reason       string // of the dialler's
+	}{
+		{
+			name: "wrong secret", dial: []auth.Method{auth.CHAP}, answer: []auth.Method{auth.CHAP},
+			change: func(d, _ *Config) { wrong(d) }, x: AuthFailed, y: PeerNotProved, reason: "authentication with chap failed",
+		},
+		{
+			name: "wrong secret, MS-CHAPv2", dial: []auth.Method{auth.MSCHAPv2}, answer: []auth.Method{auth.MSCHAPv2},
+			change: func(d, _ *Config) { wrong(d) }, x: AuthFailed, y: PeerNotProved, reason: "authentication with mschapv2 failed",
+		},
+		{
+			name: "dialler has no method of the answerer's", dial: []auth.Method{auth.CHAP}, answer: []auth.Method{auth.MSCHAPv2},
+			x: PeerTerminated, y: PeerNotProved, reason: "peer ended the link",
+		},
+		{
+			name: "dialler will not prove itself", dial: nil, answer: []auth.Method{auth.MSCHAPv2},
+			x: PeerTerminated, y: PeerNotProved,
+		},
+		{
+			name: "answerer does not ask", dial: []auth.Method{auth.MSCHAPv2, auth.CHAP}, answer: nil,
+			x: PeerNotProved, y: PeerTerminated, reason: "peer did not ask us to prove ourselves with mschapv2 or chap",
+		},
+		{
+			name: "not admitted", dial: []auth.Method{auth.CHAP}, answer: []auth.Method{auth.CHAP},
+			change: func(_, a *Config) {
+				a.Admit = func(Identity) (Network, error) { return Network{}, errors.New("site is disabled") }
+			},
+			x: PeerTerminated, y: Refused, reason: `"not admitted"`,
+		},
+		{
+			name: "no network protocol in common", dial: []auth.Method{auth.CHAP}, answer: []auth.Method{auth.CHAP},
+			change: func(d, a *Config) { d.Admit, a.Admit = running(fakeIP(nil)), running(fakeIPX(nil)) },
+			x:      NoNetwork, y: NoNetwork, reason: "IPCP: peer does not speak the protocol",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				d, a := dialler(t, c.dial...), answerer(t, c.answer...)
+				d.MustProve = c.dial != nil
+				d.Admit, a.Admit = running(fakeIP(t)), running(fakeIP(t))
+				if c.change != nil {
+					c.change(&d, &a)
+				}
+				x, y := joined(t, d, a)
+				if c.x == NoNetwork { // whoever sees it first ends it
+					<-x.done
+					<-y.done
+					for _, e := range []*end{x, y} {
+						if k := e.err.(*End).Kind; k != NoNetwork && k != PeerTerminated {
+							t.Errorf("ended with %v", e.err)
+						}
+					}
+					return
+				}
+				got := x.over(t, c.x)
+				if !strings.Contains(got.Reason, c.reason) {
+					t.Errorf("reason %q, want %q", got.Reason, c.reason)
+				}
+				y.over(t, c.y)
+			})
+		})
+	}
+}
+
+func TestContextEndsOrderly(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		ip := fakeIP(t)
+		x, y := joined(t, Config{Admit: running(ip)}, Config{Admit: running(fakeIP(t))})
+		x.up(t)
+		y.up(t)
+		began := time.Now()
+		x.cancel()
+		<-x.done
+		if x.err != nil {
+			t.Errorf("Run = %v after its context ended", x.err)
+		}
+		if took := time.Since(began); took > 100*time.Millisecond {
+			t.Errorf("goodbye took %v although the peer answered", took)
+		}
+		if ups, downs, _ := ip.counts(); ups != 1 || downs != 1 {
+			t.Errorf("NCP was up %d and down %d times", ups, downs)
+		}
+		e := y.over(t, PeerTerminated)
+		if want := `peer ended the link: "link closed by administrator"`; e.Reason != want {
+			t.Errorf("reason %q, want %q", e.Reason, want)
+		}
+		if err := x.Send(0x0021, []*packet.Buffer{buffer(t, []byte{1})}, false); !errors.Is(err, ErrNotOpen) {
+			t.Errorf("Send on a dead link: %v", err)
+		}
+	})
+}
+
+// A dead line does not hold up the end for long.
+func TestContextEndsOnDeadLine(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		x, y := joined(t, Config{Admit: running(fakeIP(t))}, Config{Admit: running(fakeIP(t))})
+		x.up(t)
+		x.out.cut()
+		y.out.cut()
+		began := time.Now()
+		x.cancel()
+		<-x.done
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("goodbye took %v", took)
+		}
+	})
+}
+
+func TestClose(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		x, y := joined(t, Config{Admit: running(fakeIP(t))}, Config{Admit: running(fakeIP(t))})
+		x.up(t)
+		x.Close("replaced by a newer call")
+		x.Close("twice")
+		if e := x.over(t, Closed); e.Reason != "replaced by a newer call" {
+			t.Errorf("reason %q", e.Reason)
+		}
+		if e := y.over(t, PeerTerminated); !strings.Contains(e.Reason, "replaced by a newer call") {
+			t.Errorf("peer's reason %q", e.Reason)
+		}
+	})
+}
+
+func TestNothingReceived(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		x := alone(t, Config{})
+		x.over(t, NothingReceived)
+	})
+}
+
+func TestNoAnswer(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		x := alone(t, Config{})
+		x.control(protocolLCP, fsm.ConfigureRequest, 1) // one request, and never an Ack
+		e := x.over(t, NoAnswer)
+		if !strings.HasPrefix(e.Reason, "LCP: ") {
+			t.Errorf("reason %q", e.Reason)
+		}
+	})
+}
+
+func TestEchoTimeout(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		admit := func(Identity) (Network, error) {
+			return Network{NCPs: []NCP{fakeIP(t)}, Echo: Echo{Interval: 5 * time.Second, Failures: 2}}, nil
+		}
+		x, y := joined(t, Config{Admit: admit}, Config{Admit: admit})
+		x.up(t)
+		time.Sleep(time.Hour) // a silent line stays up
+		if rtt := x.Status().RoundTrip; rtt != 10*time.Millisecond {
+			t.Errorf("round trip %v, want 10ms", rtt)
+		}
+		y.out.cut()
+		began := time.Now()
+		e := x.over(t, EchoTimeout)
+		if want := "no answer to 2 echo requests: nothing received for 15s"; e.Reason != want {
+			t.Errorf("reason %q, want %q", e.Reason, want)
+		}
+		if took := time.Since(began); took > 25*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+// A line that is full of data in one direction answers no echo, and lives.
+func TestDataKeepsLinkAlive(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		x, y := joined(t, Config{Admit: running(fakeIP(t))}, Config{Admit: running(fakeIP(t))})
+		x.up(t)
+		y.up(t)
+		x.out.cut() // no echo of x's is answered any more
+		for range 600 {
+			send(t, y.Link, 0x0021, "data")
+			time.Sleep(time.Second)
+			if s := x.Status(); s.Phase != PhaseNetwork {
+				t.Fatalf("link ended: %v", s.End)
+			}
+			if y.Status().Phase != PhaseNetwork {
+				break // y hears nothing and may give up
+			}
+		}
+		synctest.Wait()
+	})
+}
+
+// LCP negotiated again in Opened takes everything down and up once more, whom
+// the peer is included.
+func TestRenegotiation(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		ip := fakeIP(t)
+		a, b := dialler(t, auth.CHAP), answerer(t, auth.CHAP)
+		a.Admit, b.Admit = running(fakeIP(t)), running(ip)
+		x, y := joined(t, a, b)
+		x.up(t)
+		y.up(t)
+		pkt := unhex(t, "ff03 c021 01 77 0004")
+		buf := buffer(t, pkt)
+		y.Receive([]*packet.Buffer{buf})
+		synctest.Wait()
+		if p := y.Status().Phase; p != PhaseEstablish {
+			t.Errorf("phase %v after a Configure-Request", p)
+		}
+		if err := y.Send(0x0021, []*packet.Buffer{buffer(t, []byte{1})}, false); !errors.Is(err, ErrNotOpen) {
+			t.Errorf("Send while LCP negotiates: %v", err)
+		}
+		reaches(t, "the NCP is up again", func() bool { ups, downs, _ := ip.counts(); return ups == 2 && downs == 1 })
+	})
+}
+
+// One NCP that goes down, or is refused, does not end the link while another
+// that is required lives (accel-ppp #57).
+func TestLinkLivesWithOneNCP(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		ip := fakeIP(t)
+		a := Config{Admit: running(ip, fakeIPX(t))}
+		b := Config{Admit: running(fakeIP(t))}
+		x, y := joined(t, a, b)
+		x.up(t)
+		y.up(t)
+		time.Sleep(2 * time.Minute)
+		if s := x.Status(); s.Phase != PhaseNetwork || s.NCPs[1].State != "Stopped" || !strings.Contains(s.NCPs[1].Reason, "Protocol-Reject") {
+			t.Errorf("status %+v", s)
+		}
+		send(t, y.Link, 0x0021, "lives")
+		reaches(t, "data arrives", func() bool { _, _, got := ip.counts(); return got == 1 })
+	})
+}
+
+func TestRequired(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		admit := func(Identity) (Network, error) {
+			return Network{NCPs: []NCP{fakeIP(t), fakeIPX(t)}, Required: []string{"IPXCP"}}, nil
+		}
+		x, _ := joined(t, Config{Admit: admit}, Config{Admit: running(fakeIP(t))})
+		e := x.over(t, NoNetwork)
+		if !strings.Contains(e.Reason, "IPXCP") || strings.Contains(e.Reason, "IPCP:") && !strings.Contains(e.Reason, "IPXCP:") {
+			t.Errorf("reason %q", e.Reason)
+		}
+	})
+}
+
+func TestNCPRefusesToComeUp(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bad := fakeIP(t)
+		bad.refuse = errors.New("address 10.0.0.1 is in use")
+		x, _ := joined(t, Config{Admit: running(bad)}, Config{Admit: running(fakeIP(t))})
+		e := x.over(t, NoNetwork)
+		if !strings.Contains(e.Reason, "address 10.0.0.1 is in use") {
+			t.Errorf("reason %q", e.Reason)
+		}
+		if _, downs, _ := bad.counts(); downs != 0 {
+			t.Errorf("Down %d times after an Up that failed", downs)
+		}
+	})
+}
+
+// An NCP may send from its Up.
+func TestSendFromUp(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		ip, got := fakeIP(t), fakeIP(t)
+		made := make(chan *Link, 1)
+		ip.onUp = func() { send(t, <-made, 0x0021, "first") }
+		x, _ := joined(t, Config{Admit: running(ip)}, Config{Admit: running(got)})
+		made <- x.Link
+		x.up(t)
+		if s := x.Stats(); s.PacketsOut != 1 || s.Drops.NotOpen != 0 {
+			t.Errorf("stats %+v", s)
+		}
+	})
+}
+
+func TestStatus(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		changes := 0
+		a, b := dialler(t, auth.MSCHAPv2), answerer(t, auth.MSCHAPv2)
+		a.Admit, b.Admit = running(fakeIP(t)), running(fakeIP(t))
+		b.Changed = func() { changes++ }
+		x, y := joined(t, a, b)
+		x.up(t)
+		y.up(t)
+		for _, text := range []string{"MSRASV5.20", "MSRAS-0-\x1b[31mHOST", "MSRASV5.20"} {
+			pkt := append(unhex(t, "ff03 c021 0c 01"), 0, byte(8+len(text)), 1, 2, 3, 4)
+			y.Receive([]*packet.Buffer{buffer(t, append(pkt, text...))})
+		}
+		synctest.Wait()
+		s := y.Status()
+		if s.Phase != PhaseNetwork || s.LCP != "Opened" || changes == 0 {
+			t.Errorf("phase %v, LCP %v, %d changes", s.Phase, s.LCP, changes)
+		}
+		if s.Ours.Auth != "mschapv2" || !s.Ours.PFC || !s.Peers.ACFC || s.Peers.Auth != "" || s.Peers.MRU != 1500 {
+			t.Errorf("options %+v %+v", s.Ours, s.Peers)
+		}
+		if got := strings.Join(s.Peer.Said, "|"); got != `MSRASV5.20|MSRAS-0-\x1b[31mHOST` {
+			t.Errorf("identification %q", got)
+		}
+		if s.Peer.Name != "branch" || s.Peer.Method != "mschapv2" || !s.Peer.Proved {
+			t.Errorf("peer %+v", s.Peer)
+		}
+		if s.LastHeard.IsZero() || len(s.NCPs) != 1 || !s.NCPs[0].Opened {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+// The link's own guard ends an authentication that goes nowhere.
+func TestAuthTimeout(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := answerer(t, auth.CHAP)
+		c.AuthTimeout = 7 * time.Second
+		x := alone(t, c)
+		x.agree(protocolLCP)
+		e := x.over(t, AuthTimeout)
+		if want := "peer did not finish to prove itself with chap in 7s"; e.Reason != want {
+			t.Errorf("reason %q, want %q", e.Reason, want)
+		}
+	})
+}

@@ -1,0 +1,172 @@
+package ppp
+
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+	"time"
+
+	"sitebridge/ppp/fsm"
+)
+
+// A layer is an NCP with its automaton. It stands between the two to open and
+// close the gates for the NCP's data at the right moment.
+type layer struct {
+	NCP
+	r       *run
+	machine *fsm.Machine
+	out, in bool // which way data may pass
+}
+
+// Up lets data out before the NCP is told, so that it can send from its Up, and
+// in after that: the NCP must know what was agreed before it gets a packet.
+func (y *layer) Up() error {
+	y.pass(true, false)
+	if err := y.NCP.Up(); err != nil {
+		y.pass(false, false)
+		return err
+	}
+	y.pass(true, true)
+	return nil
+}
+
+func (y *layer) Down() {
+	y.pass(false, false)
+	y.NCP.Down()
+}
+
+func (y *layer) pass(out, in bool) {
+	y.out, y.in = out, in
+	y.r.publishView()
+}
+
+// ReceiveExtra is for NCPs that have codes of their own.
+func (y *layer) ReceiveExtra(code fsm.Code, id byte, data []byte) (known bool) {
+	x, ok := y.NCP.(fsm.ExtraCodes)
+	return ok && x.ReceiveExtra(code, id, data)
+}
+
+// admit asks what the peer may do, and starts the network protocols.
+func (r *run) admit() {
+	r.authDeadline = time.Time{}
+	id := r.proven()
+	if r.identity.Proved && r.identity != id {
+		r.end(ended(Refused, "peer proved to be %q with %v, after it was %q with %v", id.Name, id.Method, r.identity.Name, r.identity.Method))
+		return
+	}
+	r.identity = id
+	network, err := r.cfg.Admit(id)
+	if err != nil {
+		r.end(ended(Refused, "%v", err))
+		return
+	}
+	r.required = network.Required
+	for _, n := range network.NCPs {
+		y := &layer{NCP: n, r: r}
+		y.machine = fsm.NewMachine(y, r.machineConfig(n.Number()))
+		r.layers = append(r.layers, y)
+	}
+	r.watch = newWatch(network.Echo, time.Now())
+	r.publishView()
+	for _, y := range r.layers {
+		y.machine.Open()
+		y.machine.LowerUp()
+	}
+}
+
+// receiveNetwork takes what is neither LCP nor authentication, in the Network
+// phase.
+func (r *run) receiveNetwork(protocol uint16, pkt []byte) {
+	for _, y := range r.layers {
+		if y.Number() == protocol {
+			y.machine.Receive(pkt)
+			return
+		}
+	}
+	r.rejectProtocol(protocol, pkt)
+}
+
+// rejectProtocol tells the peer that we do not run a protocol (RFC 1661,
+// section 5.7), with as much of the packet as the peer receives.
+func (r *run) rejectProtocol(protocol uint16, pkt []byte) {
+	r.counters.unknownProtocol.Add(1)
+	if r.ending == nil && r.rejects.allow(time.Now()) {
+		data := binary.BigEndian.AppendUint16(nil, protocol)
+		r.sendLCP(codeProtocolReject, r.nextID(), append(data, pkt...))
+	}
+}
+
+// receiveProtocolReject takes down what the peer does not know, and only that,
+// unless the link cannot do without (RFC 1661, section 5.7).
+func (r *run) receiveProtocolReject(data []byte) {
+	if len(data) < 2 {
+		r.counters.malformed.Add(1)
+		return
+	}
+	if !r.lcp.Opened() {
+		r.counters.beforeLCP.Add(1)
+		return
+	}
+	r.counters.rejectedByPeer.Add(1)
+	protocol := binary.BigEndian.Uint16(data)
+	switch {
+	case protocol == protocolLCP:
+		r.end(ended(Rejected, "peer rejects LCP itself"))
+	case r.asked.speaks(protocol):
+		r.end(ended(Rejected, "peer rejects %v, by which it had agreed to prove itself", r.asked.method))
+	case r.proving.speaks(protocol):
+		r.end(ended(Rejected, "peer rejects %v, by which it had asked us to prove ourselves", r.proving.method))
+	}
+	for _, y := range r.layers {
+		if y.Number() == protocol || slices.Contains(y.Data(), protocol) {
+			y.machine.ProtocolRejected()
+		}
+	}
+}
+
+// checkRequired ends the link when no network protocol that it is for can live.
+func (r *run) checkRequired() bool {
+	var dead []string
+	for _, y := range r.layers {
+		if len(r.required) > 0 && !slices.Contains(r.required, y.Name()) {
+			continue
+		}
+		if !idle(y.machine.State()) {
+			return false
+		}
+		dead = append(dead, y.why())
+	}
+	if dead == nil && len(r.required) == 0 {
+		return false // nothing is required
+	}
+	if dead == nil {
+		dead = r.required
+	}
+	r.end(ended(NoNetwork, "no network protocol can run: %s", strings.Join(dead, "; ")))
+	return true
+}
+
+// why tells why the layer is down: "IPCP: no answer to 10 Configure-Requests".
+func (y *layer) why() string {
+	if err := y.machine.Reason(); err != nil {
+		return y.Name() + ": " + err.Error()
+	}
+	return y.Name()
+}
+
+// publishView tells the data path what is so from now on.
+func (r *run) publishView() {
+	v := &view{framing: r.framing, peerMRU: defaultMRU, network: r.phase == PhaseNetwork && r.ending == nil}
+	if r.theirs.MRU != 0 {
+		v.peerMRU = int(r.theirs.MRU)
+	}
+	for _, y := range r.layers {
+		v.layers = append(v.layers, gates{ncp: y.NCP, data: y.Data(), out: y.out, in: y.in})
+	}
+	r.view.Store(v)
+}
+
+var (
+	_ fsm.ExtraCodes = (*layer)(nil)
+	_ fsm.ExtraCodes = lcpLayer{}
+)

@@ -1,0 +1,272 @@
+package ppp
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sitebridge/internal/packet"
+	"sitebridge/ppp/fsm"
+)
+
+// A run is the part of a Link that belongs to the goroutine of Run: the
+// automata, the timers, the phase. Nothing here needs a lock.
+type run struct {
+	*Link
+	phase   Phase
+	options *lcp
+	lcp     *fsm.Machine
+	ours    Options // as agreed, while LCP is open
+	theirs  Options
+	framing framing
+
+	authDeadline time.Time // of the whole phase
+	asked        *proof    // the peer proves itself to us
+	proving      *proof    // we prove ourselves
+	identity     Identity  // of the peer, once proved
+
+	layers   []*layer
+	required []string
+	watch    watch
+	echo     probe
+
+	id          byte     // of the last LCP packet of ours that no automaton sends
+	echoReplies limiter  // against being made an amplifier
+	rejects     limiter  // Protocol-Rejects
+	reminders   limiter  // see remind
+	said        []string // the peer's Identifications, escaped
+
+	goodbye  *string   // the text of the peer's Terminate-Request
+	timedOut bool      // LCP gave up waiting
+	ending   *End      // why the link ends, once it does
+	linger   time.Time // when to terminate: the peer shall get our last word first
+
+	changed bool // since publish
+	one     [1]*packet.Buffer
+}
+
+// Run brings the link up, keeps it and ends it. It returns nil when ctx ended,
+// after an orderly goodbye that takes a few seconds at most, and else an *End.
+// It may be called once.
+func (l *Link) Run(ctx context.Context) error {
+	r := newRun(l)
+	r.lcp.Open()
+	r.lcp.LowerUp()
+	r.enter(PhaseEstablish)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	closing, stop := l.closing, ctx.Done()
+	for r.settle(); r.phase != PhaseDead; r.settle() {
+		if at := r.deadline(); at.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(time.Until(at))
+		}
+		select {
+		case f := <-l.queue:
+			r.receive(f.protocol, f.Bytes())
+			packet.Put(f.Buffer)
+		case <-timer.C:
+			r.expire(time.Now())
+		case <-closing:
+			closing = nil
+			r.endNow(&End{Closed, l.closeText})
+		case <-stop:
+			stop = nil
+			r.endNow(&End{Closed, "link closed by administrator"})
+		}
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return r.ending
+}
+
+func newRun(l *Link) *run {
+	r := &run{
+		Link:        l,
+		options:     newLCP(l.cfg),
+		echoReplies: limiter{every: 50 * time.Millisecond, burst: 20},
+		rejects:     limiter{every: time.Second, burst: 8},
+		reminders:   limiter{every: time.Second, burst: 1},
+	}
+	r.lcp = fsm.NewMachine(lcpLayer{r.options, r}, r.machineConfig(protocolLCP))
+	return r
+}
+
+// machineConfig is what the automaton of a protocol gets from the link.
+func (r *run) machineConfig(protocol uint16) fsm.Config {
+	return fsm.Config{
+		Send:   func(pkt []byte) { r.send(protocol, pkt) },
+		MaxLen: r.PeerMRU,
+		Log:    r.cfg.Log,
+	}
+}
+
+// receive takes a packet from the queue, and drops what comes in a phase in
+// which it is not due. That is done silently: a peer that is one phase ahead
+// will say it again, and a Protocol-Reject would stop it from doing so.
+func (r *run) receive(protocol uint16, pkt []byte) {
+	r.counters.controlIn.Add(1)
+	switch {
+	case protocol == protocolLCP:
+		r.receiveLCP(pkt)
+		return
+	case r.phase == PhaseEstablish || r.phase == PhaseTerminate:
+		r.counters.beforeLCP.Add(1)
+		return
+	}
+	r.hear(time.Now())
+	switch {
+	case isAuthentication(protocol):
+		r.receiveAuth(protocol, pkt)
+	case r.phase == PhaseAuthenticate:
+		r.counters.beforeAuth.Add(1)
+		r.remind()
+	default:
+		r.receiveNetwork(protocol, pkt)
+	}
+}
+
+// deadline returns when expire has something to do, zero for never.
+func (r *run) deadline() time.Time {
+	first := r.lcp.Deadline()
+	for _, t := range []time.Time{r.linger, r.authDeadline, r.asked.due(), r.proving.due(), r.watch.deadline} {
+		first = earlier(first, t)
+	}
+	for _, y := range r.layers {
+		first = earlier(first, y.machine.Deadline())
+	}
+	return first
+}
+
+// earlier returns the earlier of two times, of which zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func passed(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
+
+// expire does all that is due at now.
+func (r *run) expire(now time.Time) {
+	if passed(r.lcp.Deadline(), now) {
+		r.lcp.Expire()
+		r.timedOut = idle(r.lcp.State())
+	}
+	r.expireAuth(now)
+	if passed(r.watch.deadline, now) {
+		r.supervise(now)
+	}
+	for _, y := range r.layers {
+		y.machine.Expire() // does nothing when it is early
+	}
+}
+
+// settle takes the phase as far as the automata allow, and tells of it.
+func (r *run) settle() {
+	for r.advance() {
+	}
+	r.publish()
+}
+
+// advance takes the phase one step on, and reports whether it did.
+func (r *run) advance() bool {
+	state := r.lcp.State()
+	if r.ending == nil && leaving(state) {
+		r.end(r.why())
+	}
+	switch {
+	case r.phase == PhaseDead:
+		return false
+	case idle(state):
+		r.enter(PhaseDead)
+	case r.ending != nil:
+		return r.terminate(time.Now())
+	case r.phase == PhaseEstablish && r.lcp.Opened():
+		r.enter(PhaseAuthenticate)
+		r.authenticate()
+	case r.phase == PhaseAuthenticate && r.proved():
+		r.enter(PhaseNetwork)
+		r.admit()
+	case r.phase == PhaseNetwork:
+		return r.checkRequired()
+	default:
+		return false
+	}
+	return true
+}
+
+// idle reports whether an automaton will not come up by itself.
+func idle(s fsm.State) bool { return s <= fsm.Stopped }
+
+// leaving reports whether an automaton is on its way down, or there.
+func leaving(s fsm.State) bool { return s <= fsm.Stopping }
+
+func (r *run) enter(p Phase) {
+	r.cfg.Log.Debug("phase", "from", r.phase, "to", p)
+	r.phase, r.changed = p, true
+}
+
+// end says why the link ends. The first reason counts: the others follow from it.
+func (r *run) end(e *End) {
+	if r.ending == nil {
+		r.ending, r.changed = e, true
+	}
+}
+
+// endNow ends the link without waiting for anything.
+func (r *run) endNow(e *End) {
+	r.end(e)
+	r.linger = time.Time{}
+}
+
+// terminate says goodbye, when it is time to.
+func (r *run) terminate(now time.Time) bool {
+	if r.phase == PhaseTerminate || !r.linger.IsZero() && now.Before(r.linger) {
+		return false
+	}
+	r.linger = time.Time{}
+	r.lcp.Close(r.ending.goodbye()) // takes all down that is up
+	r.lowerDown()
+	r.enter(PhaseTerminate)
+	return true
+}
+
+// why tells why LCP ended by itself.
+func (r *run) why() *End {
+	reason := r.lcp.Reason()
+	var end *End
+	switch {
+	case errors.As(reason, &end):
+		return end
+	case r.goodbye != nil && *r.goodbye == "":
+		return ended(PeerTerminated, "peer ended the link")
+	case r.goodbye != nil:
+		return ended(PeerTerminated, "peer ended the link: %q", *r.goodbye)
+	case r.timedOut && r.heard.Load() == 0:
+		return ended(NothingReceived, "nothing received from the peer: its frames do not reach us")
+	case r.timedOut:
+		return ended(NoAnswer, "LCP: %v", reason)
+	}
+	return ended(NotAgreed, "LCP: %v", reason)
+}
+
+// send hands one control packet to the carrier.
+func (r *run) send(protocol uint16, pkt []byte) {
+	b := packet.Get()
+	defer packet.Put(b)
+	if !b.Set(pkt) {
+		r.counters.sendFailed.Add(1)
+		return
+	}
+	r.framing.put(b, protocol)
+	r.one[0] = b
+	if err := r.cfg.Send(r.one[:], false); err != nil {
+		r.counters.sendFailed.Add(1)
+		return
+	}
+	r.counters.controlOut.Add(1)
+}

@@ -1,0 +1,107 @@
+package ppp
+
+import (
+	"slices"
+	"time"
+)
+
+// A Status is how a link stands, for people and programs that watch it.
+type Status struct {
+	Phase Phase      `json:"phase"`
+	End   *End       `json:"end,omitempty"` // why it ends or ended
+	LCP   string     `json:"lcp"`           // the state of its automaton
+	Ours  OptionSet  `json:"ours"`          // what we asked for, zero until agreed
+	Peers OptionSet  `json:"peers"`         // what the peer did
+	Peer  PeerStatus `json:"peer"`
+	NCPs  []NCPState `json:"ncps"`
+
+	RoundTrip time.Duration `json:"round_trip_ns"` // of the last Echo-Reply, 0: none yet
+	LastHeard time.Time     `json:"last_heard"`    // zero: never
+	Stats     Stats         `json:"stats"`
+}
+
+// An OptionSet is Options in words.
+type OptionSet struct {
+	MRU   int    `json:"mru"`
+	Auth  string `json:"auth,omitempty"` // how the other side must prove itself
+	Magic uint32 `json:"magic,omitempty"`
+	PFC   bool   `json:"pfc"`
+	ACFC  bool   `json:"acfc"`
+}
+
+func (o Options) set() OptionSet {
+	s := OptionSet{MRU: int(o.MRU), Magic: o.Magic, PFC: o.PFC, ACFC: o.ACFC}
+	if o.Auth != 0 {
+		s.Auth = o.Auth.String()
+	}
+	return s
+}
+
+// A PeerStatus is what is known of the peer.
+type PeerStatus struct {
+	Proved bool   `json:"proved"`
+	Name   string `json:"name,omitempty"`   // that it proved, escaped
+	Method string `json:"method,omitempty"` // how
+	// Said is what it calls itself (RFC 1570), escaped. Windows says its version
+	// and its host's name.
+	Said []string `json:"identification,omitempty"`
+}
+
+// An NCPState is how a network control protocol stands.
+type NCPState struct {
+	Name   string `json:"name"`
+	State  string `json:"state"`
+	Opened bool   `json:"opened"`
+	Reason string `json:"reason,omitempty"` // why it is not up
+}
+
+// Status may be called at any time.
+func (l *Link) Status() Status {
+	s := *l.status.Load()
+	s.RoundTrip = time.Duration(l.rtt.Load())
+	if l.heard.Load() != 0 {
+		s.LastHeard = l.lastHeard()
+	}
+	s.Stats = l.Stats()
+	return s
+}
+
+// publish makes a new Status when there is something new, and tells of it.
+func (r *run) publish() {
+	ncps := r.states()
+	old := r.status.Load()
+	if !r.changed && old.LCP == r.lcp.State().String() && slices.Equal(ncps, old.NCPs) {
+		return
+	}
+	r.changed = false
+	r.status.Store(&Status{
+		Phase: r.phase,
+		End:   r.ending,
+		LCP:   r.lcp.State().String(),
+		Ours:  r.ours.set(),
+		Peers: r.theirs.set(),
+		Peer:  r.peer(),
+		NCPs:  ncps,
+	})
+	r.cfg.Changed()
+}
+
+func (r *run) peer() PeerStatus {
+	s := PeerStatus{Proved: r.identity.Proved, Said: r.said}
+	if s.Proved {
+		s.Name, s.Method = escape([]byte(r.identity.Name)), r.identity.Method.String()
+	}
+	return s
+}
+
+func (r *run) states() []NCPState {
+	var all []NCPState
+	for _, y := range r.layers {
+		s := NCPState{Name: y.Name(), State: y.machine.State().String(), Opened: y.machine.Opened()}
+		if err := y.machine.Reason(); err != nil && !s.Opened {
+			s.Reason = err.Error()
+		}
+		all = append(all, s)
+	}
+	return all
+}
