@@ -1,0 +1,158 @@
+package gre
+
+import (
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"sitebridge/internal/packet"
+)
+
+// This file is the system calls recvmmsg(2) and sendmmsg(2): many packets for
+// one call, and nothing allocated for any. All that the kernel is given to point
+// to lives as long as the batch does.
+
+// mmsghdr is struct mmsghdr.
+type mmsghdr struct {
+	hdr unix.Msghdr
+	len uint32
+}
+
+// messages are packets as the kernel wants them described.
+type messages struct {
+	hdrs [packet.BatchLen]mmsghdr
+	iovs [packet.BatchLen]unix.Iovec
+}
+
+func (m *messages) init() {
+	for i := range m.hdrs {
+		m.hdrs[i].hdr.Iov = &m.iovs[i]
+		m.hdrs[i].hdr.SetIovlen(1)
+	}
+}
+
+// point makes message i the octets of p.
+func (m *messages) point(i int, p []byte) {
+	m.iovs[i].Base = unsafe.SliceData(p)
+	m.iovs[i].SetLen(len(p))
+}
+
+// call makes the system call for n messages until no signal interrupts it.
+func (m *messages) call(trap, fd uintptr, n int) (done int, errno unix.Errno) {
+	for {
+		r, _, e := unix.Syscall6(trap, fd, uintptr(unsafe.Pointer(&m.hdrs)), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
+		if e == 0 {
+			return int(r), 0
+		} else if e != unix.EINTR {
+			return 0, e
+		}
+	}
+}
+
+// A receiveBatch is used by one receiver at a time.
+type receiveBatch struct {
+	messages
+	asked, got int
+	errno      unix.Errno
+	call       func(fd uintptr) (done bool) // made once: a closure per call would be an allocation
+}
+
+func newReceiveBatch() *receiveBatch {
+	b := new(receiveBatch)
+	b.init()
+	b.call = func(fd uintptr) bool {
+		b.got, b.errno = b.messages.call(unix.SYS_RECVMMSG, fd, b.asked)
+		return b.errno != unix.EAGAIN // then wait until there is something
+	}
+	return b
+}
+
+// receive waits for packets and fills in with them, IP header and all.
+func (s *rawSocket) receive(b *receiveBatch, in []Datagram) (int, error) {
+	b.asked = min(len(in), packet.BatchLen)
+	for i := range in[:b.asked] {
+		in[i].Buffer.Reset()
+		b.point(i, in[i].Buffer.Space())
+	}
+	if err := s.conn.Read(b.call); err != nil {
+		return 0, s.failure(err)
+	}
+	if b.errno != 0 {
+		return 0, os.NewSyscallError("recvmmsg", b.errno)
+	}
+	for i := range in[:b.got] {
+		in[i].Buffer.SetLen(int(b.hdrs[i].len))
+	}
+	return b.got, nil
+}
+
+// truncated reports whether packet i of the last receive was longer than its
+// buffer.
+func (b *receiveBatch) truncated(i int) bool { return b.hdrs[i].hdr.Flags&unix.MSG_TRUNC != 0 }
+
+// A sendBatch is packets for one peer.
+type sendBatch struct {
+	messages
+	to   unix.RawSockaddrInet4
+	from struct { // control message: the source address
+		hdr  unix.Cmsghdr
+		info unix.Inet4Pktinfo
+	}
+	n, sent int
+	errno   unix.Errno
+	call    func(fd uintptr)
+}
+
+func newSendBatch() *sendBatch {
+	b := new(sendBatch)
+	b.init()
+	b.to.Family = unix.AF_INET
+	b.from.hdr.Level, b.from.hdr.Type = unix.IPPROTO_IP, unix.IP_PKTINFO
+	b.from.hdr.SetLen(unix.CmsgLen(unix.SizeofInet4Pktinfo))
+	for i := range b.hdrs {
+		h := &b.hdrs[i].hdr
+		h.Name = (*byte)(unsafe.Pointer(&b.to))
+		h.Namelen = unix.SizeofSockaddrInet4
+	}
+	b.call = func(fd uintptr) {
+		b.sent, b.errno = b.messages.call(unix.SYS_SENDMMSG, fd, b.n)
+	}
+	return b
+}
+
+// address sets both ends of all packets.
+func (b *sendBatch) address(path Path) {
+	b.to.Addr = path.Remote.As4()
+	var control *byte
+	length := 0
+	if path.Local.IsValid() {
+		b.from.info.Spec_dst = path.Local.As4()
+		control, length = (*byte)(unsafe.Pointer(&b.from)), unix.CmsgSpace(unix.SizeofInet4Pktinfo)
+	}
+	for i := range b.hdrs {
+		b.hdrs[i].hdr.Control = control
+		b.hdrs[i].hdr.SetControllen(length)
+	}
+}
+
+// fill takes as many packets as fit.
+func (b *sendBatch) fill(pkts []*packet.Buffer) {
+	b.n = min(len(pkts), packet.BatchLen)
+	for i, p := range pkts[:b.n] {
+		b.point(i, p.Bytes())
+	}
+}
+
+// send sends the batch; b.sent says how many went before the error. It takes no
+// lock, as a RawConn's Write would for all sites together, and does not wait.
+func (s *rawSocket) send(b *sendBatch) error {
+	if err := s.conn.Control(b.call); err != nil {
+		b.sent = 0
+		return s.failure(err)
+	}
+	if b.errno != 0 {
+		return b.errno
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package gre
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"sitebridge/internal/packet"
+)
+
+// A RawConfig says how Raw opens its sockets.
+type RawConfig struct {
+	Mark          uint32 // SO_MARK of every packet sent; 0: none
+	ReceiveBuffer int    // octets of the receive queue; 0: 4 MiB
+	Log           *slog.Logger
+}
+
+// The kernel queues what it receives until Raw reads it, and counts what it sends
+// until the interface took it. The send buffer is large so that the interface's
+// queue discipline, not the socket, decides what a congested uplink drops.
+const (
+	defaultReceiveBuffer = 4 << 20
+	sendBuffer           = 4 << 20
+)
+
+// A Raw is a Carrier through IP protocol 47 over IPv4. It has two sockets, since
+// "don't fragment" belongs to a socket: one sets it and receives; the other does
+// not set it and receives nothing. It needs CAP_NET_RAW, and CAP_NET_ADMIN for
+// queues longer than the system's limit.
+type Raw struct {
+	receive, fragment *rawSocket
+	in                *receiveBatch
+	out               sync.Pool // of *sendBatch
+	mark              uint32
+	counters          rawCounters
+}
+
+// OpenRaw opens the sockets. They receive all enhanced GRE that reaches this
+// host, whatever its address.
+func OpenRaw(cfg RawConfig) (*Raw, error) {
+	if cfg.ReceiveBuffer == 0 {
+		cfg.ReceiveBuffer = defaultReceiveBuffer
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	receive, err := openSocket(cfg, unix.IP_PMTUDISC_DO, enhancedOnly)
+	if err != nil {
+		return nil, err
+	}
+	fragment, err := openSocket(cfg, unix.IP_PMTUDISC_DONT, nothing)
+	if err != nil {
+		receive.close()
+		return nil, err
+	}
+	r := &Raw{receive: receive, fragment: fragment, in: newReceiveBatch(), mark: cfg.Mark}
+	r.out.New = func() any { return newSendBatch() }
+	if got := receive.option(unix.SO_RCVBUF) / 2; got < cfg.ReceiveBuffer { // the kernel counts double
+		cfg.Log.Warn("GRE receive queue is shorter than asked", "octets", got, "asked", cfg.ReceiveBuffer)
+	}
+	return r, nil
+}
+
+// Send implements Carrier.
+func (r *Raw) Send(path Path, pkts []*packet.Buffer, df bool) error {
+	if !path.Remote.Is4() || path.Local.IsValid() && !path.Local.Is4() {
+		return fmt.Errorf("from %v to %v: GRE goes over IPv4 only", path.Local, path.Remote)
+	}
+	s := r.fragment
+	if df {
+		s = r.receive
+	}
+	b := r.out.Get().(*sendBatch)
+	defer r.out.Put(b)
+	b.address(path)
+	tooBig := 0
+	for len(pkts) > 0 {
+		b.fill(pkts)
+		err := s.send(b)
+		r.counters.sent.Add(uint64(b.sent))
+		pkts = pkts[b.sent:]
+		switch {
+		case err == nil:
+		case err == unix.EMSGSIZE: // the first of those that are left
+			tooBig++
+			pkts = pkts[1:]
+		case err == unix.EAGAIN || err == unix.ENOBUFS:
+			r.counters.sendQueueFull.Add(uint64(len(pkts)))
+			pkts = nil
+		default:
+			return err
+		}
+	}
+	if tooBig > 0 {
+		return &TooBigError{MTU: r.pathMTU(path), Packets: tooBig}
+	}
+	return nil
+}
+
+// Receive implements Carrier.
+func (r *Raw) Receive(in []Datagram) (int, error) {
+	for {
+		got, err := r.receive.receive(r.in, in)
+		if err != nil {
+			return 0, err
+		}
+		if n := r.keep(in[:got]); n > 0 {
+			return n, nil
+		}
+	}
+}
+
+// keep takes the IP headers off, and moves the packets that can be used to the
+// front of in.
+func (r *Raw) keep(in []Datagram) int {
+	r.counters.received.Add(uint64(len(in)))
+	n := 0
+	for i := range in {
+		switch path, headerLen, ok := parseIP(in[i].Buffer.Bytes()); {
+		case r.in.truncated(i):
+			r.counters.overlong.Add(1)
+		case !ok:
+			r.counters.badIPHeader.Add(1)
+		default:
+			in[i].Path = path
+			in[i].Buffer.TrimFront(headerLen)
+			in[n], in[i] = in[i], in[n]
+			n++
+		}
+	}
+	return n
+}
+
+// Close implements Carrier.
+func (r *Raw) Close() error {
+	r.fragment.close()
+	r.receive.close()
+	return nil
+}

@@ -1,0 +1,262 @@
+package gre
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"sitebridge/internal/packet"
+
+	"golang.org/x/sys/unix"
+)
+
+func loopback(n byte) netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, n}) }
+
+func openRaw(t testing.TB, cfg RawConfig) *Raw {
+	t.Helper()
+	r, err := OpenRaw(cfg)
+	if err != nil {
+		t.Fatalf("OpenRaw: %v", err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+// A rawReader receives from a Raw without ever waiting for ever.
+type rawReader struct {
+	t    testing.TB
+	got  chan Datagram
+	done chan struct{}
+}
+
+func read(t testing.TB, r *Raw) *rawReader {
+	rr := &rawReader{t: t, got: make(chan Datagram, 1000), done: make(chan struct{})}
+	go func() {
+		defer close(rr.done)
+		in := make([]Datagram, packet.BatchLen)
+		for i := range in {
+			in[i].Buffer = new(packet.Buffer)
+		}
+		for {
+			n, err := r.Receive(in)
+			if err != nil {
+				if !errors.Is(err, net.ErrClosed) {
+					t.Errorf("Receive: %v", err)
+				}
+				close(rr.got)
+				return
+			}
+			for _, d := range in[:n] {
+				rr.got <- Datagram{d.Path, buffer(d.Buffer.Bytes())}
+			}
+		}
+	}()
+	t.Cleanup(func() { r.Close(); <-rr.done })
+	return rr
+}
+
+func (rr *rawReader) want(path Path, frame []byte) {
+	rr.t.Helper()
+	d, ok := <-rr.got
+	if !ok {
+		rr.t.Fatal("carrier closed while waiting for a packet")
+	}
+	if d.Path != path {
+		rr.t.Errorf("packet of path %v, want %v", d.Path, path)
+	}
+	if string(d.Buffer.Bytes()) != string(frame) {
+		rr.t.Errorf("packet of %d octets % x, want %d octets % x", d.Buffer.Len(), head(d.Buffer.Bytes()), len(frame), head(frame))
+	}
+}
+
+func head(b []byte) []byte { return b[:min(len(b), 24)] }
+
+func TestRawSendsAndReceivesBatches(t *testing.T) {
+	inNamespace(t, func() {
+		r := openRaw(t, RawConfig{})
+		in := read(t, r)
+		var pkts []*packet.Buffer
+		for i := range 150 {
+			pkts = append(pkts, buffer(data(7, uint32(i))))
+		}
+		for _, df := range []bool{true, false} {
+			if err := r.Send(Path{loopback(5), loopback(2)}, pkts, df); err != nil {
+				t.Fatalf("Send: %v", err)
+			}
+			for i := range pkts {
+				in.want(Path{Local: loopback(2), Remote: loopback(5)}, data(7, uint32(i)))
+			}
+		}
+		if s := r.Stats(); s.Sent != 300 || s.Received != 300 || s.Drops != (RawDrops{}) {
+			t.Errorf("counted %+v", s)
+		}
+	})
+}
+
+func TestRawLetsTheKernelChooseTheSource(t *testing.T) {
+	inNamespace(t, func() {
+		r := openRaw(t, RawConfig{})
+		in := read(t, r)
+		// the same batch object first with, then without a source
+		for _, local := range []netip.Addr{loopback(9), {}} {
+			if err := r.Send(Path{local, loopback(2)}, []*packet.Buffer{buffer(data(7, 1))}, true); err != nil {
+				t.Fatalf("Send: %v", err)
+			}
+		}
+		in.want(Path{Local: loopback(2), Remote: loopback(9)}, data(7, 1))
+		in.want(Path{Local: loopback(2), Remote: loopback(1)}, data(7, 1)) // the address of lo
+	})
+}
+
+func TestRawDropsWhatDoesNotFit(t *testing.T) {
+	inNamespace(t, func() {
+		setLoopbackMTU(t, 1400)
+		r := openRaw(t, RawConfig{Mark: 0x5b1d})
+		in := read(t, r)
+		fits, tooBig := data(7, 1), encode(Header{PayloadLen: 1800, CallID: 7, HasSeq: true}, make([]byte, 1800))
+		path := Path{loopback(1), loopback(2)}
+		err := r.Send(path, []*packet.Buffer{buffer(fits), buffer(tooBig), buffer(tooBig), buffer(fits)}, true)
+		var e *TooBigError
+		if !errors.Is(err, ErrTooBig) || !errors.As(err, &e) || e.MTU != 1400 || e.Packets != 2 {
+			t.Errorf("Send = %v (%+v), want 2 packets too big for 1400", err, e)
+		}
+		back := Path{Local: loopback(2), Remote: loopback(1)}
+		in.want(back, fits)
+		in.want(back, fits)
+
+		before := fragmentsCreated(t)
+		if err := r.Send(path, []*packet.Buffer{buffer(tooBig), buffer(fits)}, false); err != nil {
+			t.Errorf("Send without df: %v", err)
+		}
+		in.want(back, tooBig)
+		in.want(back, fits)
+		if n := fragmentsCreated(t) - before; n != 2 {
+			t.Errorf("the kernel made %d fragments, want 2", n)
+		}
+	})
+}
+
+func TestRawMarksBothSockets(t *testing.T) {
+	inNamespace(t, func() {
+		r := openRaw(t, RawConfig{Mark: 0x5b1d, ReceiveBuffer: 1 << 20})
+		for _, s := range []*rawSocket{r.receive, r.fragment} {
+			if got := s.option(unix.SO_MARK); got != 0x5b1d {
+				t.Errorf("mark %#x, want 0x5b1d", got)
+			}
+		}
+	})
+}
+
+func TestRawSendErrorsAreTheKernels(t *testing.T) {
+	inNamespace(t, func() {
+		r := openRaw(t, RawConfig{})
+		pkts := []*packet.Buffer{buffer(data(7, 1))}
+		if err := r.Send(Path{Remote: netip.MustParseAddr("192.0.2.1")}, pkts, true); !errors.Is(err, unix.ENETUNREACH) {
+			t.Errorf("Send without a route = %v, want ENETUNREACH", err)
+		}
+		if err := r.Send(Path{Remote: netip.MustParseAddr("2001:db8::1")}, pkts, true); err == nil {
+			t.Error("Send to IPv6 did not fail")
+		}
+		r.Close()
+		r.Close()
+		if err := r.Send(Path{Remote: loopback(2)}, pkts, true); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Send after Close = %v, want net.ErrClosed", err)
+		}
+		if _, err := r.Receive(make([]Datagram, 0)); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Receive after Close = %v, want net.ErrClosed", err)
+		}
+	})
+}
+
+func TestRawKeepsPlainGREOut(t *testing.T) {
+	inNamespace(t, func() {
+		r := openRaw(t, RawConfig{})
+		in := read(t, r)
+		plain := append(unhex("2000 0800 00000001"), make([]byte, 20)...)
+		path := Path{loopback(1), loopback(2)}
+		if err := r.Send(path, []*packet.Buffer{buffer(plain), buffer(data(7, 1))}, true); err != nil {
+			t.Fatalf("Send: %v", err)
+		}
+		in.want(Path{Local: loopback(2), Remote: loopback(1)}, data(7, 1))
+		if s := r.Stats(); s.Received != 1 {
+			t.Errorf("received %d packets, want 1", s.Received)
+		}
+	})
+}
+
+func TestRawCountsOverflow(t *testing.T) {
+	inNamespace(t, func() {
+		r := openRaw(t, RawConfig{ReceiveBuffer: 1}) // the kernel's least
+		for range 100 {
+			if err := r.Send(Path{loopback(1), loopback(2)}, []*packet.Buffer{buffer(data(7, 1))}, true); err != nil {
+				t.Fatalf("Send: %v", err)
+			}
+		}
+		if s := r.Stats(); s.Drops.ReceiveQueueFull == 0 {
+			t.Errorf("100 packets, nobody reads, counted %+v", s)
+		}
+	})
+}
+
+func TestRawNeedsPrivilege(t *testing.T) {
+	inNamespace(t, func() {
+		dropCapabilities(t)
+		_, err := OpenRaw(RawConfig{})
+		if !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), "CAP_NET_RAW") {
+			t.Errorf("OpenRaw without capabilities = %v, want one that names CAP_NET_RAW", err)
+		}
+	})
+}
+
+func TestRawDoesNotAllocate(t *testing.T) {
+	inNamespace(t, func() {
+		r := openRaw(t, RawConfig{})
+		pkts := []*packet.Buffer{buffer(data(7, 1)), buffer(data(7, 2))}
+		in := []Datagram{{Buffer: new(packet.Buffer)}, {Buffer: new(packet.Buffer)}}
+		path := Path{loopback(1), loopback(2)}
+		if n := testing.AllocsPerRun(200, func() {
+			if err := r.Send(path, pkts, true); err != nil {
+				t.Fatalf("Send: %v", err)
+			}
+			for got := 0; got < len(in); {
+				n, err := r.Receive(in[got:])
+				if err != nil {
+					t.Fatalf("Receive: %v", err)
+				}
+				got += n
+			}
+		}); n != 0 {
+			t.Errorf("%v allocations for two packets sent and received", n)
+		}
+	})
+}
+
+// fragmentsCreated reads the namespace's IPv4 counter.
+func fragmentsCreated(t *testing.T) int {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/net/snmp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names, values []string
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "Ip: "); ok {
+			names, values = values, strings.Fields(rest)
+		}
+	}
+	for i, name := range names {
+		if name == "FragCreates" {
+			n, err := strconv.Atoi(values[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Fatalf("no FragCreates in %q", b)
+	return 0
+}
