@@ -1,0 +1,62 @@
+package router
+
+import (
+	"sitebridge/internal/packet"
+	"sitebridge/ipx"
+)
+
+// deliver copies a packet that is for the router to whoever answers it: Run, or
+// a socket of the daemon's own. at is where it came from, nil for ourselves.
+func (r *Router) deliver(t *table, at *Attached, h *ipx.Header, p *packet.Buffer) drop {
+	switch s := h.Dst.Socket; {
+	case forRouter(s) && at != nil, isPing(s) && h.Dst.Node != ipx.Broadcast:
+		c := packet.Get()
+		c.Set(p.Bytes())
+		if !r.offer(arrival{at: at, pkt: c}) {
+			packet.Put(c)
+			return dropQueueFull
+		}
+	default:
+		socket, open := t.sockets[s]
+		if !open {
+			return dropNoSocket
+		}
+		if !socket.put(p) {
+			return dropQueueFull
+		}
+	}
+	if at != nil {
+		at.count.local.Add(1)
+	}
+	return kept
+}
+
+// offer hands something to Run unless its queue is full.
+func (r *Router) offer(a arrival) bool {
+	select {
+	case r.queue <- a:
+		return true
+	default:
+		return false
+	}
+}
+
+// sendFrom sends a packet of ours out of at, to a node there. The number is
+// that of the wire, from which a host that does not know it learns it.
+func (a *Attached) sendFrom(socket ipx.Socket, dst ipx.Addr, typ ipx.PacketType, payload []byte) {
+	f := a.face.Load()
+	if f == nil {
+		return
+	}
+	src := ipx.Addr{Network: f.network, Node: f.node, Socket: socket}
+	p := packet.Get()
+	defer packet.Put(p)
+	build(p, ipx.Header{Type: typ, Src: src, Dst: dst}, payload)
+	emit(target{f, dst.Node}, []*packet.Buffer{p})
+}
+
+// build makes p a packet of ours around payload, which fits.
+func build(p *packet.Buffer, h ipx.Header, payload []byte) {
+	p.SetLen(ipx.HeaderLen + len(payload))
+	ipx.AppendPacket(p.Bytes()[:0], h, payload)
+}
