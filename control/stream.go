@@ -1,0 +1,50 @@
+package control
+
+import (
+	"errors"
+	"io"
+)
+
+// A stream cuts what TCP delivers, which has no borders, into messages by their
+// Length. A header is judged as soon as it is whole, so a message that does not
+// fit its type is refused before its body has come.
+type stream struct {
+	r          io.Reader
+	buf        [2 * maxUnknownLen]byte
+	start, end int // the octets of buf that were read and not yet used
+}
+
+// next returns the next message. The error is a *MalformedError, or the reader's:
+// io.EOF between two messages, io.ErrUnexpectedEOF inside one.
+func (s *stream) next() (Message, error) {
+	for {
+		have := s.buf[s.start:s.end]
+		n, err := messageLen(have)
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 && n <= len(have) {
+			s.start += n
+			return parseWhole(have[:n]), nil
+		}
+		if err := s.fill(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// fill reads once. There is room for the rest of any message that messageLen
+// lets pass, because what is left of the last one moves to the front.
+func (s *stream) fill() error {
+	s.end = copy(s.buf[:], s.buf[s.start:s.end])
+	s.start = 0
+	n, err := s.r.Read(s.buf[s.end:])
+	s.end += n
+	switch {
+	case n > 0:
+		return nil // an error with it will come again
+	case errors.Is(err, io.EOF) && s.end > 0:
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
