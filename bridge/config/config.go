@@ -241,7 +241,7 @@ type IPXRoute struct {
 // An IPXService is a server behind the peer.
 type IPXService struct {
 	Type    uint16
-	Name    string // upper case, at most 47 octets
+	Name    string // as it was written, at most 47 octets
 	Address ipx.Addr
 	Hops    uint8
 }

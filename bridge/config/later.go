@@ -1,0 +1,41 @@
+package config
+
+import (
+	"slices"
+
+	"sitebridge/ppp/auth"
+)
+
+// What is planned and not in this version: it is known, and refused with what
+// to write instead. A key moves from here to its reader when it is built.
+
+// laterKeys are keys that are refused whatever their value is.
+func (t *table) laterKeys(fix string, keys ...string) {
+	for _, key := range keys {
+		if t.has(key) {
+			t.at(key).fault("this version does not have it", fix)
+		}
+	}
+}
+
+// soon parses one of the words that work in this version, and tells them from
+// those of later ones.
+func soon[T ~string](now []T, later ...T) func(any) (T, *mistake) {
+	return func(raw any) (T, *mistake) {
+		if s, ok := raw.(string); ok && slices.Contains(later, T(s)) {
+			return "", &mistake{"this version does not have " + show(raw), "write " + oneOf(now)}
+		}
+		return word(now...)(raw)
+	}
+}
+
+// method parses a method of authentication.
+func method(raw any) (auth.Method, *mistake) {
+	words := []string{auth.MSCHAPv2.String(), auth.CHAP.String(), auth.PAP.String()}
+	w, wrong := soon(words, "eap-tls")(raw)
+	if wrong != nil {
+		return 0, wrong
+	}
+	m, _ := auth.ParseMethod(w)
+	return m, nil
+}

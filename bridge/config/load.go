@@ -1,0 +1,136 @@
+package config
+
+import (
+	"cmp"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Load reads and checks the configuration at path, with the files that it
+// includes and the secrets that it names. Its error is a *Faults.
+func Load(path string) (*Config, error) {
+	faults := new(Faults)
+	return load(readDocument(path, faults), faults)
+}
+
+// load checks what main and the files that it includes hold.
+func load(main *document, faults *Faults) (*Config, error) {
+	d := &draft{Config: &Config{Path: main.path}, faults: faults}
+	if main.values != nil || len(*faults) == 0 {
+		d.read(main)
+		d.agree()
+	}
+	if len(*faults) > 0 {
+		faults.inOrder(d.Files)
+		return nil, faults
+	}
+	return d.Config, nil
+}
+
+// A draft is a Config whose values may still contradict each other. It remembers
+// where each table stands, for the faults that this may bring.
+type draft struct {
+	*Config
+	faults    *Faults
+	daemonAt  *table
+	lanAt     map[*LAN]*table
+	segmentAt map[*Segment]*table
+	siteAt    map[*Site]*siteTables
+}
+
+// siteTables are where the parts of a site stand.
+type siteTables struct{ site, auth, ip, ipx *table }
+
+// read takes the tables of all files one by one.
+func (d *draft) read(main *document) {
+	top := main.table()
+	d.Files = append(d.Files, main.path)
+	d.daemonAt = top.sub("daemon")
+	d.readDaemon(d.daemonAt)
+	defaults := top.sub("defaults")
+	var lans, segments, sites []*table
+	take := func(t *table) {
+		lans = append(lans, t.named("lan")...)
+		segments = append(segments, t.named("segment")...)
+		sites = append(sites, t.named("site")...)
+	}
+	take(top)
+	included := d.include(main, top)
+	for _, doc := range included {
+		take(doc.table())
+	}
+	top.unknown()
+	for _, doc := range included {
+		onlyNamed(doc)
+	}
+	d.readLANs(unique(lans))
+	d.readSites(unique(sites), defaults)
+	d.readSegments(unique(segments))
+}
+
+// include reads the files that the key names, by patterns as a shell has them.
+func (d *draft) include(main *document, top *table) []*document {
+	v, ok := top.get("include")
+	if !ok {
+		return nil
+	}
+	patterns := []any{v.raw}
+	if list, isList := v.raw.([]any); isList {
+		patterns = list
+	}
+	var docs []*document
+	for _, raw := range patterns {
+		pattern, wrong := text(raw)
+		if wrong != nil {
+			v.wrong(wrong)
+			continue
+		}
+		paths, err := filepath.Glob(main.beside(pattern))
+		if err != nil {
+			v.fault(show(raw)+" is not a pattern for files", `write it as in "sites.d/*.toml"`)
+		} else if len(paths) == 0 && !strings.ContainsAny(pattern, `*?[\`) {
+			v.fault("there is no file "+show(raw), "make the file, or leave it out")
+		}
+		for _, path := range paths {
+			if slices.Contains(d.Files, path) {
+				v.fault(show(path)+" would be read twice", "name each file once, and not this one")
+				continue
+			}
+			if fi, err := os.Stat(path); err == nil && !fi.Mode().IsRegular() {
+				v.fault(show(path)+" is not a file", "name files")
+				continue
+			}
+			d.Files = append(d.Files, path)
+			docs = append(docs, readDocument(path, d.faults))
+		}
+	}
+	return docs
+}
+
+// onlyNamed reports what an included file must not hold.
+func onlyNamed(doc *document) {
+	for key := range doc.values {
+		switch key {
+		case "lan", "segment", "site":
+		case "daemon", "defaults", "include":
+			doc.whole().below(key).fault("an included file cannot have it", "write it in the main file")
+		default:
+			doc.whole().below(key).fault("unknown key", "known in an included file are lan, segment, site")
+		}
+	}
+}
+
+// unique leaves out the tables whose name an earlier one has, and sorts by name.
+// Within one file the decoder has seen to it.
+func unique(tables []*table) []*table {
+	slices.SortStableFunc(tables, func(a, b *table) int { return cmp.Compare(a.name(), b.name()) })
+	return slices.CompactFunc(tables, func(a, b *table) bool {
+		if a.name() != b.name() {
+			return false
+		}
+		b.fault("the name is taken in "+a.doc.path, "write another name")
+		return true
+	})
+}
