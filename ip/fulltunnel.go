@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -22,12 +23,15 @@ import (
 // to the default route of the main one when the tunnel is down. There is one
 // pair of rules for each prefix length, longer ones first.
 const (
-	tunnelTable  = 172300 // + prefix length
-	rulePriority = 17230  // + 2 * (128 - prefix length)
+	tunnelTable      = 172300 // + prefix length
+	peerRulePriority = 17229
+	rulePriority     = 17230 // + 2 * (128 - prefix length)
 )
 
+// A ruleKey is a purpose that rules are for: a prefix length, or a peer.
 type ruleKey struct {
 	family, bits int
+	peer         netip.Addr
 }
 
 type heldRules struct {
@@ -62,7 +66,7 @@ func (h *Host) ProtectMarked(prefixes []netip.Prefix) (undo func() error, err er
 
 func (h *Host) protect(p netip.Prefix) (undo func() error, err error) {
 	p = unmap(p).Masked()
-	release, err := h.holdRules(ruleKey{family(p.Addr()), p.Bits()})
+	release, err := h.holdRules(ruleKey{family: family(p.Addr()), bits: p.Bits()})
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +79,28 @@ func (h *Host) protect(p netip.Prefix) (undo func() error, err error) {
 	}, nil
 }
 
+// ProtectPeer lets what a peer sends to this host, outside of the tunnel, pass
+// the kernel's reverse path filter. The filter looks up the way back to the
+// peer without the mark, finds it in the tunnel, or nowhere while that is down,
+// and drops the packet: with rp_filter = 1 always, with 2, which systemd sets,
+// while the tunnel is down, which then never comes up. One more rule shows it
+// the right way:
+//
+//	17229: to PEER iif lo lookup main
+//
+// The price is that the host's own unmarked packets to that one address take
+// it too. What is forwarded does not: it has another input interface.
+func (h *Host) ProtectPeer(peer netip.Addr) (undo func() error, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	peer = peer.Unmap()
+	undo, err = h.holdRules(ruleKey{family: family(peer), peer: peer})
+	if err != nil {
+		return nil, err
+	}
+	return h.locked(sync.OnceValue(undo)), nil
+}
+
 // table returns the table that a prefix's routes belong in.
 func (h *Host) table(p netip.Prefix) int {
 	if h.protected[p] > 0 {
@@ -83,7 +109,7 @@ func (h *Host) table(p netip.Prefix) int {
 	return unix.RT_TABLE_MAIN
 }
 
-// holdRules adds the pair of rules of a prefix length, unless they are there,
+// holdRules adds the rules of a purpose, unless they are there,
 // and deletes them when the last holder lets go.
 func (h *Host) holdRules(key ruleKey) (release func() error, err error) {
 	held := h.rules[key]
@@ -105,8 +131,19 @@ func (h *Host) holdRules(key ruleKey) (release func() error, err error) {
 	}, nil
 }
 
-// rulesOf returns the pair, in the order in which they are looked at.
+// rulesOf returns the rules of a purpose, in the order in which they are looked
+// at.
 func rulesOf(key ruleKey) []*netlink.Rule {
+	if key.peer.IsValid() {
+		rule := netlink.NewRule()
+		rule.Family = key.family
+		rule.Priority = peerRulePriority
+		rule.Dst = ipNet(netip.PrefixFrom(key.peer, key.peer.BitLen()))
+		rule.IifName = "lo"
+		rule.Table = unix.RT_TABLE_MAIN
+		rule.Protocol = uint8(ProtoLive)
+		return []*netlink.Rule{rule}
+	}
 	first := netlink.NewRule()
 	first.Family = key.family
 	first.Priority = rulePriority + 2*(128-key.bits)
