@@ -25,6 +25,7 @@ type lcp struct {
 	left   []auth.Method // what is left of ask, the peer having refused the others
 	nak    uint32        // the magic number that we suggested last, 0 for none
 	loops  int           // how often that came back to us as a suggestion
+	wants  string        // the method that the peer asked for and we refused last
 }
 
 func newLCP(c Config) *lcp {
@@ -57,10 +58,11 @@ func (n *lcp) Judge(peer []fsm.Option, _ bool) fsm.Verdict {
 	}
 	var reject, nak []fsm.Option
 	for _, o := range peer {
-		if !wellFormed(o) || o.Type == optAuth && len(n.prove) == 0 {
-			reject = append(reject, o)
-		} else if better, ok := n.counter(o); ok {
-			nak = append(nak, better)
+		switch code, answer := n.answer(o); code {
+		case fsm.ConfigureReject:
+			reject = append(reject, answer)
+		case fsm.ConfigureNak:
+			nak = append(nak, answer)
 		}
 	}
 	switch {
@@ -69,24 +71,47 @@ func (n *lcp) Judge(peer []fsm.Option, _ bool) fsm.Verdict {
 	case nak != nil:
 		return fsm.Verdict{Code: fsm.ConfigureNak, Options: nak}
 	}
-	n.theirs = parseOptions(peer)
+	n.theirs, n.wants = parseOptions(peer), ""
 	return fsm.Verdict{Code: fsm.ConfigureAck}
 }
 
-// counter returns what we would rather have than the peer's o, if anything.
-func (n *lcp) counter(o fsm.Option) (better fsm.Option, ok bool) {
-	switch o.Type {
-	case optMRU:
-		return mruOption(defaultMRU), binary.BigEndian.Uint16(o.Data) < minMRU
-	case optMagic:
-		if binary.BigEndian.Uint32(o.Data) == 0 {
-			return n.suggestMagic(), true
-		}
-	case optAuth:
-		m, _ := auth.ParseLCPOption(o.Data)
-		return authOption(n.prove[0]), !slices.Contains(n.prove, m)
+// answer says what we think of one option of the peer's: Ack, Nak with what we
+// would rather have, or Reject.
+func (n *lcp) answer(o fsm.Option) (fsm.Code, fsm.Option) {
+	switch {
+	case !wellFormed(o):
+		return fsm.ConfigureReject, o
+	case o.Type == optAuth:
+		return n.answerAuth(o)
+	case o.Type == optMRU && binary.BigEndian.Uint16(o.Data) < minMRU:
+		return fsm.ConfigureNak, mruOption(defaultMRU)
+	case o.Type == optMagic && binary.BigEndian.Uint32(o.Data) == 0:
+		return fsm.ConfigureNak, n.suggestMagic()
 	}
-	return fsm.Option{}, false
+	return fsm.ConfigureAck, o
+}
+
+// answerAuth takes only methods of prove, whatever the peer insists on.
+func (n *lcp) answerAuth(o fsm.Option) (fsm.Code, fsm.Option) {
+	if m, ok := auth.ParseLCPOption(o.Data); ok && slices.Contains(n.prove, m) {
+		return fsm.ConfigureAck, o
+	}
+	n.wants = describeAuth(o.Data)
+	if len(n.prove) == 0 {
+		return fsm.ConfigureReject, o
+	}
+	return fsm.ConfigureNak, authOption(n.prove[0])
+}
+
+// dispute tells what the two sides could not agree on, after a semicolon.
+func (n *lcp) dispute() string {
+	switch {
+	case n.wants == "":
+		return ""
+	case len(n.prove) == 0:
+		return fmt.Sprintf("; it wants us to prove ourselves with %s, but nothing is configured for that", n.wants)
+	}
+	return fmt.Sprintf("; it wants us to prove ourselves with %s, but only %s is configured", n.wants, words(n.prove))
 }
 
 // Naked takes the peer's suggestions. Options that we did not send are ignored,

@@ -2,6 +2,7 @@ package ppp
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -36,7 +37,7 @@ func (y lcpLayer) Down() { y.r.lowerDown() }
 func (r *run) lowerUp(ours, theirs Options) {
 	r.ours, r.theirs = ours, theirs
 	r.framing = framing{acfc: theirs.ACFC, pfc: theirs.PFC}
-	r.goodbye = nil
+	r.goodbye = false
 	r.changed = true
 	r.publishView()
 }
@@ -75,10 +76,25 @@ func (r *run) receiveLCP(pkt []byte) {
 		r.hear(time.Now()) // a reply must first show that it is not our own
 	}
 	if err == nil && p.Code == fsm.TerminateRequest {
-		text := string(p.Data[:min(len(p.Data), maxText)])
-		r.goodbye = &text
+		r.farewell, r.goodbye = farewell(p.Data), true
 	}
 	r.lcp.Receive(pkt)
+}
+
+// windowsFarewell follows the magic number in the Terminate-Request of Windows;
+// then comes the number of the error that it shows to its user.
+const windowsFarewell = 0x003ccd74
+
+// farewell tells what the data of a Terminate-Request says, with a colon in
+// front. It may be any octets (RFC 1661, section 5.5).
+func farewell(data []byte) string {
+	switch {
+	case len(data) == 0:
+		return ""
+	case len(data) == 12 && binary.BigEndian.Uint32(data[4:]) == windowsFarewell:
+		return fmt.Sprintf(": Windows error %d", binary.BigEndian.Uint32(data[8:]))
+	}
+	return fmt.Sprintf(": %q", data[:min(len(data), maxText)])
 }
 
 // ReceiveExtra takes the packets that only LCP has.

@@ -36,7 +36,8 @@ type run struct {
 	reminders   limiter  // see remind
 	said        []string // the peer's Identifications, escaped
 
-	goodbye  *string   // the text of the peer's Terminate-Request
+	goodbye  bool      // the peer sent a Terminate-Request
+	farewell string    // what it said with it
 	timedOut bool      // LCP gave up waiting
 	ending   *End      // why the link ends, once it does
 	linger   time.Time // when to terminate: the peer shall get our last word first
@@ -50,9 +51,7 @@ type run struct {
 // It may be called once.
 func (l *Link) Run(ctx context.Context) error {
 	r := newRun(l)
-	r.lcp.Open()
-	r.lcp.LowerUp()
-	r.enter(PhaseEstablish)
+	r.begin()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	closing, stop := l.closing, ctx.Done()
@@ -92,6 +91,13 @@ func newRun(l *Link) *run {
 	}
 	r.lcp = fsm.NewMachine(lcpLayer{r.options, r}, r.machineConfig(protocolLCP))
 	return r
+}
+
+// begin starts LCP. The carrier is there, so the layer below it is up.
+func (r *run) begin() {
+	r.lcp.Open()
+	r.lcp.LowerUp()
+	r.enter(PhaseEstablish)
 }
 
 // machineConfig is what the automaton of a protocol gets from the link.
@@ -242,16 +248,14 @@ func (r *run) why() *End {
 	switch {
 	case errors.As(reason, &end):
 		return end
-	case r.goodbye != nil && *r.goodbye == "":
-		return ended(PeerTerminated, "peer ended the link")
-	case r.goodbye != nil:
-		return ended(PeerTerminated, "peer ended the link: %q", *r.goodbye)
+	case r.goodbye:
+		return ended(PeerTerminated, "peer ended the link%s%s", r.farewell, r.options.dispute())
 	case r.timedOut && r.heard.Load() == 0:
 		return ended(NothingReceived, "nothing received from the peer: its frames do not reach us")
 	case r.timedOut:
-		return ended(NoAnswer, "LCP: %v", reason)
+		return ended(NoAnswer, "LCP: %v%s", reason, r.options.dispute())
 	}
-	return ended(NotAgreed, "LCP: %v", reason)
+	return ended(NotAgreed, "LCP: %v%s", reason, r.options.dispute())
 }
 
 // send hands one control packet to the carrier.
