@@ -9,9 +9,10 @@ import (
 // minFrame is the shortest Ethernet frame without its check sequence.
 const minFrame = 60
 
-// EncapsulateInPlace makes the packet in b an Ethernet frame, in place: b is
-// exactly one packet with at least 22 octets of Room. The error is TooLong, and
-// b untouched, when a frame of the standard size cannot carry it.
+// EncapsulateInPlace makes the packet in b, with at least 22 octets of Room, an
+// Ethernet frame, in place. What follows the packet in b is cut off. The error
+// is a DropReason: TooLong, and b untouched, when a frame of the standard size
+// cannot carry the packet, or what Check found.
 //
 // Novell's drivers send no odd number of octets, and some receivers drop such
 // frames: an odd packet is followed by one zero octet, which the length field
@@ -22,9 +23,13 @@ const minFrame = 60
 // A raw 802.3 frame is recognised by an unused checksum, so a checksum in use
 // is taken out there. DOSBox's 0000 is none and stays.
 func EncapsulateInPlace(b *packet.Buffer, enc Encapsulation, dst, src Node) error {
-	if b.Len() > enc.MaxPacket() {
+	if err := Check(b.Bytes()); err != nil {
+		return err
+	}
+	if Length(b.Bytes()) > enc.MaxPacket() {
 		return TooLong
 	}
+	b.Truncate(Length(b.Bytes()))
 	if enc == Ethernet8023 && ChecksumInUse(b.Bytes()) {
 		binary.BigEndian.PutUint16(b.Bytes()[offChecksum:], NoChecksum)
 	}
