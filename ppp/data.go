@@ -19,7 +19,6 @@ func (l *Link) Receive(frames []*packet.Buffer) {
 	var heard bool
 	deliver := func(end int) {
 		if run.to != nil {
-			heard = true
 			l.deliver(run.to.ncp, run.protocol, frames[run.from:end])
 		}
 	}
@@ -36,6 +35,7 @@ func (l *Link) Receive(frames []*packet.Buffer) {
 		case protocol >= firstControl:
 			l.enqueue(protocol, b)
 		default:
+			heard = true
 			run.to = l.gate(v, protocol, b)
 		}
 	}

@@ -34,6 +34,7 @@ type EndKind uint8
 // The kinds of End.
 const (
 	Closed          EndKind = iota + 1 // Close was called
+	CarrierLost                        // HangUp was called
 	PeerTerminated                     // the peer said goodbye
 	NothingReceived                    // not one frame came: the carrier does not reach us
 	NoAnswer                           // frames came, but LCP was not answered
@@ -50,6 +51,7 @@ const (
 
 var endKinds = [...]string{
 	Closed:          "closed",
+	CarrierLost:     "carrier_lost",
 	PeerTerminated:  "peer_terminated",
 	NothingReceived: "nothing_received",
 	NoAnswer:        "no_answer",

@@ -24,7 +24,7 @@ type Link struct {
 	began time.Time // of the Link: what heard is counted from
 
 	view     atomic.Pointer[view]
-	status   atomic.Pointer[Status]
+	status   atomic.Pointer[published]
 	heard    atomic.Int64 // when the peer was last heard, in ns since began
 	rtt      atomic.Int64 // of the last Echo-Reply, in ns
 	counters counters
@@ -34,9 +34,21 @@ type Link struct {
 	// the caller of Receive.
 	unknown limiter
 
-	closeOnce sync.Once
-	closing   chan struct{} // closed by Close, after closeText was written
-	closeText string
+	closing, hungUp order
+}
+
+// An order is a message to Run that is given once, with a reason.
+type order struct {
+	once   sync.Once
+	given  chan struct{} // closed by give, after reason was written
+	reason string
+}
+
+func (o *order) give(reason string) {
+	o.once.Do(func() {
+		o.reason = reason
+		close(o.given)
+	})
 }
 
 // A frame is a packet for Run: a copy, from the pool, without frame header.
@@ -52,22 +64,22 @@ func NewLink(cfg Config) *Link {
 		cfg:     cfg.withDefaults(),
 		began:   time.Now(),
 		queue:   make(chan frame, queueLen),
-		closing: make(chan struct{}),
+		closing: order{given: make(chan struct{})},
+		hungUp:  order{given: make(chan struct{})},
 		unknown: limiter{every: time.Second, burst: 8},
 	}
 	l.view.Store(&view{peerMRU: defaultMRU})
-	l.status.Store(&Status{LCP: fsm.Initial.String()})
+	l.status.Store(&published{Status: Status{LCP: fsm.Initial.String()}})
 	return l
 }
 
 // Close ends the link with an orderly Terminate-Request that tells reason. Run
 // returns when that is done. Only the first call counts.
-func (l *Link) Close(reason string) {
-	l.closeOnce.Do(func() {
-		l.closeText = reason
-		close(l.closing)
-	})
-}
+func (l *Link) Close(reason string) { l.closing.give(reason) }
+
+// HangUp tells that the carrier is gone, and why. Run returns at once: there is
+// nobody to say goodbye to. Only the first call counts.
+func (l *Link) HangUp(reason string) { l.hungUp.give(reason) }
 
 // PeerMRU returns the longest packet, in octets of the information field, that
 // the peer accepts.

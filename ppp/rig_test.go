@@ -306,14 +306,20 @@ func find(frames []frame, protocol uint16, code fsm.Code) []fsm.Packet {
 // agree acknowledges the Link's Configure-Request of protocol and makes one.
 func (l *lone) agree(protocol uint16, options ...byte) {
 	l.t.Helper()
+	l.acknowledge(protocol)
+	l.id++
+	l.control(protocol, fsm.ConfigureRequest, l.id, options...)
+}
+
+// acknowledge takes the Link's last Configure-Request of protocol.
+func (l *lone) acknowledge(protocol uint16) {
+	l.t.Helper()
 	asked := find(l.takes(), protocol, fsm.ConfigureRequest)
 	if len(asked) == 0 {
 		l.t.Fatalf("no Configure-Request of %04x", protocol)
 	}
 	p := asked[len(asked)-1]
 	l.control(protocol, fsm.ConfigureAck, p.ID, p.Data...)
-	l.id++
-	l.control(protocol, fsm.ConfigureRequest, l.id, options...)
 }
 
 func inBubble(t *testing.T, f func(t *testing.T)) {

@@ -54,7 +54,7 @@ func (l *Link) Run(ctx context.Context) error {
 	r.begin()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	closing, stop := l.closing, ctx.Done()
+	closing, stop := l.closing.given, ctx.Done()
 	for r.settle(); r.phase != PhaseDead; r.settle() {
 		if at := r.deadline(); at.IsZero() {
 			timer.Stop()
@@ -69,7 +69,10 @@ func (l *Link) Run(ctx context.Context) error {
 			r.expire(time.Now())
 		case <-closing:
 			closing = nil
-			r.endNow(&End{Closed, l.closeText})
+			r.endNow(&End{Closed, l.closing.reason})
+		case <-l.hungUp.given:
+			r.endNow(&End{CarrierLost, l.hungUp.reason})
+			r.lcp.LowerDown()
 		case <-stop:
 			stop = nil
 			r.endNow(&End{Closed, "link closed by administrator"})
@@ -114,16 +117,14 @@ func (r *run) machineConfig(protocol uint16) fsm.Config {
 // will say it again, and a Protocol-Reject would stop it from doing so.
 func (r *run) receive(protocol uint16, pkt []byte) {
 	r.counters.controlIn.Add(1)
-	switch {
-	case protocol == protocolLCP:
+	if protocol == protocolLCP {
 		r.receiveLCP(pkt)
-		return
-	case r.phase == PhaseEstablish || r.phase == PhaseTerminate:
-		r.counters.beforeLCP.Add(1)
 		return
 	}
 	r.hear(time.Now())
 	switch {
+	case r.phase == PhaseEstablish || r.phase == PhaseTerminate:
+		r.counters.beforeLCP.Add(1)
 	case isAuthentication(protocol):
 		r.receiveAuth(protocol, pkt)
 	case r.phase == PhaseAuthenticate:

@@ -3,17 +3,21 @@ package ppp
 import (
 	"slices"
 	"time"
+
+	"sitebridge/ppp/fsm"
 )
 
 // A Status is how a link stands, for people and programs that watch it.
 type Status struct {
-	Phase Phase      `json:"phase"`
-	End   *End       `json:"end,omitempty"` // why it ends or ended
-	LCP   string     `json:"lcp"`           // the state of its automaton
-	Ours  OptionSet  `json:"ours"`          // what we asked for, zero until agreed
-	Peers OptionSet  `json:"peers"`         // what the peer did
-	Peer  PeerStatus `json:"peer"`
-	NCPs  []NCPState `json:"ncps"`
+	Phase Phase  `json:"phase"`
+	End   *End   `json:"end,omitempty"` // why it ends or ended
+	LCP   string `json:"lcp"`           // the state of its automaton
+	// LCPStats counts the packets of LCP's automaton, and what it dropped.
+	LCPStats fsm.Stats  `json:"lcp_stats"`
+	Ours     OptionSet  `json:"ours"`  // what we asked for, zero until agreed
+	Peers    OptionSet  `json:"peers"` // what the peer did
+	Peer     PeerStatus `json:"peer"`
+	NCPs     []NCPState `json:"ncps"`
 
 	RoundTrip time.Duration `json:"round_trip_ns"` // of the last Echo-Reply, 0: none yet
 	LastHeard time.Time     `json:"last_heard"`    // zero: never
@@ -53,11 +57,29 @@ type NCPState struct {
 	State  string `json:"state"`
 	Opened bool   `json:"opened"`
 	Reason string `json:"reason,omitempty"` // why it is not up
+	// Stats counts its control packets, and what was dropped of them.
+	Stats fsm.Stats `json:"stats"`
+}
+
+// A published is a Status without what changes all the time, and where that is
+// to be had.
+type published struct {
+	Status
+	lcp      *fsm.Machine
+	machines []*fsm.Machine // of NCPs, in their order
 }
 
 // Status may be called at any time.
 func (l *Link) Status() Status {
-	s := *l.status.Load()
+	p := l.status.Load()
+	s := p.Status
+	if p.lcp != nil {
+		s.LCPStats = p.lcp.Stats()
+	}
+	s.NCPs = slices.Clone(s.NCPs)
+	for i, m := range p.machines {
+		s.NCPs[i].Stats = m.Stats()
+	}
 	s.RoundTrip = time.Duration(l.rtt.Load())
 	if l.heard.Load() != 0 {
 		s.LastHeard = l.lastHeard()
@@ -68,20 +90,24 @@ func (l *Link) Status() Status {
 
 // publish makes a new Status when there is something new, and tells of it.
 func (r *run) publish() {
-	ncps := r.states()
+	ncps, machines := r.states()
 	old := r.status.Load()
 	if !r.changed && old.LCP == r.lcp.State().String() && slices.Equal(ncps, old.NCPs) {
 		return
 	}
 	r.changed = false
-	r.status.Store(&Status{
-		Phase: r.phase,
-		End:   r.ending,
-		LCP:   r.lcp.State().String(),
-		Ours:  r.ours.set(),
-		Peers: r.theirs.set(),
-		Peer:  r.peer(),
-		NCPs:  ncps,
+	r.status.Store(&published{
+		Status: Status{
+			Phase: r.phase,
+			End:   r.ending,
+			LCP:   r.lcp.State().String(),
+			Ours:  r.ours.set(),
+			Peers: r.theirs.set(),
+			Peer:  r.peer(),
+			NCPs:  ncps,
+		},
+		lcp:      r.lcp,
+		machines: machines,
 	})
 	r.cfg.Changed()
 }
@@ -94,14 +120,13 @@ func (r *run) peer() PeerStatus {
 	return s
 }
 
-func (r *run) states() []NCPState {
-	var all []NCPState
+func (r *run) states() (all []NCPState, machines []*fsm.Machine) {
 	for _, y := range r.layers {
 		s := NCPState{Name: y.Name(), State: y.machine.State().String(), Opened: y.machine.Opened()}
 		if err := y.machine.Reason(); err != nil && !s.Opened {
 			s.Reason = err.Error()
 		}
-		all = append(all, s)
+		all, machines = append(all, s), append(machines, y.machine)
 	}
-	return all
+	return all, machines
 }
