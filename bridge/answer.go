@@ -1,0 +1,148 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"sitebridge/bridge/config"
+	"sitebridge/control"
+	"sitebridge/control/gre"
+	"sitebridge/internal/secret"
+	"sitebridge/ppp"
+	"sitebridge/ppp/auth"
+)
+
+// announcedWindow is how many packets we say we can buffer (RFC 2637, section
+// 2.7). Our reorder buffer takes fewer; nobody was seen to mind.
+const announcedWindow = 64
+
+// answer decides about an Outgoing-Call-Request, on the goroutine of its
+// control connection. The receive side of the data channel is made before the
+// reply leaves.
+func (d *Daemon) answer(o *control.Offer) {
+	if d.ctx.Err() != nil {
+		o.Refuse(control.DoNotAccept, control.NoError)
+		return
+	}
+	if d.pending.Load() >= maxPending {
+		o.Refuse(control.Busy, control.NoError)
+		d.log.Warn("call refused", "peer", o.Conn.Peer().Remote, "reason", "too many calls that have not authenticated")
+		return
+	}
+	path := pathOf(o.Conn)
+	channel, err := d.mux.Open(path.Remote, gre.ChannelConfig{Window: announcedWindow})
+	if err != nil {
+		o.Refuse(control.OutgoingGeneralError, control.NoResource)
+		d.log.Warn("call refused", "peer", path.Remote, "reason", err)
+		return
+	}
+	call := o.Accept(channel.ID(), announcedWindow)
+	s := d.newSession(call, channel, path, d.answerLink(), d.log)
+	d.pending.Add(1)
+	s.counted = true
+	s.start()
+}
+
+func pathOf(c *control.Conn) gre.Path {
+	p := c.Peer()
+	return gre.Path{Local: p.Local.Addr().Unmap(), Remote: p.Remote.Addr().Unmap()}
+}
+
+// answerLink is the PPP side of an answered call. Who calls is not known before
+// authentication, so the methods are those of all answering sites; afterwards
+// the method must be in the site's own list (admit).
+func (d *Daemon) answerLink() ppp.Config {
+	cfg := ppp.Config{
+		MRU: fullMRU,
+		Ask: d.cfg.Listen.Methods,
+		Authenticator: auth.AuthenticatorConfig{
+			Name:     d.cfg.Daemon.Name,
+			OwnNames: d.cfg.OwnNames(),
+			Lookup:   d.secretOf,
+		},
+	}
+	// A caller may ask back, by PAP or CHAP, before we know who it is. We can
+	// only prove ourselves when one answer is right for every site that could
+	// be calling.
+	if own, ok := oneProof(d.cfg.Sites); ok {
+		cfg.Prove = weakMethods(own.Methods)
+		cfg.Peer = auth.PeerConfig{Name: own.Name, Secret: own.SecretOut}
+	}
+	return cfg
+}
+
+// secretOf finds what a caller of that name must know.
+func (d *Daemon) secretOf(name string) (secret.Secret, bool) {
+	s := d.cfg.Caller(name)
+	if s == nil || s.Auth.SecretIn == "" {
+		return "", false
+	}
+	return s.Auth.SecretIn, true
+}
+
+// siteOf finds the site of a caller that has authenticated.
+func (d *Daemon) siteOf(id ppp.Identity) (*site, error) {
+	if !id.Proved {
+		return nil, errors.New("caller did not prove who it is")
+	}
+	sc := d.cfg.Caller(id.Name)
+	if sc == nil {
+		return nil, fmt.Errorf("no answering site has the peer name %q", id.Name)
+	}
+	if !sc.Auth.Allows(id.Method) {
+		return nil, fmt.Errorf("site %q does not allow %v, by which its caller proved itself: auth.methods lists what it allows", sc.Name, id.Method)
+	}
+	return d.site(sc.Name), nil
+}
+
+// oneProof returns how we prove ourselves to callers that ask, if that is the
+// same for every answering site that has a secret for it.
+func oneProof(sites []*config.Site) (own config.Auth, ok bool) {
+	for _, s := range sites {
+		if !s.Answer || s.Auth.SecretOut == "" || len(weakMethods(s.Auth.Methods)) == 0 {
+			continue
+		}
+		if ok && (own.Name != s.Auth.Name || own.SecretOut != s.Auth.SecretOut) {
+			return config.Auth{}, false
+		}
+		own, ok = s.Auth, true
+	}
+	return own, ok
+}
+
+// weakMethods are those that prove one end only, so that each direction that
+// has a secret is asked for it.
+func weakMethods(all []auth.Method) []auth.Method {
+	return slices.DeleteFunc(slices.Clone(all), func(m auth.Method) bool { return m == auth.MSCHAPv2 })
+}
+
+// refusals keeps the log readable when strangers knock: one line in ten seconds,
+// with a count of those in between.
+type refusals struct {
+	mu    sync.Mutex // guards what follows
+	last  time.Time
+	quiet int
+}
+
+// note reports whether to log, and how many were not logged since the last one.
+func (r *refusals) note(now time.Time) (quiet int, log bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now.Sub(r.last) < 10*time.Second {
+		r.quiet++
+		return 0, false
+	}
+	quiet, r.quiet, r.last = r.quiet, 0, now
+	return quiet, true
+}
+
+// logStranger tells of a call that ended before its peer was known. Whoever
+// knocks decides how many there are, so most only count.
+func (d *Daemon) logStranger(s *session) {
+	if quiet, ok := d.refused.note(time.Now()); ok {
+		d.log.Warn("call ended before its caller was known", "peer", s.path.Remote, "reason", s.err(), "similar_since_last", quiet)
+	}
+}

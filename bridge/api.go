@@ -1,0 +1,182 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The control socket speaks HTTP with JSON over a unix socket of mode 0660:
+// there is no network console (see docs/security.md). The paths are those of
+// apiHandler; `sitebridge status` and its like are its only known users.
+
+// apiError is the body of an answer other than 200.
+type apiError struct {
+	Error string `json:"error"`
+}
+
+// listenSocket makes the control socket. A socket that a crashed daemon left is
+// replaced; one that somebody still answers on is an error.
+func listenSocket(path string) (net.Listener, error) {
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("control socket %s: another sitebridge answers there: stop it, or set daemon.status to another path", path)
+	}
+	if fi, err := os.Lstat(path); err == nil && fi.Mode()&os.ModeSocket != 0 {
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("remove the control socket of an earlier run: %w", err)
+		}
+	}
+	// The mode is right from the first moment: no one else gets in between.
+	old := unix.Umask(0o117)
+	l, err := net.Listen("unix", path)
+	unix.Umask(old)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w: does the directory exist, and may we write there? daemon.status names another", err)
+	}
+	return &checkedListener{l.(*net.UnixListener)}, nil
+}
+
+// A checkedListener hands on only connections of root, of our own user, and of
+// users whose group owns the socket file.
+type checkedListener struct{ *net.UnixListener }
+
+func (l *checkedListener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.AcceptUnix()
+		if err != nil {
+			return nil, err
+		}
+		if mayControl(c, l.Addr().String()) {
+			return c, nil
+		}
+		c.Close()
+	}
+}
+
+func mayControl(c *net.UnixConn, path string) bool {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var cred *unix.Ucred
+	if cerr := raw.Control(func(fd uintptr) {
+		cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); cerr != nil || err != nil {
+		return false
+	}
+	if cred.Uid == 0 || int(cred.Uid) == os.Getuid() {
+		return true
+	}
+	var st unix.Stat_t
+	return unix.Stat(path, &st) == nil && cred.Gid == st.Gid
+}
+
+// serveAPI answers on the control socket until ctx ends.
+func serveAPI(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() { srv.Close() })
+	defer stop()
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	return nil
+}
+
+func (d *Daemon) apiHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) { answer(w, d.Status()) })
+	mux.HandleFunc("POST /v1/sites/{site}/up", func(w http.ResponseWriter, r *http.Request) { d.commandSite(w, r, true) })
+	mux.HandleFunc("POST /v1/sites/{site}/down", func(w http.ResponseWriter, r *http.Request) { d.commandSite(w, r, false) })
+	mux.HandleFunc("GET /v1/ipx", func(w http.ResponseWriter, r *http.Request) { answer(w, d.ipxTables()) })
+	mux.HandleFunc("POST /v1/ipx/ping", d.pingIPX)
+	return mux
+}
+
+func (d *Daemon) commandSite(w http.ResponseWriter, r *http.Request, up bool) {
+	s := d.site(r.PathValue("site"))
+	if s == nil {
+		refuse(w, http.StatusNotFound, fmt.Errorf("no site %q in the configuration", r.PathValue("site")))
+		return
+	}
+	if err := s.supervisor.command(r.Context(), up); err != nil {
+		refuse(w, http.StatusServiceUnavailable, err)
+		return
+	}
+	answer(w, s.status())
+}
+
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(v) // a client that went away is not our business
+}
+
+func refuse(w http.ResponseWriter, code int, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	json.NewEncoder(w).Encode(apiError{err.Error()})
+}
+
+// A Client asks a running daemon over its control socket.
+type Client struct {
+	Socket string
+}
+
+// Get decodes the answer to a GET of path into v.
+func (c Client) Get(ctx context.Context, path string, v any) error {
+	return c.do(ctx, http.MethodGet, path, v)
+}
+
+// Post decodes the answer to a POST to path into v.
+func (c Client) Post(ctx context.Context, path string, v any) error {
+	return c.do(ctx, http.MethodPost, path, v)
+}
+
+func (c Client) do(ctx context.Context, method, path string, v any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://sitebridge"+path, nil)
+	if err != nil {
+		return err
+	}
+	hc := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", c.Socket)
+		},
+	}}
+	resp, err := hc.Do(req)
+	switch {
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
+		return fmt.Errorf("no sitebridge answers on %s: is it running? (systemctl status sitebridge, or sitebridge run)", c.Socket)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("may not use %s: be root or in the group that owns it", c.Socket)
+	case err != nil:
+		return fmt.Errorf("ask the daemon on %s: %w", c.Socket, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		var e apiError
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
+		if json.Unmarshal(body, &e) != nil || e.Error == "" {
+			return fmt.Errorf("the daemon answered %s", resp.Status)
+		}
+		return errors.New(e.Error)
+	}
+	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
+		return fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,185 @@
+// Package bridge is the house above the subjects: it keeps each site's tunnel
+// up, joins calls with PPP links, links with the IP interface and the IPX plane,
+// and answers those who ask how things stand. It knows no wire format.
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"sitebridge/bridge/config"
+	"sitebridge/control"
+	"sitebridge/control/gre"
+	"sitebridge/ip"
+)
+
+// vendor is what we call ourselves in the control connection.
+const vendor = "sitebridge"
+
+// maxPending bounds answered calls whose peer has not authenticated yet: each
+// costs a link's memory until its guard timer ends it.
+const maxPending = 256
+
+// A Daemon is everything that one configuration asks for.
+type Daemon struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	version string
+	started time.Time
+
+	ctx      context.Context // ends when calls shall end
+	host     *ip.Host
+	mux      *gre.Mux
+	sites    []*site
+	ipx      *ipxPlane
+	sessions sync.WaitGroup
+	pending  atomic.Int64
+	refused  refusals
+
+	peersMu sync.Mutex                  // guards peerOf, and the order of reroutes
+	peerOf  map[string][]netip.AddrPort // by site: where its peer is
+}
+
+// Run joins the sites of cfg until ctx ends. Everything that it changed on the
+// host is undone when it returns. ready, unless nil, is called when calls can be
+// made and answered.
+func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version string, ready func()) (err error) {
+	d := &Daemon{cfg: cfg, log: log, version: version, started: time.Now(), peerOf: map[string][]netip.AddrPort{}}
+	for _, w := range cfg.Warnings() {
+		log.Warn("configuration", "warning", w)
+	}
+	if d.host, err = ip.OpenHost(); err != nil {
+		return err
+	}
+	defer d.host.Close()
+	if err := d.host.CleanStale(); err != nil {
+		return fmt.Errorf("clean up after an earlier run: %w", err)
+	}
+	carrier, err := gre.OpenRaw(gre.RawConfig{Mark: ip.Mark, Log: log})
+	if err != nil {
+		return err
+	}
+	d.mux = gre.NewMux(carrier, log)
+
+	// Calls end first, while everything that carries their goodbyes still runs.
+	calls, endCalls := context.WithCancel(ctx)
+	defer endCalls()
+	d.ctx = calls
+	under, endUnder := context.WithCancel(context.WithoutCancel(ctx))
+	defer endUnder()
+	group, under := errgroup.WithContext(under)
+	context.AfterFunc(under, endCalls) // what fails below ends the calls too
+
+	if d.ipx, err = openIPX(cfg, log); err != nil {
+		carrier.Close()
+		return err
+	}
+	defer closing(&err, d.ipx.close)()
+	defer func() {
+		for _, s := range d.sites {
+			closing(&err, s.close)()
+		}
+	}()
+	for _, sc := range cfg.Sites {
+		s, err := d.openSite(sc)
+		if err != nil {
+			carrier.Close()
+			return fmt.Errorf("site %q: %w", sc.Name, err)
+		}
+		d.sites = append(d.sites, s)
+	}
+	listeners, err := d.listen(ctx)
+	if err != nil {
+		carrier.Close()
+		return err
+	}
+	var api net.Listener
+	if cfg.Daemon.Status != "" {
+		if api, err = listenSocket(cfg.Daemon.Status); err != nil {
+			carrier.Close()
+			return err
+		}
+		defer api.Close()
+	}
+
+	group.Go(func() error { return d.mux.Run(under) })
+	d.ipx.run(under, group)
+	for _, s := range d.sites {
+		s.runInterface(under, group)
+	}
+	if api != nil {
+		group.Go(func() error { return serveAPI(under, api, d.apiHandler(), log) })
+	}
+	answering, stopAnswering := context.WithCancel(under)
+	defer stopAnswering()
+	var ears errgroup.Group
+	for _, l := range listeners {
+		ears.Go(func() error { return l.Run(answering) })
+	}
+	var supervisors sync.WaitGroup
+	for _, s := range d.sites {
+		supervisors.Go(func() { s.supervisor.run(calls) })
+	}
+	log.Info("sitebridge runs", "name", cfg.Daemon.Name, "version", version, "sites", len(d.sites), "listen", fmt.Sprint(cfg.Daemon.Listen))
+	if ready != nil {
+		ready()
+	}
+
+	<-calls.Done()
+	log.Info("sitebridge stops")
+	supervisors.Wait()
+	d.sessions.Wait()
+	stopAnswering()
+	earsErr := ears.Wait()
+	endUnder()
+	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return earsErr
+}
+
+// closing runs an undo and keeps its error when nothing worse happened.
+func closing(err *error, undo func() error) func() {
+	return func() {
+		if e := undo(); e != nil && *err == nil {
+			*err = e
+		}
+	}
+}
+
+func (d *Daemon) site(name string) *site {
+	for _, s := range d.sites {
+		if s.cfg.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// listen opens the sockets on which calls are answered.
+func (d *Daemon) listen(ctx context.Context) (all []*control.Listener, err error) {
+	lc := net.ListenConfig{Control: markSocket}
+	for _, at := range d.cfg.Daemon.Listen {
+		l, err := lc.Listen(ctx, "tcp4", at.String())
+		if err != nil {
+			return nil, fmt.Errorf("listen for calls on %v: %w", at, err)
+		}
+		cfg := d.controlConfig(d.log)
+		cfg.Answer = d.answer
+		all = append(all, control.Listen(l, cfg, control.Limits{}))
+	}
+	return all, nil
+}
+
+func (d *Daemon) controlConfig(log *slog.Logger) control.Config {
+	return control.Config{Host: d.cfg.Daemon.Name, Vendor: vendor, Firmware: 1, Log: log}
+}

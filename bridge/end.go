@@ -1,0 +1,37 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+)
+
+// A kind tells the three ends of a tunnel apart (architecture, "Who owns what").
+type kind uint8
+
+const (
+	endRetry   kind = iota // worth another try
+	endStopped             // we were asked to stop
+	endRefused             // configuration says no, here or at the peer: trying soon will not help
+)
+
+// A refusal is an end that a retry will not mend: somebody has to change a
+// configuration first.
+type refusal struct{ err error }
+
+func (r *refusal) Error() string { return r.err.Error() }
+func (r *refusal) Unwrap() error { return r.err }
+
+// errReplaced ends a tunnel whose place another call of the same site took.
+var errReplaced = errors.New("another call of this site took its place")
+
+// classify says what kind of end err is.
+func classify(ctx context.Context, err error) kind {
+	var no *refusal
+	switch {
+	case ctx.Err() != nil:
+		return endStopped
+	case errors.As(err, &no):
+		return endRefused
+	}
+	return endRetry
+}

@@ -1,0 +1,272 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+
+	"sitebridge/bridge/config"
+	"sitebridge/ip"
+	"sitebridge/ppp"
+	"sitebridge/ppp/ipcp"
+	"sitebridge/ppp/ipv6cp"
+)
+
+// An ipPlane is a site's end in the kernel: the TUN interface, its addresses,
+// and the routes to what is behind the peer. It outlives the calls, so that
+// sockets survive a reconnect.
+type ipPlane struct {
+	site *site
+	cfg  *config.IP
+	dev  *ip.Interface
+
+	mu     sync.Mutex // guards what follows
+	routes []*siteRoute
+	owner  *networks // whose link the interface has; nil: none
+	addrs  ip.Addresses
+	v4, v6 bool   // which protocol of owner's is up
+	sum    ip.Sum // how its MTU came about
+}
+
+// A siteRoute is one prefix behind the peer with what is installed for it. Each
+// undo is nil while there is nothing to undo.
+type siteRoute struct {
+	dst         netip.Prefix
+	protect     func() error // it covers a peer's own address: see ip.Host.ProtectMarked
+	unreachable func() error
+	live        func() error
+}
+
+func (d *Daemon) openIP(s *site) (p *ipPlane, err error) {
+	p = &ipPlane{site: s, cfg: s.cfg.IP}
+	if p.dev, err = ip.Open(ip.Config{Name: s.cfg.Device, Host: d.host, Log: s.log}); err != nil {
+		return nil, err
+	}
+	for _, dst := range p.cfg.Routes {
+		p.routes = append(p.routes, &siteRoute{dst: dst})
+	}
+	if p.cfg.Mode == config.Static {
+		p.addrs = ip.Addresses{Local: p.cfg.Address, Peer: p.cfg.Peer}
+		if _, err := p.dev.Configure(p.addrs); err != nil {
+			return nil, errors.Join(err, p.close())
+		}
+	}
+	if err := p.reroute(d.peers()); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+func (p *ipPlane) run(ctx context.Context) error {
+	err := p.dev.Run(ctx)
+	if err == nil || ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("site %q: interface %s: %w", p.site.cfg.Name, p.dev.Name(), err)
+}
+
+// close takes the routes away, and the interface with its addresses.
+func (p *ipPlane) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dev.Down()
+	var errs []error
+	for _, r := range p.routes {
+		errs = append(errs, undo(&r.live), undo(&r.unreachable), undo(&r.protect))
+	}
+	return errors.Join(append(errs, p.dev.Close())...)
+}
+
+// undo runs what is installed there, once.
+func undo(f *func() error) error {
+	if *f == nil {
+		return nil
+	}
+	do := *f
+	*f = nil
+	return do()
+}
+
+// reroute makes sure that no route of the site catches the packets of a tunnel
+// itself, now that peers are these. It is called again when a name resolves to
+// another address, or a peer calls from one.
+func (p *ipPlane) reroute(peers []netip.Addr) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	covering := map[netip.Prefix]bool{}
+	for _, c := range ip.Covering(p.cfg.Routes, peers) {
+		covering[c] = true
+	}
+	var errs []error
+	for _, r := range p.routes {
+		if r.unreachable == nil || covering[r.dst] != (r.protect != nil) {
+			errs = append(errs, p.move(r, covering[r.dst]))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// move installs a route anew, protected or not, and then takes away what was
+// installed before: there is no moment in which nothing holds its packets.
+func (p *ipPlane) move(r *siteRoute, protected bool) error {
+	old := *r
+	host, one := p.site.d.host, []netip.Prefix{r.dst}
+	*r = siteRoute{dst: r.dst}
+	var err error
+	if protected {
+		if r.protect, err = host.ProtectMarked(one); err != nil {
+			return err
+		}
+	} else if err := undo(&old.protect); err != nil {
+		return err
+	}
+	if r.unreachable, err = host.InstallUnreachable(one); err != nil {
+		return err
+	}
+	if old.live != nil {
+		if err := p.install(r); err != nil {
+			return err
+		}
+	}
+	return errors.Join(undo(&old.live), undo(&old.unreachable), undo(&old.protect))
+}
+
+func (p *ipPlane) install(r *siteRoute) (err error) {
+	var src netip.Addr
+	if r.dst.Addr().Is4() {
+		src = p.addrs.Local
+	}
+	r.live, err = p.site.d.host.InstallLive(p.dev, []netip.Prefix{r.dst}, p.cfg.Metric, src)
+	return err
+}
+
+// up4 is IPCP's this-layer-up.
+func (p *ipPlane) up4(n *networks, r ipcp.Result) error {
+	return p.change(n, func() {
+		p.v4 = true
+		p.addrs.Local, p.addrs.Peer = r.Local, r.Peer
+		n.s.log.Info("IP up", "local", r.Local, "remote", r.Peer, "mtu", p.sum.InnerMTU)
+	})
+}
+
+// up6 is IPV6CP's this-layer-up.
+func (p *ipPlane) up6(n *networks, r ipv6cp.Result) error {
+	return p.change(n, func() {
+		p.v6 = true
+		p.addrs.LocalID, p.addrs.PeerID = r.Local, r.Peer
+		n.s.log.Info("IPv6 up", "local", ipv6cp.LinkLocal(r.Local), "remote", ipv6cp.LinkLocal(r.Peer), "mtu", p.sum.InnerMTU)
+	})
+}
+
+// change gives the interface n's link, with what set changes, and the live
+// routes of each protocol that is up.
+func (p *ipPlane) change(n *networks, set func()) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n.closed.Load() {
+		return errReplaced
+	}
+	if p.owner != n {
+		p.owner, p.v4, p.v6 = n, false, false
+	}
+	outer, err := p.site.d.host.PathMTU(n.s.path.Local, n.s.path.Remote)
+	if err != nil {
+		return err
+	}
+	p.sum = ip.InnerMTU(outer, n.s.overhead(), n.s.link.PeerMRU())
+	if m := p.site.cfg.MTU; m > 0 {
+		p.sum.InnerMTU = min(m, n.s.link.PeerMRU())
+	}
+	set()
+	return p.apply()
+}
+
+// apply brings the interface and its routes to what v4 and v6 say.
+func (p *ipPlane) apply() error {
+	if !p.v4 && !p.v6 {
+		p.dev.Down()
+		return p.removeLive()
+	}
+	if _, err := p.dev.Configure(p.addrs); err != nil {
+		return err
+	}
+	l := ip.Live{Link: p.owner.s.link, Behind: p.cfg.Routes}
+	if p.v4 {
+		l.MTU4 = p.sum.InnerMTU
+	}
+	if p.v6 {
+		l.MTU6 = p.sum.InnerMTU
+	}
+	if err := p.dev.Up(l); err != nil {
+		return err
+	}
+	var errs []error
+	for _, r := range p.routes {
+		up := p.v4 && r.dst.Addr().Is4() || p.v6 && r.dst.Addr().Is6()
+		switch {
+		case up && r.live == nil:
+			errs = append(errs, p.install(r))
+		case !up:
+			errs = append(errs, undo(&r.live))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (p *ipPlane) removeLive() error {
+	var errs []error
+	for _, r := range p.routes {
+		errs = append(errs, undo(&r.live))
+	}
+	return errors.Join(errs...)
+}
+
+// down is this-layer-down of the protocols that the flags name, or the end of
+// n's link. A link that no longer has the interface changes nothing.
+func (p *ipPlane) down(n *networks, v4, v6 bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.owner != n {
+		return
+	}
+	p.v4, p.v6 = p.v4 && !v4, p.v6 && !v6
+	if err := p.apply(); err != nil {
+		p.site.log.Warn("routes not removed", "error", err)
+	}
+	if !p.v4 && !p.v6 {
+		p.owner = nil
+	}
+}
+
+// ipMRU is the MRU that we ask for where only IP runs: what fits the interface
+// that the host would use for any peer is not known before the call, so the
+// path of an Ethernet without PPPoE or other headers is assumed.
+func (s *site) ipMRU() uint16 { return uint16(ip.InnerMTU(1500, 4, 0).InnerMTU) }
+
+// poolAddress is what the one caller of a pool gets: its first address that is
+// not ours.
+func poolAddress(pool netip.Prefix, ours netip.Addr) (netip.Addr, bool) {
+	for a := pool.Masked().Addr().Next(); pool.Contains(a) && pool.Contains(a.Next()); a = a.Next() {
+		if a != ours {
+			return a, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// overhead is what PPP puts in front of a packet that we send, in octets, as
+// the peer's options allow (RFC 1661, sections 6.5 and 6.6).
+func (s *session) overhead() int { return pppOverhead(s.link.Status().Peers) }
+
+func pppOverhead(peers ppp.OptionSet) int {
+	n := 4
+	if peers.ACFC {
+		n -= 2
+	}
+	if peers.PFC {
+		n--
+	}
+	return n
+}

@@ -1,0 +1,160 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"golang.org/x/sync/errgroup"
+
+	"sitebridge/bridge/config"
+	"sitebridge/ipx"
+	"sitebridge/ipx/port"
+	"sitebridge/ipx/router"
+	"sitebridge/ipx/segment"
+)
+
+// An ipxPlane is the daemon's IPX: one router for all that is routed, a segment
+// for each network that is bridged, and the LANs that both share.
+type ipxPlane struct {
+	log      *slog.Logger
+	router   *router.Router
+	segments map[string]*segment.Segment // by name
+	lans     []*lan
+}
+
+// openIPX opens the LANs and joins them with the router and the segments.
+func openIPX(cfg *config.Config, log *slog.Logger) (_ *ipxPlane, err error) {
+	p := &ipxPlane{
+		log:      log,
+		router:   router.New(router.Config{InternalNetwork: cfg.Daemon.InternalNetwork, Log: log}),
+		segments: map[string]*segment.Segment{},
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	for _, s := range cfg.Segments {
+		p.segments[s.Name] = segment.New(segment.Config{
+			Network: s.Network, StationLimit: s.StationLimit, Ageing: s.Ageing, Log: log.With("segment", s.Name),
+		})
+	}
+	for _, c := range cfg.LANs {
+		l, err := p.openLAN(c, cfg.Segments)
+		if err != nil {
+			return nil, fmt.Errorf("lan %q: %w", c.Name, err)
+		}
+		p.lans = append(p.lans, l)
+	}
+	return p, nil
+}
+
+// run runs the router and the LANs until ctx ends.
+func (p *ipxPlane) run(ctx context.Context, group *errgroup.Group) {
+	group.Go(func() error { return p.router.Run(ctx) })
+	for _, l := range p.lans {
+		group.Go(func() error { return l.run(ctx) })
+	}
+}
+
+func (p *ipxPlane) close() error {
+	var errs []error
+	for _, l := range p.lans {
+		errs = append(errs, l.port.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// A lan is one wire with what is done with each of its frame types.
+type lan struct {
+	name   string
+	port   port.Port
+	routed [ipx.Encapsulations]*router.Attached
+	// bridged is the wire's place in a segment, for its frame types.
+	bridged [ipx.Encapsulations]*segment.Port
+
+	in []router.In // run's own, so that a batch needs no memory
+}
+
+func (p *ipxPlane) openLAN(c *config.LAN, segments []*config.Segment) (*lan, error) {
+	l := &lan{name: c.Name}
+	bridges := false
+	for _, s := range segments {
+		for _, part := range s.LANs {
+			bridges = bridges || part.LAN == c
+		}
+	}
+	var err error
+	if c.TAP != "" {
+		l.port, err = port.OpenTAP(port.TAPConfig{Name: c.TAP, Log: p.log.With("lan", c.Name)})
+	} else {
+		l.port, err = port.OpenLAN(port.LANConfig{Interface: c.Interface, Promiscuous: bridges, Log: p.log.With("lan", c.Name)})
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range c.Frames {
+		a, err := p.router.Attach(router.Attachment{
+			Name:    c.Name + "/" + f.Encapsulation.String(),
+			Kind:    router.LAN,
+			Network: f.Network,
+			Learn:   f.Learn,
+			Node:    l.port.MAC(),
+			MTU:     f.Encapsulation.MaxPacket(),
+			Send:    routedFrames{l.port, f.Encapsulation},
+		})
+		if err != nil {
+			return nil, errors.Join(err, l.port.Close())
+		}
+		l.routed[f.Encapsulation] = a
+	}
+	for _, s := range segments {
+		for _, part := range s.LANs {
+			if part.LAN != c {
+				continue
+			}
+			at := p.segments[s.Name].AttachLAN(c.Name, l.port, part.Frames...)
+			for _, enc := range part.Frames {
+				l.bridged[enc] = at
+			}
+		}
+	}
+	return l, nil
+}
+
+// run hands what comes from the wire to whatever owns its frame type.
+func (l *lan) run(ctx context.Context) error {
+	if err := l.port.Run(ctx, l.input); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("lan %q: %w", l.name, err)
+	}
+	return nil
+}
+
+// input takes one batch, in runs of frames of one type.
+func (l *lan) input(frames []port.Frame) {
+	for len(frames) > 0 {
+		enc, n := frames[0].Encap, 1
+		for n < len(frames) && frames[n].Encap == enc {
+			n++
+		}
+		l.one(enc, frames[:n])
+		frames = frames[n:]
+	}
+}
+
+func (l *lan) one(enc ipx.Encapsulation, frames []port.Frame) {
+	switch {
+	case l.routed[enc] != nil:
+		l.in = l.in[:0]
+		mac := l.port.MAC()
+		for _, f := range frames {
+			l.in = append(l.in, router.In{Packet: f.Packet, Dst: router.Addressee(f.Dst, mac)})
+		}
+		l.routed[enc].Input(l.in)
+	case l.bridged[enc] != nil:
+		l.bridged[enc].InputFrames(frames)
+	}
+	// A frame type that nobody configured is heard by the port, for status.
+}

@@ -1,0 +1,349 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sitebridge/control"
+	"sitebridge/control/gre"
+	"sitebridge/ppp"
+)
+
+const (
+	// silentAfter is how long a call may carry nothing towards us before the
+	// operator is told that GRE does not come through.
+	silentAfter = 10 * time.Second
+	// clearWait is how long an orderly end of a call may take.
+	clearWait = 3 * time.Second
+)
+
+// A session is one call joined with one PPP link. It is a site's tunnel once
+// the peer has shown which site it is.
+type session struct {
+	d        *Daemon
+	log      *slog.Logger
+	call     *control.Call
+	channel  *gre.Channel
+	path     gre.Path
+	link     *ppp.Link
+	began    time.Time
+	outgoing bool // we dialled
+
+	// site is known from the start when we dialled, else from the moment the
+	// peer has authenticated.
+	site atomic.Pointer[site]
+	nets atomic.Pointer[networks]
+
+	mu    sync.Mutex // guards what follows
+	upAt  time.Time  // since when all required protocols are open; zero: not
+	why   error      // the end that close asked for
+	hint  string     // a suspicion for status, while the link is not up
+	ended error      // after over is closed
+
+	ctx     context.Context // ends the session in order
+	stop    context.CancelFunc
+	over    chan struct{}
+	counted bool // an answered call in Daemon.pending, until its peer is known
+}
+
+// newSession joins a call with a new link. The link does nothing before run.
+func (d *Daemon) newSession(call *control.Call, channel *gre.Channel, path gre.Path, cfg ppp.Config, log *slog.Logger) *session {
+	s := &session{
+		d: d, call: call, channel: channel, path: path,
+		began: time.Now(), outgoing: call.Outgoing(),
+		log:  log.With("peer", path.Remote, "call_id", call.ID()),
+		over: make(chan struct{}),
+	}
+	s.ctx, s.stop = context.WithCancel(d.ctx)
+	cfg.Log = s.log
+	cfg.Send = channel.Send
+	cfg.Admit = s.admit
+	cfg.Changed = s.changed
+	s.link = ppp.NewLink(cfg)
+	channel.Connect(path.Local, call.PeerID(), call.Window(), s.link.Receive)
+	return s
+}
+
+// start runs the session in a goroutine of its own; over is closed when nothing
+// of it is left.
+func (s *session) start() {
+	s.d.sessions.Go(func() { s.run(s.ctx) })
+}
+
+// run negotiates and keeps the link, and takes everything down after it.
+func (s *session) run(ctx context.Context) {
+	defer close(s.over)
+	defer s.stop()
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		s.watch(ctx)
+	}()
+
+	err := s.link.Run(ctx)
+	s.stop()
+	<-watched
+	if n := s.nets.Load(); n != nil {
+		n.down()
+	}
+	callEnd := s.call.Err()
+	clearCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearWait)
+	defer cancel()
+	s.call.Clear(clearCtx) // an error means that it was gone already
+	if s.outgoing {
+		s.call.Conn().Close()
+	}
+	s.channel.Close()
+
+	s.mu.Lock()
+	s.ended = s.reason(err, callEnd)
+	s.mu.Unlock()
+	s.known()
+	if s.site.Load() == nil {
+		s.d.logStranger(s)
+	}
+}
+
+// known takes an answered call out of the count of those whose peer is not.
+func (s *session) known() {
+	if s.counted {
+		s.counted = false
+		s.d.pending.Add(-1)
+	}
+}
+
+// watch ends the link when its call ends, and suspects the carrier when nothing
+// comes in.
+func (s *session) watch(ctx context.Context) {
+	silent := time.NewTimer(silentAfter)
+	defer silent.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.call.Done():
+			s.log.Warn("call ended", "reason", s.call.Err())
+			s.stop()
+			return
+		case <-silent.C:
+			if !s.channel.FirstReceive().IsZero() {
+				continue
+			}
+			words := s.silence(silentAfter)
+			s.mu.Lock()
+			s.hint = words
+			s.mu.Unlock()
+			s.log.Warn("nothing came through the tunnel", "suspicion", words)
+			s.notify()
+		}
+	}
+}
+
+// silence says in words that control works and data does not.
+func (s *session) silence(after time.Duration) string {
+	words := fmt.Sprintf("TCP 1723 answers, but no GRE came back in %d s: is IP protocol 47 blocked on the way?", int(after.Seconds()))
+	if from := s.channel.Stranger(); from.IsValid() {
+		words = fmt.Sprintf("GRE for this call comes from %v and not from %v: a NAT or a second uplink rewrites the peer's address", from, s.path.Remote)
+	}
+	return words
+}
+
+// reason puts the end of a link into words, and tells what a retry cannot mend.
+func (s *session) reason(linkErr, callErr error) error {
+	var end *ppp.End
+	switch {
+	case s.why != nil:
+		return s.why
+	case callErr != nil && (linkErr == nil || !errors.As(linkErr, &end)):
+		return callErr
+	case !errors.As(linkErr, &end):
+		return linkErr
+	}
+	switch end.Kind {
+	case ppp.NothingReceived:
+		return errors.New(s.silence(time.Since(s.began)))
+	case ppp.AuthFailed, ppp.PeerNotProved, ppp.Refused:
+		if s.outgoing {
+			return &refusal{end}
+		}
+	case ppp.NotAgreed, ppp.NoNetwork:
+		return &refusal{end}
+	}
+	return end
+}
+
+// admit is called on the link's goroutine when the peer has authenticated: it
+// finds the site, claims its place, and says which network protocols run.
+func (s *session) admit(id ppp.Identity) (ppp.Network, error) {
+	st := s.site.Load()
+	if st == nil {
+		var err error
+		if st, err = s.d.siteOf(id); err != nil {
+			return ppp.Network{}, err
+		}
+		s.log = s.log.With("site", st.cfg.Name)
+		s.site.Store(st) // before the supervisor has it and asks for its state
+		if err := st.supervisor.admit(s.ctx, s); err != nil {
+			s.site.Store(nil)
+			return ppp.Network{}, err
+		}
+		s.known()
+		if err := s.d.calledFrom(st, s.path.Remote); err != nil {
+			return ppp.Network{}, err
+		}
+	} else if id.Proved && id.Name != st.cfg.Auth.PeerName {
+		return ppp.Network{}, fmt.Errorf("peer proved to be %q, but this site's peer is %q: auth.peer_name says whom to expect", id.Name, st.cfg.Auth.PeerName)
+	}
+	if old := s.nets.Load(); old != nil { // LCP was negotiated again
+		old.down()
+	}
+	n, err := newNetworks(s, st)
+	if err != nil {
+		return ppp.Network{}, err
+	}
+	s.nets.Store(n)
+	return n.network(), nil
+}
+
+// changed is called on the link's goroutine after each change of the link.
+func (s *session) changed() {
+	st := s.site.Load()
+	if st == nil {
+		return
+	}
+	up := s.link.Status().Phase == ppp.PhaseNetwork && openAll(st.ncpNames(), s.link.Status().NCPs)
+	s.mu.Lock()
+	switch {
+	case up && s.upAt.IsZero():
+		s.upAt, s.hint = time.Now(), ""
+	case !up && s.link.Status().Phase == ppp.PhaseNetwork:
+		s.upAt = time.Time{}
+	}
+	s.mu.Unlock()
+	s.notify()
+}
+
+func (s *session) notify() {
+	if st := s.site.Load(); st != nil {
+		st.supervisor.linkChanged()
+	}
+}
+
+// openAll reports whether each of the required protocols is open.
+func openAll(required []string, ncps []ppp.NCPState) bool {
+	open := map[string]bool{}
+	for _, n := range ncps {
+		open[n.Name] = n.Opened
+	}
+	for _, name := range required {
+		if !open[name] {
+			return false
+		}
+	}
+	return len(required) > 0
+}
+
+// The methods by which a supervisor knows a session.
+
+func (s *session) claim() claim { return claim{s.began, s.outgoing} }
+
+// alive reports whether the peer still knows this call: it answers an Echo on
+// the control connection.
+func (s *session) alive(ctx context.Context) bool { return s.call.Conn().Echo(ctx) == nil }
+
+func (s *session) close(why error) {
+	s.mu.Lock()
+	if s.why == nil {
+		s.why = why
+	}
+	s.mu.Unlock()
+	if n := s.nets.Load(); n != nil {
+		n.down()
+	}
+	s.link.Close(why.Error())
+}
+
+func (s *session) done() <-chan struct{} { return s.over }
+
+func (s *session) err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
+}
+
+func (s *session) upSince() (time.Time, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.upAt, !s.upAt.IsZero()
+}
+
+func (s *session) suspicion() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hint
+}
+
+// dial makes a call to the site's peer: the first of its addresses that
+// answers. What it returns runs.
+func (d *Daemon) dial(ctx context.Context, st *site) (tunnel, error) {
+	addrs, err := st.resolve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.peersOf(st, addrs); err != nil {
+		return nil, err
+	}
+	var errs []string
+	for _, a := range addrs {
+		s, err := d.dialAddr(ctx, st, a)
+		if err == nil {
+			st.lastGood.Store(&a)
+			return s, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		errs = append(errs, fmt.Sprintf("%v: %v", a, err))
+	}
+	return nil, errors.New(strings.Join(errs, "; "))
+}
+
+// dialAddr makes a call to one address: TCP, control connection, the receive
+// side of the data channel, and only then the call, since some peers send LCP
+// before their Outgoing-Call-Reply.
+func (d *Daemon) dialAddr(ctx context.Context, st *site, to netip.AddrPort) (_ *session, err error) {
+	nc, err := st.connect(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := control.Open(ctx, nc, st.controlConfig())
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			conn.Close()
+		}
+	}()
+	path := pathOf(conn)
+	channel, err := d.mux.Open(path.Remote, st.channelConfig())
+	if err != nil {
+		return nil, err
+	}
+	call, err := conn.Call(ctx, control.CallRequest{ID: channel.ID(), Window: announcedWindow})
+	if err != nil {
+		channel.Close()
+		return nil, err
+	}
+	s := d.newSession(call, channel, path, st.dialLink(), st.log)
+	s.site.Store(st)
+	s.start()
+	return s, nil
+}

@@ -1,0 +1,218 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"sitebridge/bridge/config"
+	"sitebridge/control"
+	"sitebridge/control/gre"
+	"sitebridge/ip"
+	"sitebridge/ppp"
+	"sitebridge/ppp/auth"
+)
+
+// fullMRU is the MRU that we ask for where IPX may cross: IPX cannot be cut, so
+// the outer packet is fragmented instead.
+const fullMRU = 1500
+
+// tcpWait is how long one address has to answer on TCP.
+const tcpWait = 10 * time.Second
+
+// A site is one [site.NAME]: its supervisor, and its end in the kernel, which
+// outlives every call.
+type site struct {
+	d          *Daemon
+	cfg        *config.Site
+	log        *slog.Logger
+	supervisor *supervisor
+	ip         *ipPlane // nil: no IP in the tunnel
+	lastGood   atomic.Pointer[netip.AddrPort]
+}
+
+func (d *Daemon) openSite(cfg *config.Site) (*site, error) {
+	s := &site{d: d, cfg: cfg, log: d.log.With("site", cfg.Name)}
+	var dial func(context.Context) (tunnel, error)
+	if len(cfg.Dial) > 0 {
+		dial = func(ctx context.Context) (tunnel, error) { return d.dial(ctx, s) }
+	}
+	s.supervisor = newSupervisor(s.log, cfg.Auth.Name, cfg.Auth.PeerName, dial)
+	if cfg.IP != nil {
+		var err error
+		if s.ip, err = d.openIP(s); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *site) close() error {
+	if s.ip == nil {
+		return nil
+	}
+	return s.ip.close()
+}
+
+// runInterface reads from the site's TUN interface until ctx ends.
+func (s *site) runInterface(ctx context.Context, group *errgroup.Group) {
+	if s.ip != nil {
+		group.Go(func() error { return s.ip.run(ctx) })
+	}
+}
+
+// ncpNames are the required protocols by the names that PPP uses.
+func (s *site) ncpNames() []string {
+	names := map[config.Protocol]string{
+		config.ProtocolIP: "IPCP", config.ProtocolIPv6: "IPV6CP", config.ProtocolIPX: "IPXCP",
+	}
+	var required []string
+	for _, p := range s.cfg.Required {
+		required = append(required, names[p])
+	}
+	return required
+}
+
+// resolve looks the peer's names up anew and returns every address, the one
+// that last worked first.
+func (s *site) resolve(ctx context.Context) ([]netip.AddrPort, error) {
+	var all []netip.AddrPort
+	var errs []error
+	for _, e := range s.cfg.Dial {
+		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", e.Host)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("look up %s: %w", e.Host, err))
+			continue
+		}
+		for _, a := range addrs {
+			at := netip.AddrPortFrom(a.Unmap(), e.Port)
+			if !slices.Contains(all, at) {
+				all = append(all, at)
+			}
+		}
+	}
+	if len(all) == 0 {
+		return nil, errors.Join(errs...)
+	}
+	if last := s.lastGood.Load(); last != nil {
+		if i := slices.Index(all, *last); i > 0 {
+			all = slices.Insert(slices.Delete(all, i, i+1), 0, *last)
+		}
+	}
+	return all, nil
+}
+
+// connect opens TCP to the peer, from the site's source, marked so that no route
+// of ours takes it into a tunnel.
+func (s *site) connect(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: tcpWait, Control: func(network, address string, c syscall.RawConn) error {
+		if err := markSocket(network, address, c); err != nil || s.cfg.Source.Interface == "" {
+			return err
+		}
+		return bindSocket(c, s.cfg.Source.Interface)
+	}}
+	if a := s.cfg.Source.Address; a.IsValid() {
+		dialer.LocalAddr = &net.TCPAddr{IP: a.AsSlice()}
+	}
+	nc, err := dialer.DialContext(ctx, "tcp4", to.String())
+	if err != nil {
+		return nil, fmt.Errorf("TCP %d: %w", to.Port(), plain(err))
+	}
+	return nc, nil
+}
+
+// plain takes the wrapping off a network error that names what the caller
+// names too.
+func plain(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	var sys syscall.Errno
+	if errors.As(err, &sys) {
+		return sys
+	}
+	return err
+}
+
+// markSocket gives a socket the mark that keeps its packets out of the tunnels.
+func markSocket(_, _ string, c syscall.RawConn) error {
+	var err error
+	if cerr := c.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK, int(ip.Mark))
+	}); cerr != nil {
+		return cerr
+	}
+	if err != nil {
+		return fmt.Errorf("mark socket: %w: needs the capability CAP_NET_ADMIN", err)
+	}
+	return nil
+}
+
+func bindSocket(c syscall.RawConn, device string) error {
+	var err error
+	if cerr := c.Control(func(fd uintptr) { err = unix.BindToDevice(int(fd), device) }); cerr != nil {
+		return cerr
+	}
+	if err != nil {
+		return fmt.Errorf("bind to interface %s: %w", device, err)
+	}
+	return nil
+}
+
+func (s *site) channelConfig() gre.ChannelConfig {
+	cfg := gre.ChannelConfig{
+		Window:         announcedWindow,
+		ReorderPackets: s.cfg.Reorder.Packets,
+		ReorderTime:    s.cfg.Reorder.Time,
+		Log:            s.log,
+	}
+	if cfg.ReorderPackets == 0 {
+		cfg.ReorderPackets = -1
+	}
+	return cfg
+}
+
+// controlConfig probes the control connection as often as the link.
+func (s *site) controlConfig() control.Config {
+	cfg := s.d.controlConfig(s.log)
+	cfg.EchoInterval = s.cfg.Echo.Interval
+	cfg.EchoTimeout = s.cfg.Echo.Interval * time.Duration(max(s.cfg.Echo.Failures, 1))
+	return cfg
+}
+
+// dialLink is the PPP side of a call that we make. The answerer authenticates;
+// we do not ask back, but insist on being asked, since only an answerer that
+// knows the secret can go on from there. PAP and CHAP prove one end only: there
+// we ask too when we hold a secret for it.
+func (s *site) dialLink() ppp.Config {
+	a := s.cfg.Auth
+	cfg := ppp.Config{
+		MRU:       fullMRU,
+		Prove:     a.Methods,
+		MustProve: true,
+		Peer:      auth.PeerConfig{Name: a.Name, Secret: a.SecretOut},
+	}
+	if !slices.Contains(a.Methods, auth.MSCHAPv2) && a.SecretIn != "" {
+		cfg.Ask = a.Methods
+		cfg.Authenticator = auth.AuthenticatorConfig{
+			Name:     a.Name,
+			OwnNames: []string{a.Name},
+			Lookup:   s.d.secretOf,
+		}
+	}
+	if s.cfg.IPX == nil {
+		cfg.MRU = s.ipMRU()
+	}
+	return cfg
+}

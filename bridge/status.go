@@ -1,0 +1,197 @@
+package bridge
+
+import (
+	"net/netip"
+	"time"
+
+	"sitebridge/control/gre"
+	"sitebridge/ip"
+	"sitebridge/ipx"
+	"sitebridge/ipx/port"
+	"sitebridge/ipx/router"
+	"sitebridge/ipx/segment"
+	"sitebridge/ppp"
+)
+
+// A Status is how everything stands: what `sitebridge status --json` prints.
+type Status struct {
+	Name     string          `json:"name"`
+	Version  string          `json:"version"`
+	Started  time.Time       `json:"started"`
+	Warnings []string        `json:"warnings,omitempty"`
+	Sites    []SiteStatus    `json:"sites"`
+	LANs     []LANStatus     `json:"lans,omitempty"`
+	Segments []SegmentStatus `json:"segments,omitempty"`
+	GRE      gre.MuxStats    `json:"gre"` // of all calls together
+}
+
+// A SiteStatus is how one site stands.
+type SiteStatus struct {
+	Name  string    `json:"name"`
+	State State     `json:"state"`
+	Since time.Time `json:"since"`
+	// Reason says in words why the site is not up.
+	Reason  string     `json:"reason,omitempty"`
+	NextTry time.Time  `json:"next_try,omitzero"`
+	Dials   uint64     `json:"dials"`
+	Ups     uint64     `json:"ups"`
+	Refused uint64     `json:"calls_refused"`
+	Tunnel  *Tunnel    `json:"tunnel,omitempty"`
+	IP      *IPStatus  `json:"ip,omitempty"`
+	IPX     *IPXStatus `json:"ipx,omitempty"`
+}
+
+// A Tunnel is one call with its link.
+type Tunnel struct {
+	Dialed     bool       `json:"dialed"` // by us
+	Began      time.Time  `json:"began"`
+	Local      netip.Addr `json:"local"`
+	Peer       netip.Addr `json:"peer"`
+	PeerHost   string     `json:"peer_host"`   // what it calls itself, escaped
+	PeerVendor string     `json:"peer_vendor"` // likewise
+	CallID     uint16     `json:"call_id"`
+	PeerCallID uint16     `json:"peer_call_id"`
+	GRE        gre.Stats  `json:"gre"`
+	LastGRE    time.Time  `json:"last_gre,omitzero"`
+	PPP        ppp.Status `json:"ppp"`
+}
+
+// An IPStatus is a site's end in the kernel.
+type IPStatus struct {
+	Device string         `json:"device"`
+	Local  netip.Addr     `json:"local,omitzero"`
+	Peer   netip.Addr     `json:"peer,omitzero"`
+	Routes []netip.Prefix `json:"routes"`
+	MTU    int            `json:"mtu,omitempty"`
+	MTUSum string         `json:"mtu_sum,omitempty"` // how it came about
+	Stats  ip.Stats       `json:"stats"`
+}
+
+// An IPXStatus is what IPXCP agreed on.
+type IPXStatus struct {
+	Network    ipx.Network `json:"network"` // 0: unnumbered
+	Local      ipx.Node    `json:"local"`
+	Peer       ipx.Node    `json:"peer"`
+	PeerRouter string      `json:"peer_router,omitempty"` // its name, escaped
+	Segment    string      `json:"segment,omitempty"`     // bridged
+}
+
+// A LANStatus is what is known of one LAN.
+type LANStatus struct {
+	Name   string            `json:"name"`
+	Device string            `json:"device"`
+	MAC    ipx.Node          `json:"mac"`
+	Up     bool              `json:"up"`
+	Wires  []router.WireInfo `json:"wires,omitempty"` // its routed frame types
+	Stats  port.Stats        `json:"stats"`
+	Heard  port.Heard        `json:"heard"`
+	// Trouble says in words what is wrong with the wire; empty: nothing is.
+	Trouble []string `json:"trouble,omitempty"`
+}
+
+// A SegmentStatus is one bridged network.
+type SegmentStatus struct {
+	Name     string                `json:"name"`
+	Network  ipx.Network           `json:"network"`
+	Stations []segment.StationInfo `json:"stations,omitempty"`
+	Ports    []segment.PortInfo    `json:"ports"`
+}
+
+// Status tells how everything stands now.
+func (d *Daemon) Status() Status {
+	s := Status{
+		Name:    d.cfg.Daemon.Name,
+		Version: d.version,
+		Started: d.started,
+		GRE:     d.mux.Stats(),
+	}
+	for _, w := range d.cfg.Warnings() {
+		s.Warnings = append(s.Warnings, w.String())
+	}
+	for _, st := range d.sites {
+		s.Sites = append(s.Sites, st.status())
+	}
+	for _, l := range d.ipx.lans {
+		s.LANs = append(s.LANs, l.status(d.ipx.router.Wires()))
+	}
+	for _, c := range d.cfg.Segments {
+		seg := d.ipx.segments[c.Name]
+		s.Segments = append(s.Segments, SegmentStatus{c.Name, c.Network, seg.Stations(), seg.Ports()})
+	}
+	return s
+}
+
+func (s *site) status() SiteStatus {
+	v := s.supervisor.snapshot()
+	out := SiteStatus{
+		Name: s.cfg.Name, State: v.State, Since: v.Since, Reason: v.Reason,
+		NextTry: v.NextTry, Dials: v.Dials, Ups: v.Ups, Refused: v.Refused,
+	}
+	if s.ip != nil {
+		out.IP = s.ip.status()
+	}
+	if cur, ok := v.Current.(*session); ok {
+		out.Tunnel = cur.status()
+		if hint := cur.suspicion(); hint != "" {
+			out.Reason = hint
+		}
+		if n := cur.nets.Load(); n != nil && n.ipx != nil {
+			out.IPX = n.ipx.status()
+		}
+	}
+	return out
+}
+
+func (s *session) status() *Tunnel {
+	peer := s.call.Conn().Peer()
+	return &Tunnel{
+		Dialed: s.outgoing, Began: s.began,
+		Local: s.path.Local, Peer: s.path.Remote,
+		PeerHost: peer.Host.String(), PeerVendor: peer.Vendor.String(),
+		CallID: s.call.ID(), PeerCallID: s.call.PeerID(),
+		GRE: s.channel.Stats(), LastGRE: s.channel.LastReceive(),
+		PPP: s.link.Status(),
+	}
+}
+
+func (p *ipPlane) status() *IPStatus {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := &IPStatus{
+		Device: p.dev.Name(), Local: p.addrs.Local, Peer: p.addrs.Peer,
+		Routes: p.cfg.Routes, Stats: p.dev.Stats(),
+	}
+	if p.owner != nil {
+		s.MTU, s.MTUSum = p.sum.InnerMTU, p.sum.String()
+	}
+	return s
+}
+
+func (l *ipxLink) status() *IPXStatus {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.routed.Load() == nil && l.bridged.Load() == nil {
+		return nil
+	}
+	s := &IPXStatus{Network: l.result.Network, Local: l.result.Local, Peer: l.result.Peer, PeerRouter: l.result.PeerName}
+	if seg := l.n.st.cfg.Segment; seg != nil {
+		s.Segment = seg.Name
+	}
+	return s
+}
+
+func (l *lan) status(wires []router.WireInfo) LANStatus {
+	s := LANStatus{
+		Name: l.name, Device: l.port.Name(), MAC: l.port.MAC(), Up: l.port.Up(),
+		Stats: l.port.Stats(), Heard: l.port.Heard(),
+	}
+	for _, w := range wires {
+		for _, a := range l.routed {
+			if a != nil && a.Name() == w.Name {
+				s.Wires = append(s.Wires, w)
+			}
+		}
+	}
+	s.Trouble = l.trouble(s, time.Now())
+	return s
+}

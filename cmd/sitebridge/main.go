@@ -1,0 +1,129 @@
+// Command sitebridge joins branch LANs over PPTP tunnels, for IP and for IPX.
+// See README.md, and docs/commands.md for every command, its exit codes and its
+// JSON.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+// Exit codes, stable for scripts.
+const (
+	exitOK     = 0
+	exitFailed = 1 // it did not work: the message says why
+	exitUsage  = 2 // the command line is wrong
+	exitConfig = 3 // the configuration is wrong
+	exitDown   = 4 // status: a site is not up; ipx ping: an answer is missing
+)
+
+const (
+	defaultConfig = "/etc/sitebridge/sites.toml"
+	defaultSocket = "/run/sitebridge/sitebridge.sock"
+)
+
+// A cmd is one command of the program.
+type cmd struct {
+	name  string // "ipx ping"
+	args  string
+	about string
+	run   func(e *env, args []string) int
+}
+
+var commands []cmd
+
+func init() { // not in the declaration: help prints the table itself
+	commands = []cmd{
+		{"run", "[--config FILE]", "join the sites of the configuration, until stopped", runDaemon},
+		{"check", "[--config FILE]", "read the configuration and name everything wrong with it", runCheck},
+		{"status", "[--json] [SITE]", "each site: its state and why, its link, every counter", runStatus},
+		{"up", "SITE", "start a stopped site, or dial at once", runUp},
+		{"down", "SITE", "end a site's tunnel and stop dialling", runDown},
+		{"ipx routes", "[--json]", "IPX networks: how far, by which way", runIPXRoutes},
+		{"ipx services", "[--json]", "IPX services: servers and what they offer", runIPXServices},
+		{"ipx nodes", "[--json]", "IPX stations, and where each was heard", runIPXNodes},
+		{"ipx ping", "[-c N] NETWORK:NODE", "ask an IPX station or server for an answer", runIPXPing},
+		{"demo", "", "two sites on this machine, joined, cut and healed; needs no root", runDemo},
+	}
+}
+
+// An env is what a command may use of the world.
+type env struct {
+	ctx            context.Context
+	stdout, stderr io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := dispatch(&env{ctx, os.Stdout, os.Stderr}, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// dispatch finds the command that args begin with.
+func dispatch(e *env, args []string) int {
+	if len(args) == 0 {
+		usage(e.stderr)
+		return exitUsage
+	}
+	for _, c := range commands {
+		words := strings.Fields(c.name)
+		if len(args) >= len(words) && strings.Join(args[:len(words)], " ") == c.name {
+			return c.run(e, args[len(words):])
+		}
+	}
+	switch args[0] {
+	case "help", "-h", "--help":
+		usage(e.stdout)
+		return exitOK
+	case "version", "--version":
+		fmt.Fprintln(e.stdout, "sitebridge", version())
+		return exitOK
+	}
+	fmt.Fprintf(e.stderr, "sitebridge: there is no command %q\n\n", args[0])
+	usage(e.stderr)
+	return exitUsage
+}
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "sitebridge joins branch LANs over PPTP tunnels, for IP and for IPX.\n\n")
+	for _, c := range commands {
+		fmt.Fprintf(w, "  sitebridge %-36s %s\n", c.name+" "+c.args, c.about)
+	}
+	fmt.Fprintf(w, "\nThe configuration is %s unless --config names another.\n", defaultConfig)
+}
+
+// flags makes a flag set that speaks as this program does.
+func (e *env) flags(name, args string) *flag.FlagSet {
+	f := flag.NewFlagSet(name, flag.ContinueOnError)
+	f.SetOutput(e.stderr)
+	f.Usage = func() {
+		fmt.Fprintf(e.stderr, "usage: sitebridge %s %s\n", name, args)
+		f.PrintDefaults()
+	}
+	return f
+}
+
+// parse reads args; ok is false when the command is over, with its exit code.
+func parse(f *flag.FlagSet, args []string) (code int, ok bool) {
+	switch err := f.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK, false
+	case err != nil:
+		return exitUsage, false
+	}
+	return exitOK, true
+}
+
+// fail prints err and returns the exit code for it.
+func (e *env) fail(err error) int {
+	fmt.Fprintln(e.stderr, "sitebridge:", err)
+	return exitFailed
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"sitebridge/bridge"
+	"sitebridge/ppp"
+)
+
+// printStatus prints what an operator wants to see first at the top: which site
+// is not up, and why.
+func printStatus(w io.Writer, s *bridge.Status, now time.Time) {
+	fmt.Fprintf(w, "%s, sitebridge %s, running for %s\n", escape(s.Name), s.Version, ago(now, s.Started))
+	for _, warning := range s.Warnings {
+		fmt.Fprintf(w, "warning: %s\n", warning)
+	}
+	for i := range s.Sites {
+		fmt.Fprintln(w)
+		printSite(w, &s.Sites[i], now)
+	}
+	for i := range s.LANs {
+		fmt.Fprintln(w)
+		printLAN(w, &s.LANs[i], now)
+	}
+	for i := range s.Segments {
+		fmt.Fprintln(w)
+		printSegment(w, &s.Segments[i], now)
+	}
+	fmt.Fprintf(w, "\nGRE  %d packets received%s\n", s.GRE.Received, drops(s.GRE.Drops))
+}
+
+func ago(now, t time.Time) string { return now.Sub(t).Round(time.Second).String() }
+
+func printSite(w io.Writer, s *bridge.SiteStatus, now time.Time) {
+	fmt.Fprintf(w, "site %s: %s for %s\n", escape(s.Name), strings.ToUpper(string(s.State)), ago(now, s.Since))
+	if s.Reason != "" {
+		fmt.Fprintf(w, "  reason      %s\n", s.Reason)
+	}
+	if !s.NextTry.IsZero() {
+		fmt.Fprintf(w, "  next try    in %s\n", s.NextTry.Sub(now).Round(100*time.Millisecond))
+	}
+	fmt.Fprintf(w, "  history     up %d times, dialled %d times, %d calls refused\n", s.Ups, s.Dials, s.Refused)
+	if t := s.Tunnel; t != nil {
+		printTunnel(w, t, now)
+	}
+	if s.IP != nil {
+		printIP(w, s.IP)
+	}
+	if x := s.IPX; x != nil {
+		fmt.Fprintf(w, "  IPX         network %v, node %v, peer's %v", x.Network, x.Local, x.Peer)
+		if x.PeerRouter != "" {
+			fmt.Fprintf(w, " (%s)", escape(x.PeerRouter))
+		}
+		if x.Segment != "" {
+			fmt.Fprintf(w, ", bridged: segment %s", x.Segment)
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+func printTunnel(w io.Writer, t *bridge.Tunnel, now time.Time) {
+	by := "the peer called"
+	if t.Dialed {
+		by = "we called"
+	}
+	fmt.Fprintf(w, "  call        %v to %v, %s %s ago; peer %s (%s); call IDs ours %d, theirs %d\n",
+		t.Local, t.Peer, by, ago(now, t.Began), t.PeerHost, t.PeerVendor, t.CallID, t.PeerCallID)
+	fmt.Fprintf(w, "  GRE         sent %d packets, %d octets; received %d, %d; lost %d, reordered %d%s\n",
+		t.GRE.PacketsSent, t.GRE.OctetsSent, t.GRE.PacketsReceived, t.GRE.OctetsReceived, t.GRE.Lost, t.GRE.Reordered, drops(t.GRE.Drops))
+	printPPP(w, &t.PPP, now)
+}
+
+func printPPP(w io.Writer, p *ppp.Status, now time.Time) {
+	fmt.Fprintf(w, "  PPP         phase %v, LCP %s; ours: %s; peer's: %s\n", p.Phase, p.LCP, options(p.Ours), options(p.Peers))
+	if p.Peer.Proved {
+		fmt.Fprintf(w, "  peer is     %s, proved by %s\n", p.Peer.Name, p.Peer.Method)
+	}
+	for _, said := range p.Peer.Said {
+		fmt.Fprintf(w, "  peer says   %s\n", said)
+	}
+	for _, n := range p.NCPs {
+		fmt.Fprintf(w, "  %-11s %s", n.Name, n.State)
+		if n.Reason != "" {
+			fmt.Fprintf(w, ": %s", n.Reason)
+		}
+		fmt.Fprintln(w)
+	}
+	if !p.LastHeard.IsZero() {
+		fmt.Fprintf(w, "  last heard  %s ago", ago(now, p.LastHeard))
+		if p.RoundTrip > 0 {
+			fmt.Fprintf(w, ", round trip %v", p.RoundTrip.Round(10*time.Microsecond))
+		}
+		fmt.Fprintln(w)
+	}
+	if d := drops(p.Stats.Drops); d != "" {
+		fmt.Fprintf(w, "  PPP drops %s\n", d)
+	}
+}
+
+func options(o ppp.OptionSet) string {
+	words := []string{fmt.Sprintf("MRU %d", o.MRU)}
+	if o.Auth != "" {
+		words = append(words, "auth "+o.Auth)
+	}
+	if o.PFC {
+		words = append(words, "PFC")
+	}
+	if o.ACFC {
+		words = append(words, "ACFC")
+	}
+	return strings.Join(words, " ")
+}
+
+func printIP(w io.Writer, s *bridge.IPStatus) {
+	fmt.Fprintf(w, "  IP          %s", s.Device)
+	if s.Local.IsValid() {
+		fmt.Fprintf(w, " %v", s.Local)
+	}
+	if s.Peer.IsValid() {
+		fmt.Fprintf(w, " peer %v", s.Peer)
+	}
+	fmt.Fprintf(w, ", behind it %v\n", s.Routes)
+	if s.MTU > 0 {
+		fmt.Fprintf(w, "  MTU         %s\n", s.MTUSum)
+	}
+	fmt.Fprintf(w, "  packets     out %d, in %d; MSS clamped %d%s\n", s.Stats.PacketsOut, s.Stats.PacketsIn, s.Stats.Clamped, drops(s.Stats.Drops))
+}
+
+func printLAN(w io.Writer, l *bridge.LANStatus, now time.Time) {
+	state := "up"
+	if !l.Up {
+		state = "DOWN"
+	}
+	fmt.Fprintf(w, "LAN %s: %s on %s, MAC %v\n", escape(l.Name), state, l.Device, l.MAC)
+	for _, t := range l.Trouble {
+		fmt.Fprintf(w, "  trouble     %s\n", t)
+	}
+	for _, x := range l.Wires {
+		how := ""
+		if x.Learned {
+			how = " (learned)"
+		}
+		fmt.Fprintf(w, "  routed      %s is network %v%s; in %d, out %d%s\n", x.Name, x.Network, how, x.Stats.PacketsIn, x.Stats.PacketsOut, drops(x.Stats.Drops))
+	}
+	fmt.Fprintf(w, "  frames in   II %d, 802.2 %d, 802.3 %d, SNAP %d; broadcast %d, to us %d, to others %d%s\n",
+		l.Stats.In.EthernetII, l.Stats.In.Ethernet8022, l.Stats.In.Ethernet8023, l.Stats.In.EthernetSNAP,
+		l.Stats.BroadcastIn, l.Stats.UnicastIn, l.Stats.OtherIn, drops(l.Stats.Drops))
+	for _, c := range l.Heard.Claims {
+		fmt.Fprintf(w, "  heard       %v network %v, last from %v %s ago, %d packets\n", c.Encap, c.Network, c.Node, ago(now, c.Last), c.Packets)
+	}
+}
+
+func printSegment(w io.Writer, s *bridge.SegmentStatus, now time.Time) {
+	fmt.Fprintf(w, "segment %s: network %v, %d stations\n", escape(s.Name), s.Network, len(s.Stations))
+	for _, p := range s.Ports {
+		fmt.Fprintf(w, "  port        %s: in %d, out %d%s\n", p.Name, p.Stats.PacketsIn, p.Stats.PacketsOut, drops(p.Stats.Drops))
+	}
+}
+
+// drops prints the counters of a struct of drops that are not zero, by the names
+// that they have in JSON.
+func drops(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	var counts map[string]uint64
+	if json.Unmarshal(b, &counts) != nil {
+		return ""
+	}
+	var words []string
+	for name, n := range counts {
+		if n > 0 {
+			words = append(words, fmt.Sprintf("%s %d", name, n))
+		}
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	slices.Sort(words)
+	return "; dropped: " + strings.Join(words, ", ")
+}

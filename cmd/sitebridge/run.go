@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+
+	"sitebridge/bridge"
+	"sitebridge/bridge/config"
+)
+
+func runDaemon(e *env, args []string) int {
+	f := e.flags("run", "[--config FILE] [--log text|json] [--verbose]")
+	path := f.String("config", defaultConfig, "the configuration `file`")
+	format := f.String("log", "text", "log as `text` or json")
+	verbose := f.Bool("verbose", false, "log details of each negotiation")
+	if code, ok := parse(f, args); !ok {
+		return code
+	}
+	log, err := logger(e, *format, *verbose)
+	if err != nil {
+		fmt.Fprintln(e.stderr, "sitebridge run:", err)
+		return exitUsage
+	}
+	cfg, err := config.Load(*path)
+	if err != nil {
+		fmt.Fprintln(e.stderr, err)
+		return exitConfig
+	}
+	if dir := filepath.Dir(cfg.Daemon.Status); cfg.Daemon.Status != "" {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return e.fail(fmt.Errorf("make the control socket's directory: %w: daemon.status names another", err))
+		}
+	}
+	if err := bridge.Run(e.ctx, cfg, log, version(), nil); err != nil {
+		log.Error("sitebridge failed", "error", err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+func logger(e *env, format string, verbose bool) (*slog.Logger, error) {
+	opts := &slog.HandlerOptions{Level: slog.LevelInfo}
+	if verbose {
+		opts.Level = slog.LevelDebug
+	}
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(e.stderr, opts)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(e.stderr, opts)), nil
+	}
+	return nil, errors.New(`--log must be "text" or "json"`)
+}
+
+func runCheck(e *env, args []string) int {
+	f := e.flags("check", "[--config FILE]")
+	path := f.String("config", defaultConfig, "the configuration `file`")
+	if code, ok := parse(f, args); !ok {
+		return code
+	}
+	cfg, err := config.Load(*path)
+	if err != nil {
+		fmt.Fprintln(e.stderr, err)
+		return exitConfig
+	}
+	for _, w := range cfg.Warnings() {
+		fmt.Fprintln(e.stdout, "warning:", w)
+	}
+	fmt.Fprintf(e.stdout, "%s: in order: %d sites, %d LANs, %d segments\n", *path, len(cfg.Sites), len(cfg.LANs), len(cfg.Segments))
+	return exitOK
+}
+
+// version is that of the module, or of the commit that it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return s.Value[:12]
+		}
+	}
+	return "devel"
+}
