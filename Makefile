@@ -1,0 +1,40 @@
+# make        builds bin/sitebridge
+# make demo   two sites on this machine, joined, cut and healed; needs no root
+# make test   everything that must hold; installs what it needs on Debian
+# make bench  codec and link figures, and throughput through two daemons
+#
+# STRICT=1 makes a skipped test a failure, as in CI.
+
+GO          ?= go
+STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+STRICT      ?=
+
+.PHONY: all build demo test lint unit deps bench clean
+all: build
+
+build:
+	$(GO) build -trimpath -o bin/sitebridge ./cmd/sitebridge
+
+demo: build
+	bin/sitebridge demo
+
+test: deps lint unit
+
+deps:
+	test/deps
+
+lint:
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt: run gofmt -w on:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+
+# One run of everything: unit tests, namespace tests (in user namespaces of
+# their own) and the tests against real peers (as root, in a guest).
+unit: build
+	STRICT=$(STRICT) GO=$(GO) test/run
+
+bench: build
+	GO=$(GO) test/bench
+
+clean:
+	rm -rf bin
