@@ -32,11 +32,11 @@ func TestEnds(t *testing.T) {
 		},
 		{
 			name: "dialler has no method of the answerer's", dial: []auth.Method{auth.CHAP}, answer: []auth.Method{auth.MSCHAPv2},
-			x: PeerTerminated, y: PeerNotProved, reason: "peer ended the link",
+			x: PeerTerminated, y: PeerNotProved, reason: "; it wants us to prove ourselves with mschapv2, but only chap is configured",
 		},
 		{
 			name: "dialler will not prove itself", dial: nil, answer: []auth.Method{auth.MSCHAPv2},
-			x: PeerTerminated, y: PeerNotProved,
+			x: PeerTerminated, y: PeerNotProved, reason: "; it wants us to prove ourselves with mschapv2, but nothing is configured for that",
 		},
 		{
 			name: "answerer does not ask", dial: []auth.Method{auth.MSCHAPv2, auth.CHAP}, answer: nil,
