@@ -69,13 +69,10 @@ func detect(frame []byte) (enc Encapsulation, room int, err error) {
 // taken for IPX when the length in the IPX header agrees with that of the
 // frame, give or take the octet that makes it even.
 func isRaw(body []byte, length int) bool {
-	if len(body) < 4 {
-		return false
-	}
-	switch binary.BigEndian.Uint16(body[offChecksum:]) {
-	case NoChecksum:
+	switch {
+	case hasPrefix(body, "\xFF\xFF"):
 		return true
-	case 0:
+	case hasPrefix(body, "\x00\x00") && len(body) >= offHops:
 		n := Length(body)
 		return n == length || n+1 == length
 	}

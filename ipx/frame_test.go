@@ -140,6 +140,8 @@ func TestWhatIsNotIPX(t *testing.T) {
 		{"raw, IPX longer than the frame says", frame("001d" + ipx), Overlong},
 		{"raw, frame says more than there is", frame("05dc" + ipx), nil},
 		{"SNAP, length too small for the header", frame("0004 aaaa030000008137" + ipx), Overlong},
+		{"raw, cut in the IPX header", frame("001e ffff"), Truncated},
+		{"null SAP, cut", frame("001e 0000 00"), NotIPX},
 		{"802.2, cut in the IPX header", frame("0010 e0e003" + ipx)[:40], Truncated},
 		{"from a group", append(unhex("020000001002 030000001001 8137"), unhex(ipx)...), BadSource},
 		{"from nobody", append(unhex("020000001002 000000000000 8137"), unhex(ipx)...), BadSource},
