@@ -31,6 +31,9 @@ const queueLen = 1 << 20
 
 // OpenLAN opens a port on an Ethernet interface, which must be there; if it is
 // not up yet, Run waits for that.
+//
+// The interface's offloads may stay on. They change frames whose checksums or
+// cutting the host leaves to the hardware, and IPX has neither.
 func OpenLAN(cfg LANConfig) (Port, error) {
 	d, err := openSocket(cfg, false)
 	if err != nil {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -223,6 +225,45 @@ func TestSendDropsWhatNoFrameCarries(t *testing.T) {
 	}
 	if err := p.Run(t.Context(), nil); err != net.ErrClosed {
 		t.Errorf("Run after Close = %v", err)
+	}
+}
+
+// Several sites send to one LAN at once, and their packets do not mix.
+func TestManySendersAtOnce(t *testing.T) {
+	hub := NewHub()
+	p := hub.Port("p", macA, false)
+	defer p.Close()
+	var frames [][]byte // the Hub passes one at a time
+	hub.Watch(func(frame []byte) { frames = append(frames, frame) })
+	const senders, each = 4, 200
+	var wg sync.WaitGroup
+	for s := range senders {
+		wg.Go(func() {
+			e := ipx.Encapsulation(s)
+			pkts := buffersOf(packetOf(100+s, macB, macC), packetOf(200+s, macB, macC))
+			for range each {
+				if err := p.Send(e, macB, macC, pkts); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	count := make(map[string]int)
+	for _, frame := range frames {
+		e, _, _, pkt, err := ipx.Decapsulate(frame)
+		if err != nil || !bytes.Equal(pkt, packetOf(len(pkt), macB, macC)) || len(pkt)%100 != int(e) {
+			t.Fatalf("%v of %d octets, %v", e, len(pkt), err)
+		}
+		count[fmt.Sprint(e, len(pkt))]++
+	}
+	if len(count) != 2*senders {
+		t.Errorf("kinds of frames: %v", count)
+	}
+	for kind, n := range count {
+		if n != each {
+			t.Errorf("%d of %s, want %d", n, kind, each)
+		}
 	}
 }
 

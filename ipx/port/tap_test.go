@@ -2,7 +2,9 @@ package port
 
 import (
 	"bytes"
+	"errors"
 	"net"
+	"os"
 	"strings"
 	"testing"
 
@@ -14,7 +16,10 @@ import (
 func openTAPIn(tb testing.TB, ns *netlab.Namespace, cfg TAPConfig) Port {
 	tb.Helper()
 	var p Port
-	if err := ns.Do(func() (err error) { p, err = OpenTAP(cfg); return err }); err != nil {
+	err := ns.Do(func() (err error) { p, err = OpenTAP(cfg); return err })
+	if errors.Is(err, ErrPrivilege) && os.Getenv("REQUIRE_NETNS") == "" {
+		tb.Skipf("/dev/net/tun is closed to this user: %v", err) // inside a lab only that is missing
+	} else if err != nil {
 		tb.Fatal(err)
 	}
 	return p
