@@ -3,7 +3,9 @@ package ip
 import (
 	"context"
 	"net/netip"
+	"runtime"
 	"testing"
+	"time"
 
 	"sitebridge/internal/netlab"
 	"sitebridge/internal/packet"
@@ -152,6 +154,16 @@ func (s *twoSites) up(t *testing.T, mtu4, mtu6 int, seen func(uint16, []*packet.
 		err := end.from.dev.Up(Live{Link: &wire{end.to.dev, seen}, MTU4: mtu4, MTU6: mtu6, Behind: end.behind})
 		if err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// waitFor waits for something that happens on another goroutine.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !ok(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: did not happen in 5 s", what)
 		}
 	}
 }
