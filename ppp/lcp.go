@@ -17,8 +17,8 @@ type lcp struct {
 	prove []auth.Method // how we may, strongest first
 	rand  io.Reader
 
-	ours   Options       // our next request; when agreed, what it was
-	theirs Options       // the request of the peer that we acknowledged last
+	ours   options       // our next request; when agreed, what it was
+	theirs options       // the request of the peer that we acknowledged last
 	left   []auth.Method // what is left of ask, the peer having refused the others
 	nak    uint32        // the magic number that we suggested last, 0 for none
 	loops  int           // how often that came back to us as a suggestion
@@ -37,7 +37,7 @@ func (n *lcp) Repeatable(byte) bool { return false }
 
 // Reset starts anew with all that we would like.
 func (n *lcp) Reset() {
-	n.ours = Options{MRU: n.mru, Magic: n.random(), PFC: true, ACFC: true}
+	n.ours = options{MRU: n.mru, Magic: n.random(), PFC: true, ACFC: true}
 	n.left = slices.Clone(n.ask)
 	if len(n.left) > 0 {
 		n.ours.Auth = n.left[0]

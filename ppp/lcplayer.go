@@ -34,7 +34,7 @@ func (y lcpLayer) Up() error {
 func (y lcpLayer) Down() { y.r.lowerDown() }
 
 // lowerUp is LCP opened.
-func (r *run) lowerUp(ours, theirs Options) {
+func (r *run) lowerUp(ours, theirs options) {
 	r.ours, r.theirs = ours, theirs
 	r.framing = framing{acfc: theirs.ACFC, pfc: theirs.PFC}
 	r.goodbye = false
@@ -48,7 +48,7 @@ func (r *run) lowerDown() {
 	r.layers, r.required = nil, nil
 	r.watch = watch{}
 	r.stopAuth()
-	r.ours, r.theirs, r.framing = Options{}, Options{}, framing{}
+	r.ours, r.theirs, r.framing = options{}, options{}, framing{}
 	r.phase, r.changed = PhaseEstablish, true
 	r.publishView() // first: no packet passes a layer that is going down
 	for _, y := range layers {

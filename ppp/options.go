@@ -25,9 +25,9 @@ const (
 	minMRU = 576
 )
 
-// Options are what one side of a link asked for in LCP and the other agreed to.
+// The options are what one side of a link asked for in LCP and the other agreed to.
 // All but Auth describe what that side can receive.
-type Options struct {
+type options struct {
 	MRU   uint16      // in octets of the information field
 	Auth  auth.Method // how the other side must prove itself; 0: it need not
 	Magic uint32      // 0: none
@@ -36,7 +36,7 @@ type Options struct {
 }
 
 // list returns what must be said of o: defaults are not (RFC 1661, section 5.1).
-func (o Options) list() []fsm.Option {
+func (o options) list() []fsm.Option {
 	var l []fsm.Option
 	if o.MRU != defaultMRU {
 		l = append(l, mruOption(o.MRU))
@@ -100,8 +100,8 @@ func wellFormedAuth(data []byte) bool {
 }
 
 // parseOptions reads well-formed options.
-func parseOptions(list []fsm.Option) Options {
-	o := Options{MRU: defaultMRU}
+func parseOptions(list []fsm.Option) options {
+	o := options{MRU: defaultMRU}
 	for _, opt := range list {
 		switch opt.Type {
 		case optMRU:

@@ -16,8 +16,8 @@ type run struct {
 	phase   Phase
 	options *lcp
 	lcp     *fsm.Machine
-	ours    Options // as agreed, while LCP is open
-	theirs  Options
+	ours    options // as agreed, while LCP is open
+	theirs  options
 	framing framing
 
 	authDeadline time.Time // of the whole phase

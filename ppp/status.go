@@ -24,7 +24,7 @@ type Status struct {
 	Stats     Stats         `json:"stats"`
 }
 
-// An OptionSet is Options in words.
+// An OptionSet is what one side of a link asked for in LCP, in words.
 type OptionSet struct {
 	MRU   int    `json:"mru"`
 	Auth  string `json:"auth,omitempty"` // how the other side must prove itself
@@ -33,7 +33,7 @@ type OptionSet struct {
 	ACFC  bool   `json:"acfc"`
 }
 
-func (o Options) set() OptionSet {
+func (o options) set() OptionSet {
 	s := OptionSet{MRU: int(o.MRU), Magic: o.Magic, PFC: o.PFC, ACFC: o.ACFC}
 	if o.Auth != 0 {
 		s.Auth = o.Auth.String()
