@@ -3,6 +3,8 @@ package router
 import (
 	"reflect"
 	"sync/atomic"
+
+	"sitebridge/ipx/internal/fastpath"
 )
 
 // A drop is the reason why a packet goes no further. The zero drop is none.
@@ -131,16 +133,21 @@ func (c *counters) snapshot() Stats {
 		Local: c.local.Load(), SentBack: c.sentBack.Load(),
 		Filled: c.filled.Load(), Propagated: c.propagated.Load(),
 	}
-	fields := reflect.ValueOf(&s.Drops).Elem()
-	for why := dropTruncated; why < drops; why++ {
-		fields.Field(int(why) - 1).SetUint(c.drops[why].Load())
-	}
+	fastpath.Fill(&s.Drops, c.drops[1:])
 	return s
 }
 
 // Stats returns the attachment's counters. Drops are counted where the packet
 // came in, except those of the way out itself.
 func (a *Attached) Stats() Stats { return a.count.snapshot() }
+
+// Stats returns the counters of all attachments together.
+func (r *Router) Stats() (all Stats) {
+	for _, w := range r.Wires() {
+		fastpath.Sum(&all, w.Stats)
+	}
+	return all
+}
 
 // String returns the key under which the reason is counted.
 func (why drop) String() string {

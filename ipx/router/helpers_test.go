@@ -46,8 +46,6 @@ var (
 	nodeA = node("020000000A99")
 	nodeB = node("020000000B99")
 	nodeL = node("020000000F99")
-	host1 = node("020000000A01")
-	host2 = node("020000000B02")
 	peer  = node("020000000F01")
 )
 

@@ -1,0 +1,135 @@
+package segment
+
+import (
+	"hash/maphash"
+	"time"
+
+	"sitebridge/internal/packet"
+	"sitebridge/ipx"
+	"sitebridge/ipx/port"
+)
+
+// InputFrames takes a batch from a wire and carries it to the other ports. The
+// packets are lent until it returns. One goroutine at a time calls it.
+func (p *Port) InputFrames(frames []port.Frame) {
+	now, mac := time.Now().UnixNano(), p.wire.MAC()
+	for i := range frames {
+		f := &frames[i]
+		p.count.in(f.Packet)
+		if why := p.fromWire(f, mac, now); why != kept {
+			p.count.drop(why)
+		}
+	}
+	p.flush()
+}
+
+// InputPackets is InputFrames for a link.
+func (p *Port) InputPackets(pkts []*packet.Buffer) {
+	now := time.Now().UnixNano()
+	for _, pkt := range pkts {
+		p.count.in(pkt)
+		if why := p.fromLink(pkt, now); why != kept {
+			p.count.drop(why)
+		}
+	}
+	p.flush()
+}
+
+// fromWire learns from every frame, and takes those that are not between two
+// stations of the same wire.
+func (p *Port) fromWire(f *port.Frame, mac ipx.Node, now int64) drop {
+	if !p.bridges(f.Encap) {
+		return dropOtherEncapsulation
+	}
+	h, hash, why := p.check(f.Packet, now)
+	if why != kept {
+		return why
+	}
+	p.heard[f.Encap].Store(now)
+	if why := p.study(&h, f.Packet, framing(f.Src, f.Encap), now); why != kept {
+		return why
+	}
+	s := p.segment
+	switch {
+	case f.Dst.IsGroup():
+	case f.Dst == mac:
+		if s.native(h.Dst) {
+			return dropForUs
+		}
+	default:
+		// The Ethernet address and not the packet's own tells whether a packet
+		// for a foreign network goes to a router of this wire.
+		if st := s.lookup(stationKey{node: f.Dst}, now); st != nil && st.port == p {
+			return dropLocal
+		}
+	}
+	return p.carry(&h, f.Packet, hash, now)
+}
+
+func (p *Port) fromLink(pkt *packet.Buffer, now int64) drop {
+	h, hash, why := p.check(pkt, now)
+	if why != kept {
+		return why
+	}
+	if why := p.study(&h, pkt, 0, now); why != kept {
+		return why
+	}
+	return p.carry(&h, pkt, hash, now)
+}
+
+// bridges reports whether a frame type of the wire belongs to the segment.
+func (p *Port) bridges(enc ipx.Encapsulation) bool {
+	for _, e := range p.encaps {
+		if e == enc {
+			return true
+		}
+	}
+	return false
+}
+
+// check refuses what is no packet, and our own packets coming back. Any hop
+// count and any checksum passes: DOSBox sends 127 and 0.
+func (p *Port) check(pkt *packet.Buffer, now int64) (h ipx.Header, hash uint64, why drop) {
+	if p.detached.Load() {
+		return h, 0, dropDetached
+	}
+	h, _, err := ipx.Parse(pkt.Bytes())
+	switch err {
+	case nil:
+		pkt.Truncate(int(h.Length))
+	case ipx.Truncated:
+		return h, 0, dropTruncated
+	case ipx.Short:
+		return h, 0, dropShort
+	default:
+		return h, 0, dropOverlong
+	}
+	switch {
+	case h.Src.Node.IsGroup(), h.Src.Node.IsZero():
+		return h, 0, dropBadSource
+	case h.Dst.Node.IsZero():
+		return h, 0, dropBadDestination
+	}
+	hash = maphash.Bytes(p.segment.seed, pkt.Bytes())
+	if p.sent.saw(hash, now) {
+		if p.segment.mayWarn(now) {
+			p.segment.cfg.Log.Warn("a bridged packet came back: is there a loop?", "port", p.name, "from", h.Src, "to", h.Dst)
+		}
+		return h, hash, dropLoop
+	}
+	return h, hash, kept
+}
+
+// study learns from a packet where its sender is, and what is beyond it.
+func (p *Port) study(h *ipx.Header, pkt *packet.Buffer, frame uint64, now int64) drop {
+	s := p.segment
+	s.hearNumber(p, h, now)
+	if !s.native(h.Src) && !p.sourceOK(h.Src, frame, now) {
+		return dropNotBehindPeer
+	}
+	if !s.learn(p, h.Src, frame, now) {
+		return dropLoop
+	}
+	p.hearRouter(h, pkt.Bytes()[ipx.HeaderLen:], frame, now)
+	return kept
+}
