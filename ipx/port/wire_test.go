@@ -121,4 +121,3 @@ func wantSentinel(tb testing.TB, arrivals <-chan arrival) {
 		tb.Errorf("arrived: %v from %v to %v: % x", got.encap, got.src, got.dst, got.packet)
 	}
 }
-
