@@ -100,7 +100,7 @@ func Parse(b []byte) (Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n != len(b) {
+	if n == 0 || n != len(b) {
 		return nil, &MalformedError{Reason: WrongSize, Value: uint32(len(b))}
 	}
 	return parseWhole(b), nil
