@@ -66,7 +66,7 @@ func (m *Machine) begin() {
 	m.begun = true
 	m.request.spent = true
 	m.budget.begin()
-	m.reason, m.peerSaid = nil, ""
+	m.reason, m.farewell = nil, nil
 	if !m.keep {
 		m.proto.Reset()
 	}
@@ -162,8 +162,8 @@ func (m *Machine) giveUpReason() error {
 	switch {
 	case !m.State().negotiating():
 		return errors.New("no answer to Terminate-Request")
-	case m.peerSaid != "":
-		return fmt.Errorf("peer terminated it: %q", m.peerSaid)
+	case m.farewell != nil:
+		return m.farewell
 	case m.State() == AckSent:
 		return errors.New("peer's requests were good, ours were not answered")
 	case m.State() == AckReceived:

@@ -23,6 +23,8 @@ type fake struct {
 
 	log     []string
 	upError error
+
+	judgeError error
 	final   bool // Judge was called with final
 }
 
@@ -47,6 +49,9 @@ func (f *fake) Request() []fsm.Option {
 
 func (f *fake) Judge(peer []fsm.Option, final bool) fsm.Verdict {
 	f.final = final
+	if f.judgeError != nil {
+		return fsm.Verdict{Err: f.judgeError}
+	}
 	var naks, rejects []fsm.Option
 	many := 0
 	for _, o := range peer {

@@ -30,7 +30,8 @@ type Config struct {
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: none
 
-	// Finished is this-layer-finished: the layer will not come up by itself.
+	// Finished is this-layer-finished: the layer will not come up by itself,
+	// though a peer that begins anew can still bring a Stopped one up.
 	Finished func(reason error)
 }
 
@@ -91,7 +92,7 @@ type Machine struct {
 	up     bool // Protocol.Up was called, and was content
 
 	reason   error  // why the layer is not up: the first cause
-	peerSaid string // with its last Terminate-Request
+	farewell error  // the peer's last Terminate-Request, while negotiating
 }
 
 // A request is our last Configure-Request. It is spent when a valid answer was

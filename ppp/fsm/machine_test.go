@@ -294,6 +294,31 @@ func TestProtocolRejected(t *testing.T) {
 	}
 }
 
+// TestRefusedWhileNegotiating: a peer that terminates instead of agreeing, as
+// pppd does for want of a network number, is named with its words.
+func TestRefusedWhileNegotiating(t *testing.T) {
+	b := fsmtest.NewBench(t, newFake(1))
+	b.Raw()
+	b.Want("05090007 6e6f21", "06090004")
+	b.Pass(time.Minute)
+	if want := `peer terminated it: "no!"`; b.State() != fsm.Stopped || b.Reason().Error() != want {
+		t.Errorf("%v because of %v, want %s", b.State(), b.Reason(), want)
+	}
+}
+
+// TestVerdictError: what no answer would mend closes the layer.
+func TestVerdictError(t *testing.T) {
+	p := newFake(1)
+	b := fsmtest.NewBench(t, p)
+	p.judgeError = errors.New("number 5 is a LAN of ours")
+	if got := b.GiveData(fsm.ConfigureRequest, 1, []byte{optNumber, 3, 5}); len(got) != 1 || got[0].Code != fsm.TerminateRequest {
+		t.Errorf("sent %v", got)
+	}
+	if b.State() != fsm.Closing || b.Reason() != p.judgeError {
+		t.Errorf("%v because of %v", b.State(), b.Reason())
+	}
+}
+
 func TestOpenInStoppedBeginsAnew(t *testing.T) {
 	b := fsmtest.NewBench(t, newFake(1))
 	b.Pass(time.Minute)

@@ -9,10 +9,12 @@ type Option struct {
 
 // A Verdict is the answer to a peer's Configure-Request: Code is ConfigureAck,
 // ConfigureNak or ConfigureReject. For Ack the Machine copies the request's
-// options octet for octet and Options is ignored.
+// options octet for octet and Options is ignored. An Err closes the layer with
+// its text as the reason: no answer to the request would mend it.
 type Verdict struct {
 	Code    Code
 	Options []Option
+	Err     error
 }
 
 // A Protocol is what differs between LCP and the network control protocols:

@@ -73,22 +73,22 @@ func (m *Machine) receiveRequest(p Packet) {
 	}
 }
 
-// judge decides on the peer's options. An error is for a peer that goes on to
-// ask for what was refused.
+// judge decides on the peer's options. An error ends the layer: the Protocol's
+// own, or that the peer goes on to ask for what was refused.
 func (m *Machine) judge(opts []Option) (Verdict, error) {
 	if again := repeated(opts, m.proto.Repeatable); len(again) > 0 {
-		return Verdict{ConfigureReject, again}, nil
+		return Verdict{Code: ConfigureReject, Options: again}, nil
 	}
 	final := m.budget.final(m.cfg.MaxFailure)
 	v := m.proto.Judge(opts, final)
-	if v.Code != ConfigureNak {
-		return v, nil
+	if v.Err != nil || v.Code != ConfigureNak {
+		return v, v.Err
 	}
 	if err := m.budget.naked(m.cfg.MaxFailure); err != nil {
 		return v, err
 	}
 	if final {
-		v = Verdict{ConfigureReject, theirOwn(opts, v.Options)}
+		v = Verdict{Code: ConfigureReject, Options: theirOwn(opts, v.Options)}
 		if len(v.Options) == 0 { // only things to append were missing
 			v.Code = ConfigureAck
 		}
@@ -167,14 +167,15 @@ const maxPeerText = 128
 
 var errPeerTerminated = errors.New("peer terminated it")
 
+// receiveTerminate keeps the peer's words: they are the reason at once when the
+// layer was open, and else when it does not come up.
 func (m *Machine) receiveTerminate(p Packet) {
-	m.peerSaid = string(p.Data[:min(len(p.Data), maxPeerText)])
-	switch {
-	case m.State() != Opened:
-	case m.peerSaid == "":
-		m.because(errPeerTerminated)
-	default:
-		m.because(fmt.Errorf("%w: %q", errPeerTerminated, m.peerSaid))
+	m.farewell = errPeerTerminated
+	if said := p.Data[:min(len(p.Data), maxPeerText)]; len(said) > 0 {
+		m.farewell = fmt.Errorf("%w: %q", errPeerTerminated, said)
+	}
+	if m.State() == Opened {
+		m.because(m.farewell)
 	}
 	m.event(RecvTerminate)
 }
