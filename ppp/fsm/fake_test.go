@@ -25,7 +25,7 @@ type fake struct {
 	upError error
 
 	judgeError error
-	final   bool // Judge was called with final
+	final      bool // Judge was called with final
 }
 
 func newFake(number byte) *fake { return &fake{own: number} }

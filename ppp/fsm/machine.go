@@ -91,8 +91,8 @@ type Machine struct {
 	keep   bool // the next one keeps what was learned
 	up     bool // Protocol.Up was called, and was content
 
-	reason   error  // why the layer is not up: the first cause
-	farewell error  // the peer's last Terminate-Request, while negotiating
+	reason   error // why the layer is not up: the first cause
+	farewell error // the peer's last Terminate-Request, while negotiating
 }
 
 // A request is our last Configure-Request. It is spent when a valid answer was

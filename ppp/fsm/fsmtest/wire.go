@@ -20,7 +20,7 @@ type Wire struct {
 	Loss  float64                     // of each packet
 	Twice float64                     // the chance that a packet arrives a second time
 	Seed  uint64                      // of the dice
-	Tap   func(from *End, pkt []byte) // sees every packet sent, lost or not
+	Tap   func(from *End, pkt []byte) // sees every packet sent, one at a time
 }
 
 // An End is one Machine with the goroutine that owns it.
@@ -86,7 +86,9 @@ func (e *End) own(m *fsm.Machine, done <-chan struct{}) {
 // carry sends pkt on its way, as the dice fall.
 func (w Wire) carry(d *dice, from, to *End, pkt []byte) {
 	if w.Tap != nil {
+		d.mu.Lock()
 		w.Tap(from, pkt)
+		d.mu.Unlock()
 	}
 	if d.falls(w.Loss) {
 		return
@@ -107,7 +109,7 @@ func (w Wire) carry(d *dice, from, to *End, pkt []byte) {
 }
 
 type dice struct {
-	mu sync.Mutex // guards r, which both ends throw
+	mu sync.Mutex // guards r, which both ends throw, and keeps Tap to one at a time
 	r  *rand.Rand
 }
 
