@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/vishvananda/netlink"
@@ -145,10 +146,7 @@ func (i *Interface) setAddresses(want []*netlink.Addr) error {
 }
 
 func containsAddr(list []*netlink.Addr, a *netlink.Addr) bool {
-	for _, l := range list {
-		if l.Equal(*a) && l.PeerEqual(*a) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(list, func(l *netlink.Addr) bool {
+		return l.IPNet.String() == a.IPNet.String() && l.Peer.String() == a.Peer.String() // also of nil
+	})
 }

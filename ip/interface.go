@@ -43,6 +43,7 @@ type Interface struct {
 	tun     *tun
 	link    netlink.Link
 	live    atomic.Pointer[live] // nil: no link
+	closed  atomic.Bool
 	counters
 
 	mu        sync.Mutex // guards what follows
@@ -166,6 +167,7 @@ func (i *Interface) Stats() Stats { return i.stats() }
 // returns.
 func (i *Interface) Close() error {
 	i.Down()
+	i.closed.Store(true)
 	return errors.Join(i.tun.file.Close(), i.closeHost())
 }
 

@@ -14,7 +14,7 @@ import (
 // Run moves packets from the kernel to the link until ctx ends or the interface
 // is closed; the error is ErrGone when somebody deleted it. One Run at a time.
 func (i *Interface) Run(ctx context.Context) error {
-	if err := i.tun.file.SetReadDeadline(time.Time{}); err != nil {
+	if err := i.tun.file.SetReadDeadline(time.Time{}); err != nil && !i.closed.Load() {
 		return fmt.Errorf("read from %s: %w", i.name, err)
 	}
 	stop := context.AfterFunc(ctx, func() { i.tun.file.SetReadDeadline(time.Unix(1, 0)) })
@@ -23,7 +23,7 @@ func (i *Interface) Run(ctx context.Context) error {
 	for {
 		err := t.burst()
 		switch {
-		case ctx.Err() != nil:
+		case ctx.Err() != nil, i.closed.Load():
 			return nil
 		case gone(err):
 			return fmt.Errorf("read from %s: %w", i.name, ErrGone)
