@@ -41,7 +41,7 @@ func (d *draft) require(s *Site) {
 		return
 	}
 	at := t.at("required")
-	if len(s.Required) == 0 && t.faultless("required") {
+	if len(s.Required) == 0 && at.faultless() {
 		at.fault("nothing is required", `write required = ["ip"], or leave it out for all that the site carries`)
 	}
 	for i, p := range s.Required {

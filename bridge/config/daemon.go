@@ -18,13 +18,16 @@ func (d *draft) readDaemon(t *table) {
 	if !t.has("name") {
 		t.below("name").fault("missing", `write the name that peers know us by, as in name = "hq"`)
 	}
+	if t.has("listen") && len(d.Daemon.Listen) == 0 && t.at("listen").faultless() {
+		t.at("listen").fault("no address to answer on", `write listen = ["0.0.0.0:1723"], or leave it out to only dial`)
+	}
 	for i, a := range d.Daemon.Listen {
 		if slices.Contains(d.Daemon.Listen[:i], a) {
 			t.at("listen").fault(show(a.String())+" stands there twice", "leave one out")
 		}
 	}
 	t.laterKeys("leave it out, and use sitebridge status --json", "metrics")
-	t.laterKeys(`leave it out: it belongs to "eap-tls"`, "certificate", "key")
+	t.laterKeys(`leave it out; it belongs to "eap-tls"`, "certificate", "key")
 	t.unknown()
 }
 

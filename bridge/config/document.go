@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/BurntSushi/toml"
 )
@@ -64,13 +65,12 @@ func words(err error) string {
 func (d *document) decode(text string) {
 	if _, err := toml.Decode(text, &d.values); err != nil {
 		d.values = nil
-		at, reason := d.whole(), err.Error()
+		f := Fault{File: d.path, Reason: printable(err.Error()), Fix: "correct this first; the rest of the file was not looked at"}
 		if p, ok := errors.AsType[toml.ParseError](err); ok {
-			reason = p.Message
-			d.faults.add(Fault{d.path, p.Position.Line, p.LastKey, reason, "correct this first; the rest of the file was not looked at"})
-			return
+			f.Line, f.Key = p.Position.Line, printable(p.LastKey)
+			f.Reason = printable(strings.TrimSuffix(p.Message, "."))
 		}
-		at.fault(reason, "correct this first; the rest of the file was not looked at")
+		d.faults.add(f)
 		return
 	}
 	d.md, _ = toml.Decode(text, &d.raw) // decodes what did before
@@ -112,22 +112,46 @@ func (p place) fault(reason, fix string) {
 // wrong reports the mistake in the value there.
 func (p place) wrong(m *mistake) { p.fault(m.reason, m.fix) }
 
-// line finds the line of the key, or else of the table that it would be in.
+// line finds the line of the key, or else of the table that it would be in. A
+// table that has no line of its own, as site of [site.b1], has that of its first
+// key.
 func (p place) line() int {
-	line := 0
-	tables := p.doc.raw
+	line, tables := 0, p.doc.raw
 	for _, k := range p.key {
 		value, ok := tables[k]
 		if !ok {
 			return line
 		}
 		line = cmp.Or(p.doc.lineOf(value), line)
-		tables = nil
-		if p.doc.md.PrimitiveDecode(value, &tables) != nil {
-			return line
+		tables = p.doc.below(value)
+		if line == 0 {
+			line = p.doc.firstLine(tables)
 		}
 	}
 	return line
+}
+
+// firstLine finds the first line of the keys of a table.
+func (d *document) firstLine(tables map[string]toml.Primitive) (first int) {
+	for _, value := range tables {
+		line := d.lineOf(value)
+		if line == 0 {
+			line = d.firstLine(d.below(value))
+		}
+		if first == 0 || line < first {
+			first = line
+		}
+	}
+	return first
+}
+
+// below returns the keys of a table; none when value is not one.
+func (d *document) below(value toml.Primitive) map[string]toml.Primitive {
+	var tables map[string]toml.Primitive
+	if d.md.PrimitiveDecode(value, &tables) != nil {
+		return nil
+	}
+	return tables
 }
 
 // lineOf has the decoder refuse value: its error is the only thing that tells

@@ -49,6 +49,13 @@ func (f *Faults) add(fault Fault) {
 	}
 }
 
+// faultless reports that nothing was wrong at the place so far, so that one
+// mistake is not told twice.
+func (p place) faultless() bool {
+	key := p.String()
+	return !slices.ContainsFunc(*p.doc.faults, func(f Fault) bool { return f.File == p.doc.path && f.Key == key })
+}
+
 // inOrder sorts by line and key; files stay in the order in which they were read.
 func (f Faults) inOrder(files []string) {
 	slices.SortStableFunc(f, func(a, b Fault) int {

@@ -2,9 +2,11 @@ package config
 
 import (
 	"cmp"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -95,11 +97,11 @@ func (d *draft) include(main *document, top *table) []*document {
 		}
 		for _, path := range paths {
 			if slices.Contains(d.Files, path) {
-				v.fault(show(path)+" would be read twice", "name each file once, and not this one")
+				v.fault(strconv.Quote(path)+" would be read twice", "name each file once, and not this one")
 				continue
 			}
 			if fi, err := os.Stat(path); err == nil && !fi.Mode().IsRegular() {
-				v.fault(show(path)+" is not a file", "name files")
+				v.fault(strconv.Quote(path)+" is not a file", "name files")
 				continue
 			}
 			d.Files = append(d.Files, path)
@@ -125,12 +127,13 @@ func onlyNamed(doc *document) {
 // unique leaves out the tables whose name an earlier one has, and sorts by name.
 // Within one file the decoder has seen to it.
 func unique(tables []*table) []*table {
-	slices.SortStableFunc(tables, func(a, b *table) int { return cmp.Compare(a.name(), b.name()) })
-	return slices.CompactFunc(tables, func(a, b *table) bool {
-		if a.name() != b.name() {
-			return false
+	first := map[string]*table{}
+	for _, t := range tables {
+		if other := first[t.name()]; other != nil {
+			t.fault("the name is taken in "+other.doc.path, "write another name")
+			continue
 		}
-		b.fault("the name is taken in "+a.doc.path, "write another name")
-		return true
-	})
+		first[t.name()] = t
+	}
+	return slices.SortedFunc(maps.Values(first), func(a, b *table) int { return cmp.Compare(a.name(), b.name()) })
 }

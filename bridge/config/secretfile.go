@@ -56,7 +56,7 @@ func noLinks(base, path string) *mistake {
 		}
 		step = filepath.Join(step, part)
 		if fi, err := os.Lstat(step); err == nil && fi.Mode()&fs.ModeSymlink != 0 {
-			return &mistake{show(path) + " leads over a link, " + show(step), "write the path that it leads to"}
+			return &mistake{fmt.Sprintf("%q leads over a link, %q", path, step), "write the path that it leads to"}
 		}
 	}
 	return nil

@@ -37,7 +37,7 @@ func (d *draft) readSegments(tables []*table) {
 		for _, site := range readList(t, "sites", text) {
 			d.takeSite(t, s, site)
 		}
-		if len(s.LANs)+len(s.Sites) < 2 && t.faultless("lans", "sites") {
+		if len(s.LANs)+len(s.Sites) < 2 && t.at("lans").faultless() && t.at("sites").faultless() {
 			t.fault("a segment joins two or more", `write lans = ["..."] and sites = ["..."]`)
 		}
 		t.unknown()

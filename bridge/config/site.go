@@ -52,10 +52,15 @@ func (at *siteTables) unknown() {
 	}
 }
 
-// unknownBelow reports what is unknown in a table and those handed out of it.
+// unknownBelow reports what is unknown in the defaults, and whole tables of them
+// that are for no site.
 func (t *table) unknownBelow() {
 	t.unknown()
-	for _, sub := range t.subs {
+	for key, sub := range t.subs {
+		if len(sub.values) > 0 && len(sub.known) == 0 {
+			sub.fault("no site has such a table", fmt.Sprintf("add [site.NAME.%s], if empty, to those that it is for", key))
+			continue
+		}
 		sub.unknownBelow()
 	}
 }
@@ -73,7 +78,7 @@ func (d *draft) readSite(at *siteTables) *Site {
 	}
 	read(t, "transport", "", soon([]string{"auto", "gre"}, "udp"))
 	read(t, "connect", "", soon([]string{"always"}, "demand"))
-	t.laterKeys(`leave it out: it belongs to connect = "demand"`, "idle")
+	t.laterKeys(`leave it out; it belongs to connect = "demand"`, "idle")
 	d.readAnswer(s, t)
 	if !t.owns("device") {
 		s.Device = devicePrefix + s.Name
@@ -109,7 +114,7 @@ func (d *draft) readAnswer(s *Site, t *table) {
 	case !s.Answer && !dials:
 		t.below("dial").fault("the site neither dials nor can be called",
 			`write dial = ["host.example.net"], or listen = ["0.0.0.0:1723"] in [daemon] and no answer = false`)
-	case dials && t.faultless("dial") && len(s.Dial) == 0:
+	case dials && t.below("dial").faultless() && len(s.Dial) == 0:
 		t.below("dial").fault("no address to dial", `write dial = ["host.example.net"], or leave it out to wait for a call`)
 	}
 }
@@ -121,7 +126,7 @@ func readEncryption(t *table) Policy {
 		t.below("policy").fault(`the default is "required", and this version cannot encrypt`,
 			fmt.Sprintf("write policy = %q to agree to that", PolicyDisabled))
 	}
-	t.laterKeys("leave it out: this version cannot encrypt", "methods", "downgrade")
+	t.laterKeys("leave it out; this version cannot encrypt", "methods", "downgrade")
 	t.unknown()
 	return p
 }

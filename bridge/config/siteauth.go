@@ -21,12 +21,12 @@ func (d *draft) readAuth(s *Site, t *table) Auth {
 	slices.Sort(a.Methods)
 	a.Methods = slices.Compact(a.Methods)
 	slices.Reverse(a.Methods)
-	t.laterKeys(`leave it out: it belongs to "eap-tls"`, "ca", "fingerprint")
+	t.laterKeys(`leave it out; it belongs to "eap-tls"`, "ca", "fingerprint")
 
 	if !t.has("methods") {
 		t.below("methods").fault(`the default is "eap-tls", and this version does not have it`,
 			`write methods = ["mschapv2"], or "chap" or "pap" for a peer that knows nothing better`)
-	} else if len(a.Methods) == 0 && t.faultless("methods") {
+	} else if len(a.Methods) == 0 && t.at("methods").faultless() {
 		t.at("methods").fault("no method", `write methods = ["mschapv2"], or "chap" or "pap" for a peer that knows nothing better`)
 	}
 	if len(s.Dial) > 0 && !t.has("secret_out_file") {

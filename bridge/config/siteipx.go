@@ -20,7 +20,7 @@ func readIPX(t *table) *IPX {
 		Workstation: read(t, "workstation", false, flag),
 	}
 	read(t, "exchange", "", soon([]string{"static"}, "rip-sap", "triggered", "auto-static"))
-	t.laterKeys(`leave it out: with exchange = "static" the peer's announcements are not heard`, "accept_networks")
+	t.laterKeys(`leave it out; with exchange = "static" the peer's announcements are not heard`, "accept_networks")
 
 	behind := func(n ipx.Network) bool {
 		return slices.ContainsFunc(x.Routes, func(r IPXRoute) bool { return r.Network == n })
@@ -31,7 +31,7 @@ func readIPX(t *table) *IPX {
 		}
 	}
 	for _, s := range x.Services {
-		if !behind(s.Address.Network) && t.faultless("routes") {
+		if !behind(s.Address.Network) && t.at("routes").faultless() {
 			t.at("services").fault(fmt.Sprintf("%s is on network %s, and no route leads there", s.Name, s.Address.Network),
 				fmt.Sprintf(`add "%s hops 1 ticks 7" to routes`, s.Address.Network))
 		}
@@ -45,7 +45,7 @@ func readIPX(t *table) *IPX {
 // agreeOnWorkstation checks what a peer that is one host can have.
 func (t *table) agreeOnWorkstation(x *IPX) {
 	if !t.owns("network") {
-		t.below("network").fault("a workstation needs a network to be on", "write a number that nothing else has, "+networkFix)
+		t.below("network").fault("a workstation needs a network to be on", networkFix+", which nothing else has")
 	}
 	if len(x.Routes) > 0 {
 		t.at("routes").fault("nothing is behind a workstation", "leave it out, or workstation")

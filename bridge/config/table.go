@@ -101,20 +101,6 @@ func (t *table) named(key string) []*table {
 // name is the last part of the table's key.
 func (t *table) name() string { return t.key[len(t.key)-1] }
 
-// faultless reports that nothing was wrong with these keys so far, so that one
-// mistake is not told twice.
-func (t *table) faultless(keys ...string) bool {
-	for _, key := range keys {
-		at := t.at(key)
-		for _, f := range *t.doc.faults {
-			if f.File == at.doc.path && f.Key == at.String() {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // unknown reports the keys that nothing asked for.
 func (t *table) unknown() {
 	for key := range t.values {

@@ -39,6 +39,15 @@ func show(raw any) string {
 	return fmt.Sprint(raw)
 }
 
+// printable makes the decoder's words fit for a message: it repeats characters of
+// the file as they are.
+func printable(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) || !utf8.ValidString(s) {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
 func flag(raw any) (bool, *mistake) {
 	b, ok := raw.(bool)
 	if !ok {

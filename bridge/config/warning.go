@@ -23,6 +23,9 @@ func (c *Config) Warnings() []Warning {
 				all = append(all, Warning{s.Name, text})
 			}
 		}
+		if len(s.Dial) > 0 && s.Auth.SecretIn == "" && (s.Auth.Allows(auth.CHAP) || s.Auth.Allows(auth.PAP)) {
+			all = append(all, Warning{s.Name, "with chap and pap the peer that we dial proves itself only if there is a secret_in_file"})
+		}
 		if s.Policy == PolicyDisabled {
 			all = append(all, Warning{s.Name, "nothing in this tunnel is encrypted: who is on the way can read and change it"})
 		}
