@@ -5,6 +5,7 @@ package fsmtest
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -39,13 +40,23 @@ type End struct {
 func Connect(t *testing.T, w Wire, a, b fsm.Protocol) (*End, *End) {
 	t.Helper()
 	ends := [2]*End{newEnd("a"), newEnd("b")}
-	dice := &dice{r: rand.New(rand.NewPCG(w.Seed, 1))}
+	var tap sync.Mutex
 	done := make(chan struct{})
 	var running sync.WaitGroup
 	for i, p := range []fsm.Protocol{a, b} {
 		self, peer := ends[i], ends[1-i]
+		// Dice for each direction, so that the order of the goroutines is none
+		// of their business.
+		dice := rand.New(rand.NewPCG(w.Seed, uint64(i)))
 		m := fsm.NewMachine(p, fsm.Config{
-			Send:     func(pkt []byte) { w.carry(dice, self, peer, pkt) },
+			Send: func(pkt []byte) {
+				if w.Tap != nil {
+					tap.Lock()
+					w.Tap(self, pkt)
+					tap.Unlock()
+				}
+				w.carry(dice, peer, pkt)
+			},
 			Finished: self.finish,
 		})
 		m.Open()
@@ -84,17 +95,12 @@ func (e *End) own(m *fsm.Machine, done <-chan struct{}) {
 }
 
 // carry sends pkt on its way, as the dice fall.
-func (w Wire) carry(d *dice, from, to *End, pkt []byte) {
-	if w.Tap != nil {
-		d.mu.Lock()
-		w.Tap(from, pkt)
-		d.mu.Unlock()
-	}
-	if d.falls(w.Loss) {
+func (w Wire) carry(dice *rand.Rand, to *End, pkt []byte) {
+	if dice.Float64() < w.Loss {
 		return
 	}
 	copies := 1
-	if d.falls(w.Twice) {
+	if dice.Float64() < w.Twice {
 		copies = 2
 	}
 	for i := range copies {
@@ -106,17 +112,6 @@ func (w Wire) carry(d *dice, from, to *End, pkt []byte) {
 			}
 		})
 	}
-}
-
-type dice struct {
-	mu sync.Mutex // guards r, which both ends throw, and keeps Tap to one at a time
-	r  *rand.Rand
-}
-
-func (d *dice) falls(chance float64) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.r.Float64() < chance
 }
 
 func (e *End) finish(reason error) {
@@ -171,12 +166,24 @@ func Await(t *testing.T, within time.Duration, what string, cond func() bool) {
 // AwaitOpened waits until all ends are open.
 func AwaitOpened(t *testing.T, within time.Duration, ends ...*End) {
 	t.Helper()
-	Await(t, within, "opened", func() bool {
+	states := func() (s string, open bool) {
+		open = true
 		for _, e := range ends {
-			if !e.Opened() {
-				return false
-			}
+			e.Do(func(m *fsm.Machine) {
+				s += fmt.Sprintf("%s %v because of %v; ", e.Name, m.State(), m.Reason())
+				open = open && m.Opened()
+			})
 		}
-		return true
-	})
+		return s, open
+	}
+	for limit := time.Now().Add(within); ; time.Sleep(10 * time.Millisecond) {
+		synctest.Wait()
+		s, open := states()
+		if open {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("not opened within %v: %s", within, s)
+		}
+	}
 }
