@@ -129,8 +129,7 @@ func (s *session) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.call.Done():
-			s.log.Warn("call ended", "reason", s.call.Err())
-			s.stop()
+			s.link.HangUp(s.call.Err().Error())
 			return
 		case <-silent.C:
 			if !s.channel.FirstReceive().IsZero() {

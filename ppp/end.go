@@ -76,3 +76,14 @@ func (k EndKind) String() string {
 
 // MarshalText makes the kind a word in JSON.
 func (k EndKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (k *EndKind) UnmarshalText(text []byte) error {
+	for i, name := range endKinds {
+		if name != "" && name == string(text) {
+			*k = EndKind(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no end of a link", text)
+}

@@ -22,6 +22,8 @@ const (
 	exitUsage  = 2 // the command line is wrong
 	exitConfig = 3 // the configuration is wrong
 	exitDown   = 4 // status: a site is not up; ipx ping: an answer is missing
+
+	exitInterrupted = 130 // as shells count SIGINT
 )
 
 const (

@@ -43,6 +43,16 @@ func (k Kind) String() string { return kinds[k] }
 // MarshalText is String, for JSON.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
+// UnmarshalText reads what MarshalText wrote.
+func (k *Kind) UnmarshalText(text []byte) error {
+	i := slices.Index(kinds[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("%q is no kind of attachment", text)
+	}
+	*k = Kind(i)
+	return nil
+}
+
 // Ticks of an attachment that states none: 1 for a LAN, and for a link what
 // Cisco routers take for a WAN.
 const (
