@@ -48,6 +48,9 @@ func (p *Protocol) addressNaked(a netip.Addr) error {
 	case p.cfg.Unnumbered:
 		return nil
 	case mayGive && usable(a):
+		if p.cfg.Address.IsValid() && a != p.local {
+			p.cfg.Log.Info("peer gives us another address", "ours", p.cfg.Address, "given", a)
+		}
 		p.local = a
 	case !a.IsUnspecified() && !mayGive: // zero only asks us to say
 		if p.insists++; p.insists > maxInsist {

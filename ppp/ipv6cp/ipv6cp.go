@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"log/slog"
 	"net/netip"
 
 	"sitebridge/ppp/fsm"
@@ -19,7 +18,6 @@ type Config struct {
 
 	Up   func(Result) error // this-layer-up; an error closes the layer
 	Down func()
-	Log  *slog.Logger
 }
 
 // A Result is what both sides agreed to: two identifiers that differ, neither
@@ -61,9 +59,6 @@ func New(cfg Config) *Protocol {
 	}
 	if cfg.Down == nil {
 		cfg.Down = func() {}
-	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	p := &Protocol{cfg: cfg, identify: random}
 	if p.cfg.Identifier == 0 {
