@@ -29,7 +29,7 @@ type Carrier interface {
 	// concurrent use.
 	Send(path Path, pkts []*packet.Buffer, df bool) error
 	// Receive waits for packets and fills in from its start: as many as are
-	// there, at least one. It resets the Buffers, which the caller provides,
+	// there, at least one unless in is empty. It resets the Buffers, which the caller provides,
 	// and may swap them between the elements of in. One caller at a time.
 	// After Close it returns net.ErrClosed.
 	Receive(in []Datagram) (int, error)

@@ -140,7 +140,9 @@ func (e *end) open(t *testing.T, peer netip.Addr, cfg ChannelConfig) {
 // inject sends octets, as they are, from a forged address to e.
 func (e *end) inject(t *testing.T, from netip.Addr, p []byte) {
 	t.Helper()
-	e.carrier.arrive(Datagram{Path{Local: e.carrier.Addr(), Remote: from}, buffer(p)})
+	b := packet.Get()
+	b.Set(p)
+	e.carrier.arrive(Datagram{Path{Local: e.carrier.Addr(), Remote: from}, b})
 }
 
 // peerPacket is a packet as e's peer would send it: data with number seq.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -53,7 +54,7 @@ func NewMux(c Carrier, log *slog.Logger) *Mux {
 		log = slog.New(slog.DiscardHandler)
 	}
 	m := &Mux{carrier: c, log: log, epoch: time.Now()}
-	m.table.Store(&table{})
+	m.table.Store(&table{calls: make(map[call]*Channel), byID: make(map[uint16]*Channel)})
 	return m
 }
 
@@ -178,15 +179,5 @@ func (m *Mux) remove(c *Channel) {
 
 // clone copies a table, so that the receive loop needs no lock to read one.
 func (t *table) clone() *table {
-	n := &table{
-		calls: make(map[call]*Channel, len(t.calls)+1),
-		byID:  make(map[uint16]*Channel, len(t.byID)+1),
-	}
-	for k, c := range t.calls {
-		n.calls[k] = c
-	}
-	for k, c := range t.byID {
-		n.byID[k] = c
-	}
-	return n
+	return &table{calls: maps.Clone(t.calls), byID: maps.Clone(t.byID)}
 }

@@ -2,7 +2,6 @@ package gre
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,7 +20,7 @@ const insideNamespace = "GRE_TEST_INSIDE_NAMESPACE"
 // inNamespace runs f in a network namespace where we are root and only lo is
 // there: it starts the test binary again, for this one test. Where that cannot
 // be done the test is skipped, or fails if REQUIRE_NETNS is set.
-func inNamespace(t testing.TB, f func()) {
+func inNamespace(t *testing.T, f func()) {
 	t.Helper()
 	if os.Getenv(insideNamespace) != "" {
 		if err := loopbackUp(); err != nil {
@@ -30,13 +29,7 @@ func inNamespace(t testing.TB, f func()) {
 		f()
 		return
 	}
-	name := "^" + regexp.QuoteMeta(t.Name()) + "$"
-	args := []string{"-test.run", name, "-test.timeout", "60s"}
-	if _, isBenchmark := t.(*testing.B); isBenchmark {
-		args = []string{"-test.run", "^$", "-test.bench", name, "-test.benchmem",
-			"-test.benchtime", flag.Lookup("test.benchtime").Value.String()}
-	}
-	out, err := again(args)
+	out, err := again("-test.run", "^"+regexp.QuoteMeta(t.Name())+"$", "-test.timeout", "60s")
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
@@ -50,7 +43,7 @@ func inNamespace(t testing.TB, f func()) {
 	}
 }
 
-func again(args []string) ([]byte, error) {
+func again(args ...string) ([]byte, error) {
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Env = append(os.Environ(), insideNamespace+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{

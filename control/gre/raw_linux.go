@@ -101,7 +101,7 @@ func (r *Raw) Send(path Path, pkts []*packet.Buffer, df bool) error {
 
 // Receive implements Carrier.
 func (r *Raw) Receive(in []Datagram) (int, error) {
-	for {
+	for len(in) > 0 {
 		got, err := r.receive.receive(r.in, in)
 		if err != nil {
 			return 0, err
@@ -110,6 +110,7 @@ func (r *Raw) Receive(in []Datagram) (int, error) {
 			return n, nil
 		}
 	}
+	return 0, nil
 }
 
 // keep takes the IP headers off, and moves the packets that can be used to the

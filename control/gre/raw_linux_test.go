@@ -16,7 +16,7 @@ import (
 
 func loopback(n byte) netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, n}) }
 
-func openRaw(t testing.TB, cfg RawConfig) *Raw {
+func openRaw(t *testing.T, cfg RawConfig) *Raw {
 	t.Helper()
 	r, err := OpenRaw(cfg)
 	if err != nil {
@@ -28,12 +28,12 @@ func openRaw(t testing.TB, cfg RawConfig) *Raw {
 
 // A rawReader receives from a Raw without ever waiting for ever.
 type rawReader struct {
-	t    testing.TB
+	t    *testing.T
 	got  chan Datagram
 	done chan struct{}
 }
 
-func read(t testing.TB, r *Raw) *rawReader {
+func read(t *testing.T, r *Raw) *rawReader {
 	rr := &rawReader{t: t, got: make(chan Datagram, 1000), done: make(chan struct{})}
 	go func() {
 		defer close(rr.done)
@@ -166,7 +166,7 @@ func TestRawSendErrorsAreTheKernels(t *testing.T) {
 		if err := r.Send(Path{Remote: loopback(2)}, pkts, true); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Send after Close = %v, want net.ErrClosed", err)
 		}
-		if _, err := r.Receive(make([]Datagram, 0)); !errors.Is(err, net.ErrClosed) {
+		if _, err := r.Receive([]Datagram{{Buffer: new(packet.Buffer)}}); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Receive after Close = %v, want net.ErrClosed", err)
 		}
 	})
@@ -259,4 +259,40 @@ func fragmentsCreated(t *testing.T) int {
 	}
 	t.Fatalf("no FragCreates in %q", b)
 	return 0
+}
+
+// The time of one packet out through the kernel and in again. It runs where it
+// is, over lo, and so needs CAP_NET_RAW.
+func BenchmarkRawLoopback(b *testing.B) {
+	r, err := OpenRaw(RawConfig{})
+	if errors.Is(err, unix.EPERM) {
+		b.Skip(err)
+	} else if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
+	frames, rewind := fullFrames()
+	in := make([]Datagram, packet.BatchLen)
+	for i := range in {
+		in[i].Buffer = new(packet.Buffer)
+	}
+	h := Header{PayloadLen: benchFrame, CallID: 7, HasSeq: true}
+	b.SetBytes(benchFrame)
+	b.ReportAllocs()
+	for i := 0; i < b.N; i += len(frames) {
+		rewind()
+		for _, p := range frames {
+			h.Put(p.Prepend(h.Len()))
+		}
+		if err := r.Send(Path{loopback(1), loopback(2)}, frames, true); err != nil {
+			b.Fatal(err)
+		}
+		for got := 0; got < len(frames); {
+			n, err := r.Receive(in)
+			if err != nil {
+				b.Fatal(err)
+			}
+			got += n
+		}
+	}
 }

@@ -1,0 +1,5 @@
+//go:build !race
+
+package gre
+
+const raceDetector = false
