@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxNodes  = 4096 // stations remembered on one LAN
+	maxNodes  = 1024 // stations remembered on one LAN
 	maxClaims = 16   // wrong network numbers remembered on one LAN
 	// silent is how long a station or a claim is remembered.
 	silent = 5 * time.Minute

@@ -30,7 +30,7 @@ import (
 // Defaults of Config.
 const (
 	DefaultAgeing       = 300 * time.Second
-	DefaultStationLimit = 4096
+	DefaultStationLimit = 1024
 )
 
 // Config is what a segment is made of. The zero Config is a segment that finds
