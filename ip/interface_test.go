@@ -266,8 +266,24 @@ func wantAddresses(t *testing.T, g *gateway, want string) {
 	}
 }
 
+// TestInterfaceTakenDown has an administrator who says `ip link set down`.
+func TestInterfaceTakenDown(t *testing.T) {
+	s := newTwoSites(t, 1400, 1400)
+	pkt := ipPacket("10.2.0.2", "10.1.0.2", 17, make([]byte, 8))
+	s.west.Down("sb-east")
+	s.west.dev.Deliver(ProtocolIPv4, batch(pkt, pkt))
+	if n := s.west.dev.Stats().Drops.InterfaceRefused; n != 2 {
+		t.Errorf("%d refused while the interface is down, want 2", n)
+	}
+	s.west.Up("sb-east")
+	s.west.dev.Deliver(ProtocolIPv4, batch(pkt))
+	if n := s.west.dev.Stats().PacketsIn; n != 1 {
+		t.Errorf("%d packets taken, want 1", n)
+	}
+}
+
 func TestInterfaceDeletedUnderUs(t *testing.T) {
-	lab := netlab.New(t)
+	lab := netlab.New(t, cloneDevice)
 	ns := lab.Namespace("a")
 	var dev *Interface
 	must(t, ns.Do(func() (err error) { dev, err = Open(Config{Name: "sb-a"}); return err }))
@@ -281,7 +297,7 @@ func TestInterfaceDeletedUnderUs(t *testing.T) {
 }
 
 func TestRunEnds(t *testing.T) {
-	ns := netlab.New(t).Namespace("a")
+	ns := netlab.New(t, cloneDevice).Namespace("a")
 	var dev *Interface
 	must(t, ns.Do(func() (err error) { dev, err = Open(Config{Name: "sb-a"}); return err }))
 	for _, how := range []string{"context", "context again", "close"} {
@@ -307,7 +323,7 @@ func TestRunEnds(t *testing.T) {
 }
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
-	lab := netlab.New(t)
+	lab := netlab.New(t, cloneDevice)
 	ns := lab.Namespace("a")
 	lab.Veth(ns, "eth0", ns, "eth1")
 	for name, want := range map[string]string{
@@ -326,7 +342,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 
 // TestIdleInterfaceHoldsNoMemory looks at the reader while it waits.
 func TestIdleInterfaceHoldsNoMemory(t *testing.T) {
-	ns := netlab.New(t).Namespace("a")
+	ns := netlab.New(t, cloneDevice).Namespace("a")
 	var dev *Interface
 	must(t, ns.Do(func() (err error) { dev, err = Open(Config{Name: "sb-a"}); return err }))
 	defer dev.Close()

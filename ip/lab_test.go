@@ -110,7 +110,7 @@ type twoSites struct {
 
 func newTwoSites(t *testing.T, mtu4, mtu6 int) *twoSites {
 	t.Helper()
-	lab := netlab.New(t)
+	lab := netlab.New(t, cloneDevice)
 	s := &twoSites{lab: lab, left: lab.Namespace("left"), right: lab.Namespace("right")}
 	west, east := lab.Namespace("west"), lab.Namespace("east")
 	lab.Veth(s.left, "eth0", west, "lan")

@@ -124,3 +124,28 @@ func TestSendersLearnTheMTU(t *testing.T) {
 		})
 	}
 }
+
+// TestPathMTUIsLearned has a router on the way that says "too big".
+func TestPathMTUIsLearned(t *testing.T) {
+	lab := netlab.New(t, cloneDevice)
+	ns, router, far := lab.Namespace("hub"), lab.Namespace("router"), lab.Namespace("far")
+	lab.Veth(ns, "wan", router, "near")
+	lab.Veth(router, "far", far, "eth0")
+	ns.Addr("wan", "192.0.2.2/24")
+	router.Addr("near", "192.0.2.1/24")
+	router.Addr("far", "198.51.100.254/24")
+	far.Addr("eth0", "198.51.100.1/24")
+	ns.Route("default", "192.0.2.1")
+	router.Forward()
+	router.MTU("far", 1300)
+	hub := newGateway(t, ns, "sb-far")
+	peer := netip.MustParseAddr("198.51.100.1")
+	for _, want := range []int{1500, 1300} {
+		if got, err := hub.host.PathMTU(netip.Addr{}, peer); err != nil || got != want {
+			t.Errorf("PathMTU = %d, %v, want %d", got, err, want)
+		}
+		if want == 1500 {
+			learnMTU(t, ns, "udp4", "198.51.100.1:9", 1400)
+		}
+	}
+}

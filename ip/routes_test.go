@@ -27,7 +27,7 @@ func newHub(t *testing.T) (hub *gateway, second *Interface) {
 // newHubAndISP is a gateway with one site, and who is at the WAN's other end.
 func newHubAndISP(t *testing.T) (hub *gateway, isp *netlab.Namespace) {
 	t.Helper()
-	lab := netlab.New(t)
+	lab := netlab.New(t, cloneDevice)
 	ns := lab.Namespace("hub")
 	isp = lab.Namespace("isp")
 	lab.Veth(ns, "wan", isp, "hub")

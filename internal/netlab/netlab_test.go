@@ -2,6 +2,7 @@ package netlab
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -200,6 +201,31 @@ func TestDoLeavesTheMainThreadAlone(t *testing.T) {
 			return nil
 		}); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// A failer is a test that a lab ends.
+type failer struct {
+	TB
+	skipped, failed string
+}
+
+func (f *failer) Helper()                        {}
+func (f *failer) Skipf(format string, a ...any)  { f.skipped = fmt.Sprintf(format, a...) }
+func (f *failer) Fatalf(format string, a ...any) { f.failed = fmt.Sprintf(format, a...) }
+
+func TestMissingDevice(t *testing.T) {
+	New(t)
+	for _, c := range []struct{ require, skipped, failed string }{
+		{"", "no network namespaces: open /dev/nothing: no such file or directory", ""},
+		{"1", "", "network namespaces are required (REQUIRE_NETNS): open /dev/nothing: no such file or directory"},
+	} {
+		t.Setenv("REQUIRE_NETNS", c.require)
+		f := &failer{}
+		New(f, "/dev/nothing")
+		if f.skipped != c.skipped || f.failed != c.failed {
+			t.Errorf("REQUIRE_NETNS=%s: skipped %q, failed %q", c.require, f.skipped, f.failed)
 		}
 	}
 }
