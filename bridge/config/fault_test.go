@@ -56,7 +56,7 @@ func TestFaults(t *testing.T) {
 			[]string{`:13: site: Key 'site.b1' has already been defined: correct this first; the rest of the file was not looked at`}},
 		{"a value for a dotted table", `dial = ["b1.example.net"]`, "dial = [\"b1.example.net\"]\necho = 3",
 			[]string{`:9: site.b1.echo: 3 is not a table: write [site.b1.echo], with its keys below`}},
-		{"a value for all sites", "", "[lan]\nx = 5\n", []string{`:24: lan.x: 5 is not a table: write [lan.x], with its keys below`, `:24: lan.x: no interface: write interface = "eth1", or tap = "ipx0" for a port that we make`}},
+		{"a value for all sites", "", "[lan]\nx = 5\n", []string{`:24: lan.x: 5 is not a table: write [lan.x], with its keys below`}},
 
 		// daemon
 		{"no name", "name = \"hq\"\n", "", []string{`:1: daemon.name: missing: write the name that peers know us by, as in name = "hq"`}},
@@ -102,6 +102,19 @@ func TestFaults(t *testing.T) {
 			[]string{`:25: segment.s.lans: ethernet_802_2 on LAN office is routed there as 00000010: one frame type on one wire is either bridged or routed: take ethernet_802_2 out of [lan.office], or name another frame`}},
 		{"a frame type that is none", "", "[segment.s]\nnetwork = \"0\"\nlans = [{ lan = \"office\", frame = \"802.2\" }]\nsites = [\"b1\"]\n",
 			[]string{`:25: segment.s.lans.frame: "802.2" is not an IPX frame type: write "ethernet_ii", "ethernet_802_3", "ethernet_802_2" or "ethernet_snap"`}},
+		{"a member of a segment that is none", "", "[segment.s]\nnetwork = \"0\"\nlans = [5, {}, { lan = \"office\", frame = [\"ethernet_ii\", \"ethernet_ii\"], fram = 1 }]\nsites = [\"b1\", \"b1\"]\n", []string{
+			`:25: segment.s.lans: 5 is not a LAN: write its name, or { lan = "...", frame = "..." }`,
+			`:25: segment.s.lans: a table without lan: write { lan = "...", frame = "..." }`,
+			`:25: segment.s.lans.fram: unknown key: did you mean frame?`,
+			`:25: segment.s.lans.frame: "ethernet_ii" stands there twice: leave one out`,
+			`:26: segment.s.sites: site b1 stands there twice: leave one out`}},
+		{"a LAN twice in a segment", "", "[segment.s]\nnetwork = \"0\"\nlans = [\"office\", \"office\"]\nsites = [\"b1\"]\n",
+			[]string{`:25: segment.s.lans: LAN office has no frame type left: all are routed, or in a segment: take one out of [lan.office]`}},
+		{"a segment without LANs to choose from", "[lan.office]\ninterface = \"eth1\"\nethernet_802_2 = \"00000010\"\n", "[segment.s]\nnetwork = \"1FFFFFFFF\"\nlans = [\"office\"]\nsites = [\"b1\"]\n", []string{
+			`:5: segment.s.network: "1FFFFFFFF" is not the number of an IPX segment: write quoted hexadecimal, "00000001" to "FFFFFFFD", or "00000000" for stations that know no number`,
+			`:6: segment.s.lans: there is no LAN "office": add a [lan.NAME]`}},
+		{"a segment on a learned frame type", `"00000010"`, "\"learn\"\n[segment.s]\nnetwork = \"0\"\nlans = [{ lan = \"office\", frame = \"ethernet_802_2\" }]\nsites = [\"b1\"]",
+			[]string{`:9: segment.s.lans: ethernet_802_2 on LAN office is routed there as "learn": one frame type on one wire is either bridged or routed: take ethernet_802_2 out of [lan.office], or name another frame`}},
 		{"a site in two segments", "", "[segment.s]\nnetwork = \"0\"\nlans = [{ lan = \"office\", frame = \"ethernet_ii\" }]\nsites = [\"b1\"]\n[segment.t]\nnetwork = \"0\"\nlans = [{ lan = \"office\", frame = [\"ethernet_ii\"] }]\nsites = [\"b1\"]\n", []string{
 			`:29: segment.t.lans: ethernet_ii on LAN office is in segment s already: leave it out of one`,
 			`:30: segment.t.sites: site b1 is in segment s already: leave it out of one`}},
@@ -130,6 +143,10 @@ func TestFaults(t *testing.T) {
 			[]string{`:23: site.averylongname.device: the default, "sb-averylongname", is too long for an interface: write a name of at most 15 letters`}},
 		{"a device that is taken", `dial = ["b1.example.net"]`, "dial = [\"b1.example.net\"]\ndevice = \"sb-b2\"", []string{
 			`:17: site.b2.device: interface "sb-b2" is that of site.b1.device already: write another one`}},
+		{"answers nothing", "[site.b2]\n", "[site.b2]\nanswer = false\n",
+			[]string{`:16: site.b2.dial: the site neither dials nor can be called: write dial = ["host.example.net"], or listen = ["0.0.0.0:1723"] in [daemon] and no answer = false`}},
+		{"answers without listening", "listen = [\"0.0.0.0:1723\"]\n", "[defaults]\nanswer = true\n", []string{
+			`:4: defaults.answer: nothing listens for calls: write listen = ["0.0.0.0:1723"] in [daemon], or leave answer out`}},
 		{"a source that is none", `dial = ["b1.example.net"]`, "dial = [\"b1.example.net\"]\nsource = \"eth 0\"",
 			[]string{`:9: site.b1.source: "eth 0" is not an uplink: write an IPv4 address of ours, as in "192.0.2.10", or an interface, as in "eth0"`}},
 		{"words of later versions", `dial = ["b1.example.net"]`, "dial = [\"b1.example.net\"]\ntransport = \"udp\"\nconnect = \"demand\"\nidle = \"15m\"", []string{
@@ -162,6 +179,10 @@ func TestFaults(t *testing.T) {
 			`:15: site.b1.encryption.methods: this version does not have it: leave it out; this version cannot encrypt`}},
 
 		// authentication
+		{"an empty list of methods", "[\"mschapv2\"]\nsecret_out_file", "[]\nsecret_out_file",
+			[]string{`:10: site.b1.auth.methods: no method: write methods = ["mschapv2"], or "chap" or "pap" for a peer that knows nothing better`}},
+		{"a secret that is no path", `secret_out_file = "out"`, `secret_out_file = 5`,
+			[]string{`:11: site.b1.auth.secret_out_file: 5 is not a text: write it in quotes`}},
 		{"no methods", "methods = [\"mschapv2\"]\nsecret_out_file", "secret_out_file",
 			[]string{`:9: site.b1.auth.methods: the default is "eap-tls", and this version does not have it: write methods = ["mschapv2"], or "chap" or "pap" for a peer that knows nothing better`}},
 		{"methods", "[\"mschapv2\"]\nsecret_out_file", "[\"eap-tls\", \"mschap\"]\nca = \"ca.pem\"\nsecret_out_file", []string{
@@ -197,6 +218,10 @@ func TestFaults(t *testing.T) {
 			[]string{`:18: site.b1.ip.pool: the peer's address is given by peer already: leave one out`}},
 		{"a pool without an address", b1ip, b1ip + "pool = \"10.0.1.0/24\"\n",
 			[]string{`:16: site.b1.ip.pool: on an unnumbered link the peer gets no address: write address = "10.255.0.1" too, or leave pool out`}},
+		{"a pool of nothing", b1ip, b1ip + "address = \"10.0.0.1\"\npool = \"10.0.0.1/32\"\n",
+			[]string{`:17: site.b1.ip.pool: its only address is ours: write a larger network, or another one`}},
+		{"a pool of IPv6", b1ip, b1ip + "address = \"from-peer\"\npool = \"2001:db8::/64\"\n",
+			[]string{`:17: site.b1.ip.pool: "2001:db8::/64" is not a pool of IPv4 addresses: write it in quotes, as in "10.255.1.0/24"`}},
 		{"routes", b1ip, b1ip + "routes = [\"10.2.0.1/16\", \"default\", \"10.3.0.0/16\", \"10.3.0.0/16\"]\n", []string{
 			`:16: site.b1.ip.routes: "10.2.0.1/16" has bits set behind its length: write "10.2.0.0/16"`,
 			`:16: site.b1.ip.routes: "default" is not a network: write it in quotes, as in "10.2.0.0/16" or "2001:db8:2::/48"`,

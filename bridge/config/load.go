@@ -59,7 +59,7 @@ func (d *draft) read(main *document) {
 		sites = append(sites, t.named("site")...)
 	}
 	take(top)
-	included := d.include(main, top)
+	included := d.include(top)
 	for _, doc := range included {
 		take(doc.table())
 	}
@@ -73,42 +73,44 @@ func (d *draft) read(main *document) {
 }
 
 // include reads the files that the key names, by patterns as a shell has them.
-func (d *draft) include(main *document, top *table) []*document {
+func (d *draft) include(top *table) []*document {
 	v, ok := top.get("include")
 	if !ok {
 		return nil
 	}
-	patterns := []any{v.raw}
-	if list, isList := v.raw.([]any); isList {
-		patterns = list
-	}
 	var docs []*document
-	for _, raw := range patterns {
-		pattern, wrong := text(raw)
-		if wrong != nil {
-			v.wrong(wrong)
-			continue
-		}
-		paths, err := filepath.Glob(main.beside(pattern))
-		if err != nil {
-			v.fault(show(raw)+" is not a pattern for files", `write it as in "sites.d/*.toml"`)
-		} else if len(paths) == 0 && !strings.ContainsAny(pattern, `*?[\`) {
-			v.fault("there is no file "+show(raw), "make the file, or leave it out")
-		}
-		for _, path := range paths {
-			if slices.Contains(d.Files, path) {
+	for _, raw := range elements(v) {
+		for _, path := range matches(v, raw) {
+			fi, err := os.Stat(path)
+			switch {
+			case slices.Contains(d.Files, path):
 				v.fault(strconv.Quote(path)+" would be read twice", "name each file once, and not this one")
-				continue
-			}
-			if fi, err := os.Stat(path); err == nil && !fi.Mode().IsRegular() {
+			case err == nil && !fi.Mode().IsRegular():
 				v.fault(strconv.Quote(path)+" is not a file", "name files")
-				continue
+			default:
+				d.Files = append(d.Files, path)
+				docs = append(docs, readDocument(path, d.faults))
 			}
-			d.Files = append(d.Files, path)
-			docs = append(docs, readDocument(path, d.faults))
 		}
 	}
 	return docs
+}
+
+// matches returns the files that a pattern stands for. That none does is only
+// wrong when it is the name of one.
+func matches(at value, raw any) []string {
+	pattern, wrong := text(raw)
+	if wrong != nil {
+		at.wrong(wrong)
+		return nil
+	}
+	paths, err := filepath.Glob(at.doc.beside(pattern))
+	if err != nil {
+		at.fault(show(raw)+" is not a pattern for files", `write it as in "sites.d/*.toml"`)
+	} else if len(paths) == 0 && !strings.ContainsAny(pattern, `*?[\`) {
+		at.fault("there is no file "+show(raw), "make the file, or leave it out")
+	}
+	return paths
 }
 
 // onlyNamed reports what an included file must not hold.

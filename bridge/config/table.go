@@ -93,7 +93,9 @@ func (t *table) named(key string) []*table {
 	all := t.sub(key)
 	var named []*table
 	for _, name := range slices.Sorted(maps.Keys(all.values)) {
-		named = append(named, all.sub(name))
+		if one := all.sub(name); one.values != nil {
+			named = append(named, one)
+		}
 	}
 	return named
 }
@@ -190,6 +192,14 @@ func readOwnList[T any](t *table, key string, parse func(any) (T, *mistake)) []T
 		return nil
 	}
 	return checkedList(v, parse)
+}
+
+// elements returns a list, or one value as a list of it.
+func elements(v value) []any {
+	if list, ok := v.raw.([]any); ok {
+		return list
+	}
+	return []any{v.raw}
 }
 
 func checkedList[T any](v value, parse func(any) (T, *mistake)) []T {
