@@ -10,8 +10,8 @@ func (i *Interface) Deliver(protocol uint16, pkts []*packet.Buffer) {
 	if protocol == ProtocolIPv6 {
 		version = 6
 	}
-	if l == nil || l.mtu(version) == 0 {
-		i.linkDown.Add(uint64(len(pkts)))
+	if why := i.carries(l, version); why != nil {
+		why.Add(uint64(len(pkts)))
 		return
 	}
 	w := tunWriters.Get().(*tunWriter)

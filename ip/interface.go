@@ -69,6 +69,18 @@ type live struct {
 	complain4, complain6 netip.Addr
 }
 
+// carries returns the counter of why packets of an IP version do not pass, nil
+// when they do.
+func (i *Interface) carries(l *live, version uint8) (why *atomic.Uint64) {
+	switch {
+	case l == nil:
+		return &i.linkDown
+	case l.mtu(version) == 0:
+		return &i.protocolDown
+	}
+	return nil
+}
+
 // mtu returns the longest packet of an IP version, 0 when that is not up.
 func (l *live) mtu(version uint8) int {
 	if version == 4 {

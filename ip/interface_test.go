@@ -82,7 +82,7 @@ func TestPacketsLeaveByKind(t *testing.T) {
 		{"too long, may be cut", [][]byte{cut4}, 1200, "0021 df=false 1", Drops{}},
 		{"IPv6 below its least MTU", [][]byte{ipPacket("2001:db8:1::2", "2001:db8:2::2", 17, make([]byte, 1240))}, 1200, "0057 df=false 1", Drops{}},
 		{"not IP", [][]byte{four, {0x12, 0x34}, four}, 1400, "0021 df=true 2", Drops{MalformedOut: 1}},
-		{"protocol is down", [][]byte{four}, 0, "", Drops{LinkDown: 1}},
+		{"protocol is down", [][]byte{four}, 0, "", Drops{ProtocolDown: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := &recorder{}
@@ -201,6 +201,11 @@ func TestIncomingIsCheckedForItsVersion(t *testing.T) {
 		if ok := admitAll(i, c.version, c.pkt) == 1; ok != c.ok || i.Stats().Drops.MalformedIn != before+map[bool]uint64{false: 1}[ok] {
 			t.Errorf("%s: admitted %v, want %v; %+v", c.name, ok, c.ok, i.Stats().Drops)
 		}
+	}
+	i.live.Store(&live{mtu4: 1400})
+	i.Deliver(ProtocolIPv6, batch(six))
+	if n := i.Stats().Drops.ProtocolDown; n != 1 {
+		t.Errorf("%d dropped without IPv6CP, want 1", n)
 	}
 	i.Down()
 	i.Deliver(ProtocolIPv4, batch(four, four))

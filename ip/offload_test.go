@@ -193,6 +193,32 @@ func TestFramesWeDoNotTake(t *testing.T) {
 	}
 }
 
+// TestChecksumIsFilledIn has the kernel leave a UDP checksum to us; the second
+// one adds up to zero, which UDP cannot say.
+func TestChecksumIsFilledIn(t *testing.T) {
+	for name, data := range map[string][]byte{"some": {0x12, 0x34}, "zero": {0, 0}} {
+		b := ipPacket("10.1.0.2", "10.2.0.2", 17, slices.Concat(unhex("0009 0009 000a 0000"), data))
+		v, _ := parse(b)
+		putSum(b[26:], fold(pseudo(b, v, 17, 10)))
+		if name == "zero" { // choose the data so that all adds up to ones
+			putSum(b[28:], ^fold(add(0, b[20:])))
+		}
+		frame := make([]byte, virtioHeaderLen)
+		virtioHeader{flags: unix.VIRTIO_NET_HDR_F_NEEDS_CSUM, start: 20, sumFrom: 6}.put(frame)
+		pkts, ok := cut([][]byte{append(frame, b...)})
+		if !ok || len(pkts) != 1 {
+			t.Fatalf("%s: %d packets, %v", name, len(pkts), ok)
+		}
+		got := pkts[0]
+		if fold(add(pseudo(got, v, 17, 10), got[20:])) != 0xffff || got[26] == 0 && got[27] == 0 {
+			t.Errorf("%s: checksum % x", name, got[26:28])
+		}
+		if name == "zero" && (got[26] != 0xff || got[27] != 0xff) {
+			t.Errorf("zero became % x", got[26:28])
+		}
+	}
+}
+
 // FuzzSegments: every packet cut from a frame is whole, fits a buffer and has a
 // right checksum.
 func FuzzSegments(f *testing.F) {

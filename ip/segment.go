@@ -61,7 +61,11 @@ func fillChecksum(b []byte, h virtioHeader) bool {
 	if at+2 > len(b) {
 		return false
 	}
-	putSum(b[at:], ^fold(add(0, b[start:])))
+	sum := ^fold(add(0, b[start:]))
+	if sum == 0 {
+		sum = 0xffff // in UDP, zero says that there is none (RFC 768); elsewhere both are zero
+	}
+	putSum(b[at:], sum)
 	return true
 }
 

@@ -17,6 +17,7 @@ type Stats struct {
 // Drops counts the packets that were not passed on, by reason.
 type Drops struct {
 	LinkDown            uint64 `json:"link_down"`              // no link to the peer, either way
+	ProtocolDown        uint64 `json:"protocol_down"`          // a link, but not for IPv4, or not for IPv6
 	LinkRefused         uint64 `json:"link_refused"`           // the link could not send
 	TooBig              uint64 `json:"too_big"`                // longer than the tunnel's MTU, and not to be cut
 	MalformedOut        uint64 `json:"malformed_out"`          // no whole IP packet from the kernel
@@ -29,7 +30,7 @@ type Drops struct {
 type counters struct {
 	packetsOut, octetsOut, packetsIn, octetsIn, clamped, tooBigSent atomic.Uint64
 
-	linkDown, linkRefused, tooBig, malformedOut, malformedIn, sourceNotBehindPeer, interfaceRefused atomic.Uint64
+	linkDown, protocolDown, linkRefused, tooBig, malformedOut, malformedIn, sourceNotBehindPeer, interfaceRefused atomic.Uint64
 }
 
 func (c *counters) stats() Stats {
@@ -42,6 +43,7 @@ func (c *counters) stats() Stats {
 		TooBigSent: c.tooBigSent.Load(),
 		Drops: Drops{
 			LinkDown:            c.linkDown.Load(),
+			ProtocolDown:        c.protocolDown.Load(),
 			LinkRefused:         c.linkRefused.Load(),
 			TooBig:              c.tooBig.Load(),
 			MalformedOut:        c.malformedOut.Load(),

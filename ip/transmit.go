@@ -126,8 +126,8 @@ func (t *transmitter) check(l *live, b *packet.Buffer) (k outKind, ok bool) {
 		i.malformedOut.Add(1)
 		return k, false
 	}
-	if l == nil || l.mtu(v.version) == 0 {
-		i.linkDown.Add(1)
+	if why := i.carries(l, v.version); why != nil {
+		why.Add(1)
 		return k, false
 	}
 	b.Truncate(v.length)
