@@ -8,7 +8,8 @@ import (
 	"sitebridge/internal/packet"
 )
 
-// A Path is the two ends of a tunnel's outer packets as this host sees them.
+// A Path is the two ends of a tunnel's outer packets as this host sees them. An
+// IPv4 address is never written as an IPv6 one.
 type Path struct {
 	Local  netip.Addr // invalid when sending: the kernel chooses
 	Remote netip.Addr

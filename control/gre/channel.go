@@ -97,6 +97,21 @@ func (c *Channel) Connect(local netip.Addr, peerID, peerWindow uint16, receive f
 	c.afterReceive(time.Now())
 }
 
+// SetReorder changes ChannelConfig's ReorderPackets and ReorderTime: whoever
+// answers a call learns only from the authentication which site it is from. What
+// is held back at that moment is delivered. Not to be called from receive.
+func (c *Channel) SetReorder(packets int, patience time.Duration) {
+	cfg := ChannelConfig{ReorderPackets: packets, ReorderTime: patience}.withDefaults()
+	c.rx.mu.Lock()
+	defer c.rx.mu.Unlock()
+	if c.rx.closed {
+		return
+	}
+	c.rx.window.flush()
+	c.afterReceive(time.Now())
+	c.rx.window.init(cfg.ReorderPackets, cfg.ReorderTime)
+}
+
 // Close ends the channel. receive is not called any more once Close has
 // returned. The call ID is not used again for two minutes.
 func (c *Channel) Close() error {

@@ -125,6 +125,30 @@ func TestReorderingOff(t *testing.T) {
 	})
 }
 
+func TestReorderingIsChangedOnTheWay(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		_, b := dial(t, ChannelConfig{}, ChannelConfig{})
+		inject := func(seqs ...uint32) {
+			for _, seq := range seqs {
+				b.inject(t, b.Peer(), b.peerPacket(seq))
+			}
+			synctest.Wait()
+		}
+		inject(0, 2, 3)
+		b.SetReorder(-1, 0)
+		wantFrames(t, b, []uint32{0, 2, 3})
+		inject(5, 4, 6)
+		wantFrames(t, b, []uint32{5, 6})
+		b.SetReorder(50, time.Second)
+		inject(57, 8, 7)
+		wantFrames(t, b, []uint32{7, 8})
+		time.Sleep(time.Second)
+		wantFrames(t, b, []uint32{57})
+		b.Close()
+		b.SetReorder(0, 0)
+	})
+}
+
 // A sniffer counts what leaves a Memory.
 type sniffer struct{ data, withAck, alone atomic.Int64 }
 
@@ -225,15 +249,27 @@ func TestPeerThatNeverAcknowledges(t *testing.T) {
 	}
 }
 
+// onlyPiggyback makes acknowledgements wait for data, as ipxbox does.
+func onlyPiggyback() Fault {
+	var last Header
+	return func(pkt []byte) [][]byte {
+		h, payload, err := Parse(pkt)
+		if err != nil || !h.HasSeq {
+			last = h
+			return nil
+		}
+		if !h.HasAck {
+			h.HasAck, h.Ack = last.HasAck, last.Ack
+		}
+		last = Header{}
+		return [][]byte{encode(h, payload)}
+	}
+}
+
 func TestPeerThatOnlyPiggybacks(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		a, b := dial(t, ChannelConfig{Pacing: true}, ChannelConfig{})
-		b.carrier.SetLine(Line{Fault: func(pkt []byte) [][]byte { // ipxbox sends no others
-			if h, _, _ := Parse(pkt); !h.HasSeq {
-				return nil
-			}
-			return [][]byte{pkt}
-		}})
+		b.carrier.SetLine(Line{Fault: onlyPiggyback()})
 		for i := range 100 {
 			mustSend(t, a, numbered(4*i, 4))
 			time.Sleep(5 * time.Millisecond)

@@ -58,7 +58,7 @@ func OpenRaw(cfg RawConfig) (*Raw, error) {
 	r := &Raw{receive: receive, fragment: fragment, in: newReceiveBatch(), mark: cfg.Mark}
 	r.out.New = func() any { return newSendBatch() }
 	if got := receive.option(unix.SO_RCVBUF) / 2; got < cfg.ReceiveBuffer { // the kernel counts double
-		cfg.Log.Warn("GRE receive queue is shorter than asked", "octets", got, "asked", cfg.ReceiveBuffer)
+		cfg.Log.Info("GRE receive queue is shorter than asked", "octets", got, "asked", cfg.ReceiveBuffer)
 	}
 	return r, nil
 }

@@ -1,6 +1,7 @@
 package gre
 
 import (
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
@@ -198,6 +199,53 @@ func TestRawCountsOverflow(t *testing.T) {
 		}
 		if s := r.Stats(); s.Drops.ReceiveQueueFull == 0 {
 			t.Errorf("100 packets, nobody reads, counted %+v", s)
+		}
+	})
+}
+
+func TestRawDropsOverlongPackets(t *testing.T) {
+	inNamespace(t, func() {
+		r := openRaw(t, RawConfig{})
+		s := openIP(t)
+		overlong := encode(Header{PayloadLen: 3000, CallID: 7, HasSeq: true}, make([]byte, 3000))
+		for seq := range uint32(3) { // all queued before anything is read: one batch
+			s.send(forged{ttl: 64, payload: overlong})
+			s.send(forged{ttl: 64, payload: data(7, seq)})
+		}
+		in := read(t, r)
+		for seq := range uint32(3) {
+			in.want(Path{Local: loopback(2), Remote: loopback(1)}, data(7, seq))
+		}
+		if got := r.Stats().Drops; got.Overlong != 3 || got.BadIPHeader != 0 {
+			t.Errorf("counted %+v, want 3 overlong", got)
+		}
+	})
+}
+
+// A mux and its channels over the real thing.
+func TestRawCarriesACall(t *testing.T) {
+	inNamespace(t, func() {
+		west, east := openRaw(t, RawConfig{}), openRaw(t, RawConfig{})
+		a := &end{mux: runMux(t, west)}
+		b := &end{mux: runMux(t, east)}
+		a.open(t, loopback(2), ChannelConfig{})
+		b.open(t, loopback(1), ChannelConfig{})
+		got := make(chan uint32, 200)
+		a.Connect(loopback(1), b.ID(), 64, func(frames []*packet.Buffer) {
+			for _, p := range frames {
+				got <- binary.BigEndian.Uint32(p.Bytes())
+			}
+		})
+		b.Connect(loopback(2), a.ID(), 64, func(frames []*packet.Buffer) {
+			if err := b.Send(frames, true); err != nil { // and back again
+				t.Errorf("Send: %v", err)
+			}
+		})
+		mustSend(t, a, numbered(0, 150))
+		for i := range uint32(150) {
+			if n := <-got; n != i {
+				t.Fatalf("frame %d came back as %d", i, n)
+			}
 		}
 	})
 }

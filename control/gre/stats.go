@@ -7,7 +7,7 @@ import (
 
 // Stats are a channel's counters. Octets are those of PPP frames.
 type Stats struct {
-	PacketsSent     uint64 `json:"packets_sent"`
+	PacketsSent     uint64 `json:"packets_sent"` // numbered and handed to the carrier, dropped there or not
 	OctetsSent      uint64 `json:"octets_sent"`
 	PacketsReceived uint64 `json:"packets_received"` // delivered, in order
 	OctetsReceived  uint64 `json:"octets_received"`

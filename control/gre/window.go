@@ -65,8 +65,9 @@ type tally struct {
 	packets, octets, lost, late, reordered, held, far, resyncs, short uint64
 }
 
+// init sets the limits, of a window that holds nothing.
 func (w *window) init(packets int, patience time.Duration) {
-	w.size, w.patience = packets, patience
+	w.size, w.patience, w.held = packets, patience, nil
 }
 
 // accept takes the frame of packet seq, which it copies if it must wait.
