@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -17,7 +18,8 @@ import (
 type document struct {
 	path   string // as given: it stands in every fault
 	values map[string]any
-	raw    map[string]toml.Primitive // the same, to find lines with
+	raw    map[string]toml.Primitive            // the same, to find lines with
+	tables map[string]map[string]toml.Primitive // those looked into
 	md     toml.MetaData
 	faults *Faults
 }
@@ -74,6 +76,7 @@ func (d *document) decode(text string) {
 		return
 	}
 	d.md, _ = toml.Decode(text, &d.raw) // decodes what did before
+	d.tables = map[string]map[string]toml.Primitive{}
 }
 
 // table returns the whole document as a table.
@@ -116,49 +119,52 @@ func (p place) wrong(m *mistake) { p.fault(m.reason, m.fix) }
 // table that has no line of its own, as site of [site.b1], has that of its first
 // key.
 func (p place) line() int {
-	line, tables := 0, p.doc.raw
-	for _, k := range p.key {
-		value, ok := tables[k]
-		if !ok {
+	for key := p.key; len(key) > 0; key = key[:len(key)-1] {
+		if line := cmp.Or(p.doc.lineOf(key), p.doc.firstBelow(key)); line > 0 {
 			return line
 		}
-		line = cmp.Or(p.doc.lineOf(value), line)
-		tables = p.doc.below(value)
-		if line == 0 {
-			line = p.doc.firstLine(tables)
-		}
 	}
-	return line
+	return 0
 }
 
-// firstLine finds the first line of the keys of a table.
-func (d *document) firstLine(tables map[string]toml.Primitive) (first int) {
-	for _, value := range tables {
-		line := d.lineOf(value)
-		if line == 0 {
-			line = d.firstLine(d.below(value))
-		}
-		if first == 0 || line < first {
-			first = line
+// firstBelow returns the line of the first key inside a table.
+func (d *document) firstBelow(table toml.Key) int {
+	for _, key := range d.md.Keys() {
+		if len(key) > len(table) && slices.Equal(key[:len(table)], table) {
+			if line := d.lineOf(key); line > 0 {
+				return line
+			}
 		}
 	}
-	return first
+	return 0
 }
 
-// below returns the keys of a table; none when value is not one.
-func (d *document) below(value toml.Primitive) map[string]toml.Primitive {
-	var tables map[string]toml.Primitive
-	if d.md.PrimitiveDecode(value, &tables) != nil {
-		return nil
+// lineOf returns the line of the very key; 0: it has none. Only errors of the
+// decoder tell where a key stands, so it is had to refuse the value.
+func (d *document) lineOf(key toml.Key) int {
+	value, ok := d.keysOf(key[:len(key)-1])[key[len(key)-1]]
+	if !ok {
+		return 0
 	}
-	return tables
-}
-
-// lineOf has the decoder refuse value: its error is the only thing that tells
-// where a key stands.
-func (d *document) lineOf(value toml.Primitive) int {
 	p, _ := errors.AsType[toml.ParseError](d.md.PrimitiveDecode(value, new(refusal)))
 	return p.Position.Line
+}
+
+// keysOf returns the keys of a table; none when it is not one, or not there.
+func (d *document) keysOf(table toml.Key) map[string]toml.Primitive {
+	if len(table) == 0 {
+		return d.raw
+	}
+	name := table.String()
+	if keys, ok := d.tables[name]; ok {
+		return keys
+	}
+	var keys map[string]toml.Primitive
+	if value, ok := d.keysOf(table[:len(table)-1])[table[len(table)-1]]; ok {
+		_ = d.md.PrimitiveDecode(value, &keys) // what is no table has no keys
+	}
+	d.tables[name] = keys
+	return keys
 }
 
 type refusal struct{}

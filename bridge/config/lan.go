@@ -6,9 +6,8 @@ import "sitebridge/ipx"
 func (d *draft) readLANs(tables []*table) {
 	d.lanAt = map[*LAN]*table{}
 	for _, t := range tables {
-		checkTableName(t)
 		l := &LAN{
-			Name:      t.name(),
+			Name:      tableName(t),
 			Interface: read(t, "interface", "", device),
 			TAP:       read(t, "tap", "", device),
 		}
@@ -33,9 +32,11 @@ func (d *draft) readLANs(tables []*table) {
 	}
 }
 
-// checkTableName checks the name that a table gives to a LAN, segment or site.
-func checkTableName(t *table) {
+// tableName checks the name that a table gives to a LAN, segment or site, which
+// then stands in messages.
+func tableName(t *table) string {
 	if _, wrong := name(t.name()); wrong != nil {
 		t.wrong(wrong)
 	}
+	return printable(t.name())
 }

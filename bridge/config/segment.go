@@ -16,9 +16,8 @@ const (
 func (d *draft) readSegments(tables []*table) {
 	d.segmentAt = map[*Segment]*table{}
 	for _, t := range tables {
-		checkTableName(t)
 		s := &Segment{
-			Name:         t.name(),
+			Name:         tableName(t),
 			Network:      read(t, "network", 0, segmentNetwork),
 			StationLimit: read(t, "station_limit", defaultStations, number(1, maxStations)),
 			Ageing:       read(t, "ageing", defaultAgeing, duration(10*time.Second, 24*time.Hour)),

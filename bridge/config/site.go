@@ -24,7 +24,6 @@ func (d *draft) readSites(tables []*table, defaults *table) {
 	d.siteAt = map[*Site]*siteTables{}
 	for _, t := range tables {
 		t.defaults = defaults
-		checkTableName(t)
 		at := &siteTables{site: t, auth: t.sub("auth"), ip: t.sub("ip"), ipx: t.sub("ipx")}
 		s := d.readSite(at)
 		s.Auth = d.readAuth(s, at.auth)
@@ -69,7 +68,7 @@ func (t *table) unknownBelow() {
 func (d *draft) readSite(at *siteTables) *Site {
 	t := at.site
 	s := &Site{
-		Name:     t.name(),
+		Name:     tableName(t),
 		Dial:     readOwnList(t, "dial", endpoint),
 		Source:   read(t, "source", Source{}, source),
 		Device:   readOwn(t, "device", "", device),
