@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"sitebridge/internal/packet"
 )
@@ -189,7 +188,3 @@ func (i *Interface) closeHost() error {
 	}
 	return nil
 }
-
-// gone reports whether an error of the device means that it was deleted
-// (drivers/net/tun.c: EBADFD without a device, EIO while it is unregistered).
-func gone(err error) bool { return errors.Is(err, unix.EBADFD) || errors.Is(err, unix.EIO) }

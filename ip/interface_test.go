@@ -273,17 +273,15 @@ func wantAddresses(t *testing.T, g *gateway, want string) {
 
 // TestInterfaceTakenDown has an administrator who says `ip link set down`.
 func TestInterfaceTakenDown(t *testing.T) {
-	s := newTwoSites(t, 1400, 1400)
-	pkt := ipPacket("10.2.0.2", "10.1.0.2", 17, make([]byte, 8))
-	s.west.Down("sb-east")
-	s.west.dev.Deliver(ProtocolIPv4, batch(pkt, pkt))
-	if n := s.west.dev.Stats().Drops.InterfaceRefused; n != 2 {
-		t.Errorf("%d refused while the interface is down, want 2", n)
-	}
-	s.west.Up("sb-east")
-	s.west.dev.Deliver(ProtocolIPv4, batch(pkt))
-	if n := s.west.dev.Stats().PacketsIn; n != 1 {
-		t.Errorf("%d packets taken, want 1", n)
+	hub, _ := newHubAndISP(t)
+	must(t, hub.dev.Up(Live{Link: discard{}, MTU4: 1400, Behind: parsePrefixes("10.2.0.0/16")}))
+	pkt := ipPacket("10.2.0.2", "192.0.2.2", 17, make([]byte, 8))
+	hub.Down("sb-one")
+	hub.dev.Deliver(ProtocolIPv4, batch(pkt, pkt))
+	hub.Up("sb-one")
+	hub.dev.Deliver(ProtocolIPv4, batch(pkt))
+	if s := hub.dev.Stats(); s.Drops.InterfaceRefused != 2 || s.PacketsIn != 1 {
+		t.Errorf("%d refused while the interface is down, %d taken afterwards, want 2 and 1", s.Drops.InterfaceRefused, s.PacketsIn)
 	}
 }
 

@@ -25,7 +25,7 @@ func (i *Interface) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil, i.closed.Load():
 			return nil
-		case gone(err):
+		case err != nil && i.tun.gone(err):
 			return fmt.Errorf("read from %s: %w", i.name, ErrGone)
 		case err != nil:
 			return fmt.Errorf("read from %s: %w", i.name, err)

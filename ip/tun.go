@@ -73,6 +73,21 @@ func tunHint(err error) string {
 	return ""
 }
 
+// gone reports whether the error of a read means that the interface was deleted.
+// The read itself may say so (drivers/net/tun.c: EIO while it is unregistered,
+// EBADFD afterwards), or only that the descriptor has an error condition, which
+// is what the runtime's poller makes of it.
+func (t *tun) gone(err error) bool {
+	if errors.Is(err, unix.EBADFD) || errors.Is(err, unix.EIO) {
+		return true
+	}
+	t.conn.Control(func(fd uintptr) {
+		var req unix.Ifreq
+		err = unix.IoctlIfreq(int(fd), unix.TUNGETIFF, &req)
+	})
+	return errors.Is(err, unix.EBADFD)
+}
+
 // rawFrame is memory for one read: a virtio header and the longest packet.
 type rawFrame [virtioHeaderLen + 65535]byte
 
