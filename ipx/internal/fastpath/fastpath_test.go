@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"sitebridge/internal/packet"
@@ -65,6 +66,47 @@ func TestGuessWantsAgreement(t *testing.T) {
 	}
 	if want := []ipx.Network{1}; !slices.Equal(believed, want) {
 		t.Errorf("believed %v, want %v", believed, want)
+	}
+}
+
+func TestCountersFillAndSum(t *testing.T) {
+	type drops struct{ Short, Long uint64 }
+	type stats struct {
+		In    uint64
+		Drops drops
+	}
+	var counters [2]atomic.Uint64
+	counters[0].Store(3)
+	counters[1].Store(4)
+	var s, total stats
+	Fill(&s.Drops, counters[:])
+	s.In = 10
+	Sum(&total, s)
+	Sum(&total, s)
+	if want := (stats{20, drops{6, 8}}); total != want {
+		t.Errorf("sum %+v, want %+v", total, want)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a counter without a field was accepted")
+		}
+	}()
+	Fill(&s.Drops, counters[:1])
+}
+
+func TestIntraNet(t *testing.T) {
+	for _, tt := range []struct {
+		h    ipx.Header
+		want bool
+	}{
+		{ipx.Header{Src: ipx.Addr{Network: 1}, Dst: ipx.Addr{Network: 1}}, true},
+		{ipx.Header{Src: ipx.Addr{Network: 1}, Dst: ipx.Addr{Network: 1}, Hops: 1}, false},
+		{ipx.Header{Src: ipx.Addr{Network: 1}, Dst: ipx.Addr{Network: 2}}, false},
+		{ipx.Header{}, false},
+	} {
+		if got := IntraNet(&tt.h); got != tt.want {
+			t.Errorf("IntraNet(%+v) = %v", tt.h, got)
+		}
 	}
 }
 
