@@ -82,11 +82,13 @@ type Attachment struct {
 type Attached struct {
 	cfg     Attachment
 	router  *Router
-	network ipx.Network // guarded by router.mu; the fast path reads face
+	network ipx.Network // this and node are guarded by router.mu; the fast path reads face
+	node    ipx.Node
 	face    atomic.Pointer[face]
 	count   counters
 	nodes   fastpath.Map[ipx.Node, *sighting] // LAN: stations heard
 	claims  claims
+	refused time.Time // Run: when the number that was found out was last refused
 
 	// What belongs to the goroutine that calls Input.
 	guess  fastpath.Guess
@@ -130,7 +132,7 @@ func (r *Router) Attach(cfg Attachment) (*Attached, error) {
 	if err := r.free(cfg.Network, nil); err != nil {
 		return nil, err
 	}
-	a := &Attached{cfg: cfg, router: r, network: cfg.Network}
+	a := &Attached{cfg: cfg, router: r, network: cfg.Network, node: cfg.Node}
 	r.attached = append(r.attached, a)
 	if cfg.Kind == LAN {
 		r.requests[a] = new(initiation)
@@ -170,6 +172,18 @@ func (a *Attached) SetNetwork(n ipx.Network) error {
 	return nil
 }
 
+// SetNode changes our own node, when an interface came back with another MAC
+// address.
+func (a *Attached) SetNode(node ipx.Node) {
+	r := a.router
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if node != a.node {
+		a.node = node
+		r.publish()
+	}
+}
+
 // Name returns the name that the attachment was given.
 func (a *Attached) Name() string { return a.cfg.Name }
 
@@ -204,13 +218,12 @@ type WireInfo struct {
 // Wires lists the attachments in the order in which they were made.
 func (r *Router) Wires() []WireInfo {
 	r.mu.Lock()
-	attached := slices.Clone(r.attached)
-	r.mu.Unlock()
-	infos := make([]WireInfo, len(attached))
-	for i, a := range attached {
+	defer r.mu.Unlock()
+	infos := make([]WireInfo, len(r.attached))
+	for i, a := range r.attached {
 		infos[i] = WireInfo{
-			Name: a.cfg.Name, Kind: a.cfg.Kind, Node: a.cfg.Node, Ticks: a.cfg.Ticks,
-			Network: a.Network(), Learned: a.cfg.Learn && a.Network() != a.cfg.Network,
+			Name: a.cfg.Name, Kind: a.cfg.Kind, Node: a.node, Ticks: a.cfg.Ticks,
+			Network: a.network, Learned: a.cfg.Learn && a.network != a.cfg.Network,
 			Claims: a.claims.list(time.Now()), Stats: a.Stats(),
 		}
 	}

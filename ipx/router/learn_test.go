@@ -178,6 +178,19 @@ func TestAnswerThatNamesTheWireIsNotLost(t *testing.T) {
 	})
 }
 
+func TestNodeChanges(t *testing.T) {
+	lab := newLab(t)
+	fresh := node("020000000A98")
+	lab.a.SetNode(fresh)
+	if got := lab.Wires()[0].Node; got != fresh {
+		t.Errorf("node %v, want %v", got, fresh)
+	}
+	input(lab.a, pk{from: "0000000A:020000000A98:4001", to: hostB}.bytes(), ToUs)
+	if got := dropped(lab.a); got != "own_frame=1" {
+		t.Errorf("dropped %q", got)
+	}
+}
+
 func TestClaims(t *testing.T) {
 	run(t, func(t *testing.T, lab *lab) {
 		ask(lab.a, ripTell("0000A0A0:020000000A01:0453", rip.Entry{Network: 0x5EA1, Hops: 1, Ticks: 2}))

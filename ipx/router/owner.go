@@ -71,7 +71,10 @@ func (r *Router) numberFound(a *Attached, n ipx.Network) {
 		return // an earlier packet was faster
 	}
 	if err := a.SetNetwork(n); err != nil {
-		r.log.Warn("network number of a wire not usable", "lan", a.cfg.Name, "error", err)
+		if now := time.Now(); now.Sub(a.refused) > time.Minute { // every packet says it again
+			a.refused = now
+			r.log.Warn("network number of a wire not usable", "lan", a.cfg.Name, "error", err)
+		}
 		return
 	}
 	r.log.Info("network number of a wire learned", "lan", a.cfg.Name, "network", n)

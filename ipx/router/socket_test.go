@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -69,10 +70,15 @@ func TestPing(t *testing.T) {
 		}
 		delay := 20 * time.Millisecond
 		over := func(to **Attached) Interface {
+			var one sync.Mutex // at a time calls InputPackets
 			return sendFunc(func(_ ipx.Node, pkts []*packet.Buffer) error {
 				for _, p := range pkts {
 					c := buffer(p.Bytes())
-					time.AfterFunc(delay, func() { (*to).InputPackets([]*packet.Buffer{c}) })
+					time.AfterFunc(delay, func() {
+						one.Lock()
+						defer one.Unlock()
+						(*to).InputPackets([]*packet.Buffer{c})
+					})
 				}
 				return nil
 			})

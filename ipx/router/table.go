@@ -122,7 +122,7 @@ func (r *Router) publish() {
 // network.
 func (r *Router) publishWires(t *table) {
 	for _, a := range slices.Backward(r.attached) {
-		f := &face{at: a, kind: a.cfg.Kind, network: a.network, node: a.cfg.Node, mtu: a.cfg.MTU, out: a.cfg.Send}
+		f := &face{at: a, kind: a.cfg.Kind, network: a.network, node: a.node, mtu: a.cfg.MTU, out: a.cfg.Send}
 		a.face.Store(f)
 		t.faces = append(t.faces, f)
 		if f.network == ipx.ThisNetwork {
