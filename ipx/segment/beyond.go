@@ -123,7 +123,7 @@ func (p *Port) hearRouter(h *ipx.Header, payload []byte, frame uint64, now int64
 // hearNetwork takes up one network of an announcement. The present router's
 // word counts; another one's only when there is none.
 func (p *Port) hearNetwork(n ipx.Network, up bool, frame uint64, now int64) {
-	if !n.Assignable() || n == p.segment.Network() {
+	if !n.Assignable() || p.segment.native(n) {
 		return
 	}
 	b := p.reaches(n, now)

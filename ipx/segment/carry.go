@@ -14,7 +14,7 @@ func (p *Port) carry(h *ipx.Header, pkt *packet.Buffer, hash uint64, now int64) 
 			return p.pass(st.port, h, pkt, st.frame.Load(), hash, now)
 		}
 	}
-	if s.native(h.Dst) {
+	if s.native(h.Dst.Network) {
 		return p.flood(h, pkt, h.Dst.Node, hash, now)
 	}
 	if out, b := s.wayTo(h.Dst.Network, now); out != nil {
@@ -87,7 +87,7 @@ func (p *Port) toLAN(out *Port, enc ipx.Encapsulation, dst ipx.Node, h *ipx.Head
 		return dropTooLong
 	}
 	src := h.Src.Node
-	if !p.segment.native(h.Src) {
+	if !p.segment.native(h.Src.Network) {
 		src = out.wire.MAC()
 	}
 	out.sent.remember(hash, now)

@@ -53,7 +53,7 @@ func (p *Port) fromWire(f *port.Frame, mac ipx.Node, now int64) drop {
 	switch {
 	case f.Dst.IsGroup():
 	case f.Dst == mac:
-		if s.native(h.Dst) {
+		if s.native(h.Dst.Network) {
 			return dropForUs
 		}
 	default:
@@ -124,7 +124,7 @@ func (p *Port) check(pkt *packet.Buffer, now int64) (h ipx.Header, hash uint64, 
 func (p *Port) study(h *ipx.Header, pkt *packet.Buffer, frame uint64, now int64) drop {
 	s := p.segment
 	s.hearNumber(p, h, now)
-	if !s.native(h.Src) && !p.sourceOK(h.Src, frame, now) {
+	if !s.native(h.Src.Network) && !p.sourceOK(h.Src, frame, now) {
 		return dropNotBehindPeer
 	}
 	if !s.learn(p, h.Src, frame, now) {

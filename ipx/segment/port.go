@@ -26,7 +26,6 @@ type Port struct {
 	sent     memory
 
 	// What belongs to the goroutine that calls InputFrames or InputPackets.
-	guess  fastpath.Guess
 	lans   fastpath.Sorter[lanTarget]
 	links  fastpath.Sorter[*Port]
 	copies []*packet.Buffer // in links, to be given back

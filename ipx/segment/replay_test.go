@@ -11,6 +11,7 @@ import (
 	"sitebridge/ipx"
 	"sitebridge/ipx/internal/ipxtest"
 	"sitebridge/ipx/port"
+	"sitebridge/ipx/rip"
 )
 
 // TestReplay plays what real peers said on one wire, station by station, to the
@@ -48,6 +49,8 @@ func replay(t *testing.T, said []port.Frame, enc ipx.Encapsulation) {
 	var out *Port
 	link := near.AttachLink("to far", senderFunc(func(pkts []*packet.Buffer) error { out.InputPackets(pkts); return nil }), 0)
 	out = far.AttachLink("to near", link2(link), 0)
+	wire.hear(said[0].Encap, ipx.Broadcast, announcement(said))
+	farWire.take()
 	for _, f := range said {
 		want := bytes.Clone(f.Packet.Bytes())
 		wire.InputFrames([]port.Frame{f})
@@ -69,6 +72,20 @@ func replay(t *testing.T, said []port.Frame, enc ipx.Encapsulation) {
 	}
 }
 
+// announcement is a RIP response of a router about the networks that it brings
+// packets from: not every recording begins with one.
+func announcement(said []port.Frame) []byte {
+	m := rip.Message{Operation: rip.OpResponse}
+	for _, f := range said {
+		if h, _, err := ipx.Parse(f.Packet.Bytes()); err == nil && h.Src.Node != f.Src {
+			m.Entries = append(m.Entries[:0], rip.Entry{Network: h.Src.Network, Hops: 1, Ticks: 2})
+		}
+	}
+	src, dst := in(ipx.ThisNetwork, said[0].Src), in(ipx.ThisNetwork, ipx.Broadcast)
+	src.Socket, dst.Socket = ipx.SocketRIP, ipx.SocketRIP
+	return pkt(src, dst, string(m.Append(nil)))
+}
+
 // link2 carries packets the other way.
 func link2(p *Port) Sender {
 	return senderFunc(func(pkts []*packet.Buffer) error { p.InputPackets(pkts); return nil })
@@ -82,7 +99,7 @@ func checkAddresses(t *testing.T, s *Segment, f framed) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := h.Src.Node; s.native(h.Src) && f.src != want || !s.native(h.Src) && f.src != mac2 {
+	if native := s.native(h.Src.Network); native && f.src != h.Src.Node || !native && f.src != mac2 {
 		t.Errorf("from %v in a frame from %v", h.Src, f.src)
 	}
 	if h.Dst.Node == ipx.Broadcast && f.dst != ipx.Broadcast {

@@ -33,11 +33,10 @@ const (
 	DefaultStationLimit = 1024
 )
 
-// Config is what a segment is made of. The zero Config is a segment that finds
-// out its number.
+// Config is what a segment is made of.
 type Config struct {
-	// Network is the number that the wires have. Zero: not configured; stations
-	// may use none, or one that they agree on.
+	// Network is the number that the wires have; stations may also use 0. Zero:
+	// whatever numbers stations use among themselves.
 	Network ipx.Network
 	// StationLimit is how many stations are remembered of one port, so that a
 	// peer who makes stations up cannot push out those of another port. What is
@@ -53,8 +52,7 @@ type Config struct {
 type Segment struct {
 	cfg      Config
 	seed     maphash.Seed
-	network  atomic.Uint32 // 0: not known
-	named    atomic.Int64  // when a station last used that number, if found out
+	numbers  fastpath.Map[ipx.Network, *atomic.Int64] // when stations last used one, if none is configured
 	ports    atomic.Pointer[[]*Port]
 	stations fastpath.Map[stationKey, *station]
 	warned   atomic.Int64 // when a loop was last logged
@@ -74,7 +72,6 @@ func New(cfg Config) *Segment {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Segment{cfg: cfg, seed: maphash.MakeSeed()}
-	s.network.Store(uint32(cfg.Network))
 	s.ports.Store(new([]*Port))
 	return s
 }
@@ -137,39 +134,6 @@ func (p *Port) Detach() {
 			}
 		}
 	})
-}
-
-// Network returns the segment's number: as configured, or as found out, or 0.
-func (s *Segment) Network() ipx.Network { return ipx.Network(s.network.Load()) }
-
-// native reports whether an address is on the segment itself and not beyond a
-// router. While the segment's number is not known every network could be it,
-// but node 000000000001 is always inside a server.
-func (s *Segment) native(a ipx.Addr) bool {
-	n := s.Network()
-	return a.Network == ipx.ThisNetwork || a.Network == n || n == ipx.ThisNetwork && a.Node != ipx.ServerNode
-}
-
-// hearNumber finds out the number of a segment for which none is configured,
-// from packets that begin and end on it. It changes only when nobody has used
-// the old one for the time of ageing.
-func (s *Segment) hearNumber(p *Port, h *ipx.Header, now int64) {
-	if s.cfg.Network != ipx.ThisNetwork || !fastpath.IntraNet(h) {
-		return
-	}
-	current := s.network.Load()
-	switch {
-	case h.Src.Network == ipx.Network(current):
-		if now-s.named.Load() > fresh {
-			s.named.Store(now)
-		}
-	case !p.guess.Hear(h.Src.Network):
-	case current != 0 && !s.old(s.named.Load(), now):
-	case s.network.CompareAndSwap(current, uint32(h.Src.Network)):
-		s.named.Store(now)
-		s.stations.Update(func(next map[stationKey]*station) { clear(next) }) // learned under other keys
-		s.cfg.Log.Info("network number of a segment learned", "port", p.name, "network", h.Src.Network)
-	}
 }
 
 // old reports whether something last heard then is forgotten.

@@ -3,6 +3,8 @@ package segment
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -392,36 +394,38 @@ func TestAttackX8IPXHeader(t *testing.T) {
 	}
 }
 
-func TestNumberIsFoundOut(t *testing.T) {
+func TestNumbersAreFoundOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(Config{})
-		hello := func(n ipx.Network) {
-			l.lan1.hear(ipx.EthernetII, ipx.Broadcast, pkt(in(n, host1), in(n, ipx.Broadcast), time.Now().String()))
+		hello := func(n ipx.Network) []byte { return pkt(in(n, far1), in(n, ipx.Broadcast), time.Now().String()) }
+		l.link1.receive(pkt(in(0xB0B0, far1), in(0x77, far2), "not of the segment, as far as we know"))
+		if got := dropped(l.link1); got != "source_not_behind_peer=1" || l.Network() != 0 {
+			t.Errorf("dropped %q, network %v", got, l.Network())
 		}
-		for range 3 {
-			hello(0xB0B0)
-		}
+		l.lan1.hearFrom(ipx.EthernetII, ipx.Broadcast, far1, hello(0xB0B0))
 		if n := l.Network(); n != 0xB0B0 {
 			t.Errorf("network %v, want B0B0", n)
 		}
-		l.link1.receive(pkt(in(0xB0B0, far1), in(0xB0B0, ipx.Broadcast), "x"))
-		l.link1.receive(pkt(in(0, far2), in(0, ipx.Broadcast), "y"))
-		l.link1.receive(pkt(in(0x77, far2), in(0, ipx.Broadcast), "z"))
-		if got := dropped(l.link1); got != "source_not_behind_peer=1" {
+		l.link2.receive(pkt(in(0xB0B0, far2), in(0x77, far1), "of the segment"))
+		l.link2.receive(pkt(in(0, far2), in(0, ipx.Broadcast), "of the segment in any case"))
+		l.link2.receive(pkt(in(0x77, far2), in(0, ipx.Broadcast), "of elsewhere"))
+		if got := dropped(l.link2); got != "source_not_behind_peer=1" {
 			t.Errorf("dropped %q", got)
 		}
-		for range 5 {
-			hello(0xA0A0)
+		l.lan1.hearFrom(ipx.EthernetII, ipx.Broadcast, far1, hello(0xA0A0))
+		if got := l.Numbers(); !slices.Equal(got, []ipx.Network{0xA0A0, 0xB0B0}) || l.Network() != 0 {
+			t.Errorf("numbers %v, network %v", got, l.Network())
 		}
-		if n := l.Network(); n != 0xB0B0 {
-			t.Errorf("network %v although B0B0 is in use", n)
+		for n := range ipx.Network(2 * maxNumbers) {
+			l.link2.receive(pkt(in(0x100+n, far2), in(0x100+n, ipx.Broadcast), "made up"))
+		}
+		if n := len(l.Numbers()); n != maxNumbers {
+			t.Errorf("%d numbers, want at most %d", n, maxNumbers)
 		}
 		time.Sleep(DefaultAgeing + time.Second)
-		for range 3 {
-			hello(0xA0A0)
-		}
-		if n := l.Network(); n != 0xA0A0 {
-			t.Errorf("network %v, want A0A0 when B0B0 fell silent", n)
+		l.lan1.hearFrom(ipx.EthernetII, ipx.Broadcast, far1, hello(0xC0C0))
+		if n := l.Network(); n != 0xC0C0 {
+			t.Errorf("network %v when all others fell silent", n)
 		}
 	})
 }
@@ -533,4 +537,39 @@ func FuzzInput(f *testing.F) {
 			t.Errorf("%x vanished", b)
 		}
 	})
+}
+
+// TestChangesWhileCarrying is for the race detector: packets flow while ports
+// come and go.
+func TestChangesWhileCarrying(t *testing.T) {
+	l := newLab(Config{})
+	stop := make(chan struct{})
+	var flows sync.WaitGroup
+	flow := func(send func(i byte)) {
+		flows.Go(func() {
+			for i := byte(0); ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+					send(i)
+				}
+			}
+		})
+	}
+	flow(func(i byte) {
+		l.lan1.hear(ipx.EthernetII, ipx.Broadcast, pkt(at(ipx.Node{2, 5: i}), at(ipx.Broadcast), "1"))
+	})
+	flow(func(i byte) { l.lan2.hear(ipx.EthernetSNAP, host1, pkt(at(ipx.Node{2, 5: i}), at(host1), "2")) })
+	flow(func(i byte) { l.link1.receive(ripResponse(far1, ipx.Network(i)+0x100, 1)) })
+	for range 50 {
+		extra := l.AttachLink("extra", new(pipe), 0)
+		extra.receive(pkt(at(far2), at(ipx.Broadcast), "3"))
+		l.Stations()
+		l.Networks()
+		l.Ports()
+		extra.Detach()
+	}
+	close(stop)
+	flows.Wait()
 }

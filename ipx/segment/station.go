@@ -18,7 +18,7 @@ type stationKey struct {
 }
 
 func (s *Segment) key(a ipx.Addr) stationKey {
-	if a.Network == s.Network() {
+	if s.native(a.Network) {
 		a.Network = ipx.ThisNetwork
 	}
 	return stationKey{a.Network, a.Node}
