@@ -74,7 +74,6 @@ func everyWayToPrint(t *testing.T, p Peer, m StartRequest) map[string]string {
 		"text log":    strings.TrimSuffix(text[0], "\n"),
 		"JSON log":    strings.TrimSuffix(structured[0], "\n"),
 		"JSON":        string(status),
-		"%s":          fmt.Sprintf("%s", p.Host),
 		"%v":          fmt.Sprintf("%v", p),
 		"%+v":         fmt.Sprintf("%+v", m),
 		"%q":          fmt.Sprintf("%q", p.Host),

@@ -98,7 +98,9 @@ func TestCallIsAborted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		conn, peer := dialled(t, Config{})
 		ctx, cancel := context.WithCancel(t.Context())
+		cleared := make(chan struct{})
 		go func() {
+			defer close(cleared)
 			next[OutgoingCallRequest](peer)
 			cancel()
 			peer.expect(CallClearRequest{CallID: 0x1234})
@@ -106,6 +108,7 @@ func TestCallIsAborted(t *testing.T) {
 		if _, err := conn.Call(ctx, CallRequest{ID: 0x1234}); err != context.Canceled {
 			t.Errorf("Call = %v, want context.Canceled", err)
 		}
+		<-cleared
 		// The ID is taken until the peer has confirmed, which it does by the ID
 		// in its belated reply.
 		if _, err := conn.Call(t.Context(), CallRequest{ID: 0x1234}); err != ErrCallIDInUse {
