@@ -1,0 +1,26 @@
+// Package e2e tests two whole daemons, with real interfaces, in namespaces that
+// the tests make.
+package e2e
+
+import (
+	"testing"
+
+	"sitebridge/bridge"
+	"sitebridge/test/lab"
+)
+
+func TestMain(m *testing.M) { lab.Main(m) }
+
+func TestTwoSitesComeUp(t *testing.T) {
+	w := lab.New(t)
+	a, b := w.Start(w.SiteA, lab.Config{}.A()), w.Start(w.SiteB, lab.Config{}.B())
+	sa, sb := a.WaitUp("b"), b.WaitUp("a")
+	for _, s := range []bridge.SiteStatus{sa, sb} {
+		if s.IP.MTU != 1463 {
+			t.Errorf("MTU %d (%s), want 1500 - 20 - 16 - 1", s.IP.MTU, s.IP.MTUSum)
+		}
+	}
+	if out, err := w.HostA.Command("ping", "-c", "3", "-i", "0.2", lab.AddrB).CombinedOutput(); err != nil {
+		t.Errorf("ping: %v\n%s", err, out)
+	}
+}
