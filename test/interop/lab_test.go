@@ -1,0 +1,137 @@
+package interop
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sitebridge/internal/netlab"
+	"sitebridge/test/judge"
+)
+
+const (
+	ourAddr   = "192.0.2.254" // where the daemon is called
+	guestPPTP = "192.0.2.1"   // a guest that is called
+	guestPPP  = "192.0.2.2"   // a guest that calls
+	farHost   = "10.1.0.2"    // an IP host on our LAN
+)
+
+// netnsDir is where iproute2 and the guests' tool look for namespaces by name.
+const netnsDir = "/run/netns"
+
+// ownNamespaceNames puts an empty directory there, in our own mount namespace.
+func ownNamespaceNames() error {
+	if err := os.MkdirAll(netnsDir, 0o755); err != nil {
+		return err
+	}
+	if err := unix.Mount("tmpfs", netnsDir, "tmpfs", 0, ""); err != nil {
+		return fmt.Errorf("mount on %s: %w", netnsDir, err)
+	}
+	return nil
+}
+
+// A lab is our end: the namespace of the daemon with the bridge that the guests
+// hang on, and a LAN with one host.
+type lab struct {
+	t        *testing.T
+	dir      string
+	name     string // of the namespace, for the guests' tool
+	hq, host *netlab.Namespace
+}
+
+var labs atomic.Int64
+
+func newLab(t *testing.T) *lab {
+	needPeers(t)
+	nl := netlab.New(t)
+	l := &lab{t: t, name: fmt.Sprintf("interop-%d-%d", os.Getpid(), labs.Add(1))}
+	l.dir = filepath.Join(os.Getenv(workDir), l.name)
+	if err := os.Mkdir(l.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l.hq, l.host = nl.Namespace("hq"), nl.Namespace("host")
+	l.hq.Sysctl("net.ipv6.conf.default.disable_ipv6", "1")
+	l.host.Sysctl("net.ipv6.conf.default.disable_ipv6", "1")
+	l.hq.Bridge("br0")
+	l.hq.Addr("br0", ourAddr+"/24")
+	nl.Veth(l.hq, "lan0", l.host, "lan1")
+	l.hq.Addr("lan0", "10.1.0.1/24")
+	l.host.Addr("lan1", farHost+"/24")
+	l.host.Route("default", "10.1.0.1")
+	l.hq.Sysctl("net.ipv4.ip_forward", "1")
+
+	at := filepath.Join(netnsDir, l.name)
+	if err := os.WriteFile(at, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := l.hq.Do(func() error { return unix.Mount("/proc/thread-self/ns/net", at, "", unix.MS_BIND, "") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		unix.Unmount(at, unix.MNT_DETACH)
+		os.Remove(at)
+	})
+	return l
+}
+
+var notWord = regexp.MustCompile(`[^A-Za-z0-9]+`)
+
+// capture catches what our end of the bridge sends and receives until the test
+// ends, and then has it judged. The returned function ends it sooner, for a
+// look at it, and may be called again.
+func (l *lab) capture(t *testing.T) (stop func() (pcap string)) {
+	pcap := filepath.Join(l.dir, notWord.ReplaceAllString(t.Name(), "-")+".pcap")
+	c := l.hq.Capture("br0", pcap)
+	stopped := false
+	stop = func() string {
+		if !stopped {
+			stopped = true
+			if _, err := c.Stop(); err != nil {
+				t.Errorf("capture: %v", err)
+			}
+		}
+		return pcap
+	}
+	t.Cleanup(func() { judge.Malformed(t, stop(), allowed(t)...) })
+	return stop
+}
+
+// allowed is what the judge may say about us: what it also says about the real
+// peers among themselves, and what their kernel's TCP does when one end has
+// closed already.
+func allowed(t *testing.T) []string {
+	peers, err := filepath.Glob("testdata/*.pcap")
+	if err != nil || len(peers) == 0 {
+		t.Fatalf("captures of the real peers in testdata: %d, %v", len(peers), err)
+	}
+	return append(judge.Messages(t, peers...), "Connection reset (RST)")
+}
+
+// ping sends echo requests from a namespace until one of them is answered.
+func ping(t *testing.T, from *netlab.Namespace, to string) {
+	t.Helper()
+	out, err := from.Command("ping", "-n", "-c", "3", "-i", "0.2", "-W", "3", to).CombinedOutput()
+	if err != nil {
+		t.Errorf("ping %s from %s: %v\n%s", to, from.Name(), err, out)
+	}
+}
+
+// eventually waits until cond holds.
+func eventually(t *testing.T, within time.Duration, what string, cond func() bool) {
+	t.Helper()
+	for end := time.Now().Add(within); ; time.Sleep(20 * time.Millisecond) {
+		if cond() {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("after %v still not: %s", within, what)
+		}
+	}
+}
