@@ -187,6 +187,22 @@ func TestLinkLivesWithOneNCP(t *testing.T) {
 	})
 }
 
+// A layer that could not come up, beside one that lives, tries again by itself.
+func TestNCPThatGaveUpTriesAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		ipx := fakeIPX(t)
+		ipx.refuse = errors.New("network 00000010 is in use")
+		a := Config{Admit: running(fakeIP(t), ipx)}
+		b := Config{Admit: running(fakeIP(t), fakeIPX(t))}
+		x, y := joined(t, a, b)
+		reaches(t, "IPXCP is refused", func() bool { s := x.Status(); return len(s.NCPs) == 2 && s.NCPs[1].Reason != "" && s.NCPs[0].Opened })
+		ipx.allow()
+		time.Sleep(2 * reopenAfter)
+		x.up(t)
+		y.up(t)
+	})
+}
+
 func TestRequired(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		admit := func(Identity) (Network, error) {

@@ -2,6 +2,7 @@ package ppp
 
 import (
 	"encoding/binary"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -13,9 +14,33 @@ import (
 // close the gates for the NCP's data at the right moment.
 type layer struct {
 	NCP
-	r       *run
-	machine *fsm.Machine
-	out, in bool // which way data may pass
+	r        *run
+	machine  *fsm.Machine
+	out, in  bool      // which way data may pass
+	reopenAt time.Time // when to try again; zero: it lives, or never
+}
+
+// reopenAfter is how long a layer that gave up rests until it tries again.
+const reopenAfter = 30 * time.Second
+
+// rest arranges another try for a layer that gave up, since its peer may think
+// that it is open: the end that gives up says nothing (RFC 1661, section 4.4).
+// What the peer does not speak at all is left alone.
+func (y *layer) rest(now time.Time) {
+	switch {
+	case !idle(y.machine.State()):
+		y.reopenAt = time.Time{}
+	case y.reopenAt.IsZero() && !errors.Is(y.machine.Reason(), fsm.ErrProtocolRejected):
+		y.reopenAt = now.Add(reopenAfter)
+	}
+}
+
+// reopen tries again if it is time.
+func (y *layer) reopen(now time.Time) {
+	if passed(y.reopenAt, now) {
+		y.reopenAt = time.Time{}
+		y.machine.Open()
+	}
 }
 
 // Up lets data out before the NCP is told, so that it can send from its Up, and

@@ -60,7 +60,16 @@ func (n *fakeNCP) Up() error {
 	if n.onUp != nil {
 		n.onUp()
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	return n.refuse
+}
+
+// allow lets Up succeed from now on.
+func (n *fakeNCP) allow() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.refuse = nil
 }
 
 func (n *fakeNCP) Down() {

@@ -142,7 +142,7 @@ func (r *run) deadline() time.Time {
 		first = earlier(first, t)
 	}
 	for _, y := range r.layers {
-		first = earlier(first, y.machine.Deadline())
+		first = earlier(first, earlier(y.machine.Deadline(), y.reopenAt))
 	}
 	return first
 }
@@ -169,12 +169,16 @@ func (r *run) expire(now time.Time) {
 	}
 	for _, y := range r.layers {
 		y.machine.Expire() // does nothing when it is early
+		y.reopen(now)
 	}
 }
 
 // settle takes the phase as far as the automata allow, and tells of it.
 func (r *run) settle() {
 	for r.advance() {
+	}
+	for _, y := range r.layers {
+		y.rest(time.Now())
 	}
 	r.publish()
 }
