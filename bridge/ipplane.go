@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 
@@ -21,6 +22,9 @@ type ipPlane struct {
 	site *site
 	cfg  *config.IP
 	dev  *ip.Interface
+	// id is our IPv6 interface identifier for as long as we run, so that our
+	// link-local address outlives the calls too.
+	id uint64
 
 	mu     sync.Mutex // guards what follows
 	routes []*siteRoute
@@ -39,8 +43,12 @@ type siteRoute struct {
 	live        func() error
 }
 
+// universal is the bit of an interface identifier that a made-up one must not
+// have (RFC 5072, section 4.1).
+const universal = 1 << 57
+
 func (d *Daemon) openIP(s *site) (p *ipPlane, err error) {
-	p = &ipPlane{site: s, cfg: s.cfg.IP}
+	p = &ipPlane{site: s, cfg: s.cfg.IP, id: rand.Uint64() &^ universal}
 	if p.dev, err = ip.Open(ip.Config{Name: s.cfg.Device, Host: d.host, Log: s.log}); err != nil {
 		return nil, err
 	}

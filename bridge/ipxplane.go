@@ -90,7 +90,9 @@ func (p *ipxPlane) openLAN(c *config.LAN, segments []*config.Segment) (*lan, err
 	if c.TAP != "" {
 		l.port, err = port.OpenTAP(port.TAPConfig{Name: c.TAP, Log: p.log.With("lan", c.Name)})
 	} else {
-		l.port, err = port.OpenLAN(port.LANConfig{Interface: c.Interface, Promiscuous: bridges, Log: p.log.With("lan", c.Name)})
+		l.port, err = port.OpenLAN(port.LANConfig{
+			Interface: c.Interface, Promiscuous: bridges, Changed: l.readdressed, Log: p.log.With("lan", c.Name),
+		})
 	}
 	if err != nil {
 		return nil, err
@@ -122,6 +124,16 @@ func (p *ipxPlane) openLAN(c *config.LAN, segments []*config.Segment) (*lan, err
 		}
 	}
 	return l, nil
+}
+
+// readdressed tells the router that the interface came back with another MAC
+// address, by which stations reach us from now on. The port's Run calls it.
+func (l *lan) readdressed(mac ipx.Node) {
+	for _, a := range l.routed {
+		if a != nil {
+			a.SetNode(mac)
+		}
+	}
 }
 
 // run hands what comes from the wire to whatever owns its frame type.

@@ -108,7 +108,8 @@ func (n *networks) ipcp() *ipcp.Protocol {
 
 func (n *networks) ipv6cp() *ipv6cp.Protocol {
 	return ipv6cp.New(ipv6cp.Config{
-		Up:   func(r ipv6cp.Result) error { return n.st.ip.up6(n, r) },
-		Down: func() { n.st.ip.down(n, false, true) },
+		Identifier: n.st.ip.id,
+		Up:         func(r ipv6cp.Result) error { return n.st.ip.up6(n, r) },
+		Down:       func() { n.st.ip.down(n, false, true) },
 	})
 }

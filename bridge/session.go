@@ -194,6 +194,7 @@ func (s *session) admit(id ppp.Identity) (ppp.Network, error) {
 			return ppp.Network{}, err
 		}
 		s.known()
+		s.channel.SetReorder(st.reorder())
 		if err := s.d.calledFrom(st, s.path.Remote); err != nil {
 			return ppp.Network{}, err
 		}

@@ -171,16 +171,18 @@ func bindSocket(c syscall.RawConn, device string) error {
 }
 
 func (s *site) channelConfig() gre.ChannelConfig {
-	cfg := gre.ChannelConfig{
-		Window:         announcedWindow,
-		ReorderPackets: s.cfg.Reorder.Packets,
-		ReorderTime:    s.cfg.Reorder.Time,
-		Log:            s.log,
-	}
-	if cfg.ReorderPackets == 0 {
-		cfg.ReorderPackets = -1
-	}
+	cfg := gre.ChannelConfig{Window: announcedWindow, Log: s.log}
+	cfg.ReorderPackets, cfg.ReorderTime = s.reorder()
 	return cfg
+}
+
+// reorder is the site's setting in the words of package gre, where 0 packets
+// mean its default.
+func (s *site) reorder() (packets int, patience time.Duration) {
+	if s.cfg.Reorder.Packets == 0 {
+		return -1, s.cfg.Reorder.Time
+	}
+	return s.cfg.Reorder.Packets, s.cfg.Reorder.Time
 }
 
 // controlConfig probes the control connection as often as the link.
