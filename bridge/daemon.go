@@ -36,6 +36,9 @@ type Daemon struct {
 	version string
 	started time.Time
 
+	// connect opens TCP to a site's peer; the tests have another one.
+	connect func(context.Context, *site, netip.AddrPort) (net.Conn, error)
+
 	ctx      context.Context // ends when calls shall end
 	host     *ip.Host
 	mux      *gre.Mux
@@ -53,7 +56,7 @@ type Daemon struct {
 // host is undone when it returns. ready, unless nil, is called when calls can be
 // made and answered.
 func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version string, ready func()) (err error) {
-	d := &Daemon{cfg: cfg, log: log, version: version, started: time.Now(), peerOf: map[string][]netip.AddrPort{}}
+	d := newDaemon(cfg, log, version)
 	for _, w := range cfg.Warnings() {
 		log.Warn("configuration", "warning", w)
 	}
@@ -145,6 +148,14 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version stri
 		return err
 	}
 	return earsErr
+}
+
+func newDaemon(cfg *config.Config, log *slog.Logger, version string) *Daemon {
+	return &Daemon{
+		cfg: cfg, log: log, version: version, started: time.Now(),
+		connect: connectTCP,
+		peerOf:  map[string][]netip.AddrPort{},
+	}
 }
 
 // closing runs an undo and keeps its error when nothing worse happened.

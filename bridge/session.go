@@ -319,7 +319,7 @@ func (d *Daemon) dial(ctx context.Context, st *site) (tunnel, error) {
 // side of the data channel, and only then the call, since some peers send LCP
 // before their Outgoing-Call-Reply.
 func (d *Daemon) dialAddr(ctx context.Context, st *site, to netip.AddrPort) (_ *session, err error) {
-	nc, err := st.connect(ctx, to)
+	nc, err := d.connect(ctx, st, to)
 	if err != nil {
 		return nil, err
 	}

@@ -112,9 +112,9 @@ func (s *site) resolve(ctx context.Context) ([]netip.AddrPort, error) {
 	return all, nil
 }
 
-// connect opens TCP to the peer, from the site's source, marked so that no route
-// of ours takes it into a tunnel.
-func (s *site) connect(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+// connectTCP opens TCP to the site's peer, from the site's source, marked so
+// that no route of ours takes it into a tunnel.
+func connectTCP(ctx context.Context, s *site, to netip.AddrPort) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: tcpWait, Control: func(network, address string, c syscall.RawConn) error {
 		if err := markSocket(network, address, c); err != nil || s.cfg.Source.Interface == "" {
 			return err

@@ -27,7 +27,7 @@ func (e Echo) withDefaults() Echo {
 type watch struct {
 	Echo
 	asked    int       // questions since the peer was last heard
-	lastAsk  time.Time // when the last of them was sent
+	before   time.Time // when the peer was last heard, as the last of them was sent
 	deadline time.Time // when to call tick
 }
 
@@ -43,7 +43,7 @@ func newWatch(e Echo, now time.Time) watch {
 // tick is called when deadline has passed. heard is when the last packet came.
 // It tells whether to ask now, or that the peer is gone.
 func (w *watch) tick(now, heard time.Time) (ask, gone bool) {
-	if w.asked > 0 && heard.After(w.lastAsk) {
+	if w.asked > 0 && !heard.Equal(w.before) {
 		w.asked = 0
 	}
 	if silent := heard.Add(w.Interval); w.asked == 0 && now.Before(silent) {
@@ -55,6 +55,6 @@ func (w *watch) tick(now, heard time.Time) (ask, gone bool) {
 		return false, true
 	}
 	w.asked++
-	w.lastAsk, w.deadline = now, now.Add(w.Interval)
+	w.before, w.deadline = heard, now.Add(w.Interval)
 	return true, false
 }
