@@ -286,9 +286,8 @@ func TestSilentPeerIsNoticedAndRedialled(t *testing.T) {
 		a := w.start("alpha", peerSite("alpha", "beta", false, true))
 		b := w.start("beta", peerSite("beta", "alpha", true, false))
 		reaches(t, 5*time.Second, "both up", both(a, b, StateUp))
-		lost := gre.Line{Fault: gre.Lose(1, 1)}
-		a.carrier.SetLine(lost)
-		b.carrier.SetLine(lost)
+		a.carrier.SetLine(gre.Line{Fault: gre.Lose(1, 1)})
+		b.carrier.SetLine(gre.Line{Fault: gre.Lose(2, 1)})
 		down := func() bool { return !a.is(StateUp)() && !b.is(StateUp)() }
 		if took := reaches(t, time.Minute, "both down", down); took < 30*time.Second {
 			t.Errorf("down after %v: three echoes of 10 s were due", took)
