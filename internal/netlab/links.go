@@ -1,9 +1,12 @@
 package netlab
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -90,7 +93,8 @@ func (ns *Namespace) MAC(name, mac string) {
 	})
 }
 
-// Addr gives an interface an address, as in "192.0.2.1/24".
+// Addr gives an interface an address, as in "192.0.2.1/24". When it returns, the
+// host takes packets for the address, if the interface is up at both ends.
 func (ns *Namespace) Addr(name, prefix string) {
 	ns.lab.helper()
 	ns.link("address "+prefix, name, func(link netlink.Link) error {
@@ -98,11 +102,34 @@ func (ns *Namespace) Addr(name, prefix string) {
 		if err != nil {
 			return err
 		}
-		if addr.IP.To4() == nil {
-			addr.Flags = unix.IFA_F_NODAD
+		if addr.IP.To4() != nil {
+			return ns.handle.AddrAdd(link, addr)
 		}
-		return ns.handle.AddrAdd(link, addr)
+		addr.Flags = unix.IFA_F_NODAD
+		if err := ns.handle.AddrAdd(link, addr); err != nil {
+			return err
+		}
+		return ns.waitLocal(link, addr.IP)
 	})
+}
+
+// waitLocal waits until the kernel knows an IPv6 address as its own: it makes
+// the local route in a work queue (addrconf_dad_work), and until then would
+// forward packets for it.
+func (ns *Namespace) waitLocal(link netlink.Link, ip net.IP) error {
+	const running = unix.IFF_UP | unix.IFF_RUNNING
+	for deadline := time.Now().Add(5 * time.Second); link.Attrs().RawFlags&running == running; runtime.Gosched() {
+		routes, err := ns.handle.RouteListFiltered(unix.AF_INET6,
+			&netlink.Route{Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL, Dst: &net.IPNet{IP: ip, Mask: net.CIDRMask(128, 128)}},
+			netlink.RT_FILTER_TABLE|netlink.RT_FILTER_TYPE|netlink.RT_FILTER_DST)
+		if err == nil && len(routes) > 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			return errors.Join(fmt.Errorf("%v is not usable after 5 s", ip), err)
+		}
+	}
+	return nil
 }
 
 // Route sends what is for dst (a prefix, or "default") to the gateway via.
