@@ -34,6 +34,7 @@ type ruleKey struct {
 	peer         netip.Addr
 }
 
+// heldRules are in the kernel as long as somebody holds them.
 type heldRules struct {
 	holders int
 	undo    func() error
@@ -109,8 +110,8 @@ func (h *Host) table(p netip.Prefix) int {
 	return unix.RT_TABLE_MAIN
 }
 
-// holdRules adds the rules of a purpose, unless they are there,
-// and deletes them when the last holder lets go.
+// holdRules adds the rules of a purpose, unless they are there, and deletes them
+// when the last holder lets go.
 func (h *Host) holdRules(key ruleKey) (release func() error, err error) {
 	held := h.rules[key]
 	if held == nil {

@@ -31,8 +31,8 @@ const (
 	ProtoLive netlink.RouteProtocol = 173
 )
 
-// The PPP protocol numbers of what a Link carries for us (RFC 1332, section 2,
-// and RFC 5072, section 3).
+// The PPP protocol numbers of what a Link carries for us (RFC 1332 and RFC 5072,
+// section 2 of each).
 const (
 	ProtocolIPv4 uint16 = 0x0021
 	ProtocolIPv6 uint16 = 0x0057

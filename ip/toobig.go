@@ -14,8 +14,8 @@ const (
 	icmpEcho        = 8
 	icmpEchoReply   = 0
 
-	icmpv6PacketTooBig = 2 // RFC 4443, section 3.2
-	icmpv6Errors       = 128
+	icmpv6PacketTooBig  = 2   // RFC 4443, section 3.2
+	icmpv6Informational = 128 // types below are errors (RFC 4443, section 2.1)
 
 	// An ICMPv4 error quotes as much as fits into 576 octets (RFC 1812, section
 	// 4.3.2.3), an ICMPv6 one as much as fits into the least MTU (RFC 4443,
@@ -25,7 +25,7 @@ const (
 )
 
 // dummyAddress stands for a router without an address of its own in ICMP
-// messages (RFC 7600, section 4.8).
+// messages (RFC 7600; "IPv4 dummy address" in IANA's registry of special ones).
 var dummyAddress = netip.AddrFrom4([4]byte{192, 0, 0, 8})
 
 // appendTooBig appends to b the ICMP message that tells the source of pkt that
@@ -64,7 +64,7 @@ func mayComplain(pkt []byte, v view) bool {
 		// Only what is known to ask or answer is not an error.
 		return len(payload) > 0 && (payload[0] == icmpEcho || payload[0] == icmpEchoReply)
 	case protoICMPv6:
-		return len(payload) > 0 && payload[0] >= icmpv6Errors
+		return len(payload) > 0 && payload[0] >= icmpv6Informational
 	}
 	return true
 }
