@@ -133,7 +133,7 @@ func (m *Machine) layerUp() {
 		m.fail(err)
 	default:
 		m.up, m.reason = true, nil
-		m.log.Info("protocol up")
+		m.log.Debug("protocol up")
 	}
 }
 
@@ -148,7 +148,7 @@ func (m *Machine) layerDown() {
 	if reason == nil {
 		reason = errPeerRenegotiates
 	}
-	m.log.Info("protocol down", "reason", reason)
+	m.log.Debug("protocol down", "reason", reason)
 	m.proto.Down()
 }
 
