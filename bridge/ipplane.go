@@ -179,16 +179,44 @@ func (p *ipPlane) change(n *networks, set func()) error {
 	if p.owner != n {
 		p.owner, p.v4, p.v6 = n, false, false
 	}
-	outer, err := p.site.d.host.PathMTU(n.s.path.Local, n.s.path.Remote)
-	if err != nil {
+	var err error
+	if p.sum, err = p.work(n); err != nil {
 		return err
-	}
-	p.sum = ip.InnerMTU(outer, n.s.overhead(), n.s.link.PeerMRU())
-	if m := p.site.cfg.MTU; m > 0 {
-		p.sum.InnerMTU = min(m, n.s.link.PeerMRU())
 	}
 	set()
 	return p.apply()
+}
+
+// work works out the MTU of n's link from its path.
+func (p *ipPlane) work(n *networks) (ip.Sum, error) {
+	outer, err := p.site.d.host.PathMTU(n.s.path.Local, n.s.path.Remote)
+	if err != nil {
+		return ip.Sum{}, err
+	}
+	sum := ip.InnerMTU(outer, n.s.overhead(), n.s.link.PeerMRU())
+	if m := p.site.cfg.MTU; m > 0 {
+		sum.InnerMTU = min(m, n.s.link.PeerMRU())
+	}
+	return sum, nil
+}
+
+// measure looks whether the path's MTU has changed, and follows it.
+func (p *ipPlane) measure(n *networks) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.owner != n || n.closed.Load() {
+		return
+	}
+	sum, err := p.work(n)
+	if err != nil || sum == p.sum {
+		return // without a route the echoes will tell
+	}
+	p.sum = sum
+	if err := p.apply(); err != nil {
+		p.site.log.Warn("MTU not changed", "error", err)
+		return
+	}
+	p.site.log.Info("MTU changed", "mtu", sum.InnerMTU, "sum", sum)
 }
 
 // apply brings the interface and its routes to what v4 and v6 say.

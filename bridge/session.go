@@ -13,6 +13,7 @@ import (
 
 	"sitebridge/control"
 	"sitebridge/control/gre"
+	"sitebridge/internal/packet"
 	"sitebridge/ppp"
 )
 
@@ -20,6 +21,9 @@ const (
 	// silentAfter is how long a call may carry nothing towards us before the
 	// operator is told that GRE does not come through.
 	silentAfter = 10 * time.Second
+	// pathInterval is how often the path's MTU is looked at: the kernel forgets
+	// what routers told it after ten minutes.
+	pathInterval = time.Minute
 	// clearWait is how long an orderly end of a call may take.
 	clearWait = 3 * time.Second
 )
@@ -50,7 +54,8 @@ type session struct {
 	ctx     context.Context // ends the session in order
 	stop    context.CancelFunc
 	over    chan struct{}
-	counted bool // an answered call in Daemon.pending, until its peer is known
+	tooBig  chan struct{} // a packet did not fit the path; holds one
+	counted bool          // an answered call in Daemon.pending, until its peer is known
 }
 
 // newSession joins a call with a new link. The link does nothing before run.
@@ -59,16 +64,30 @@ func (d *Daemon) newSession(call *control.Call, channel *gre.Channel, path gre.P
 		d: d, call: call, channel: channel, path: path,
 		began: time.Now(), outgoing: call.Outgoing(),
 		log:  log.With("peer", path.Remote, "call_id", call.ID()),
-		over: make(chan struct{}),
+		over:   make(chan struct{}),
+		tooBig: make(chan struct{}, 1),
 	}
 	s.ctx, s.stop = context.WithCancel(d.ctx)
 	cfg.Log = s.log
-	cfg.Send = channel.Send
+	cfg.Send = s.send
 	cfg.Admit = s.admit
 	cfg.Changed = s.changed
 	s.link = ppp.NewLink(cfg)
 	channel.Connect(path.Local, call.PeerID(), call.Window(), s.link.Receive)
 	return s
+}
+
+// send hands frames to the data channel, and notes when the path has become
+// narrower than we took it to be.
+func (s *session) send(frames []*packet.Buffer, df bool) error {
+	err := s.channel.Send(frames, df)
+	if errors.Is(err, gre.ErrTooBig) {
+		select {
+		case s.tooBig <- struct{}{}:
+		default:
+		}
+	}
+	return err
 }
 
 // start runs the session in a goroutine of its own; over is closed when nothing
@@ -119,11 +138,13 @@ func (s *session) known() {
 	}
 }
 
-// watch ends the link when its call ends, and suspects the carrier when nothing
-// comes in.
+// watch ends the link when its call ends, suspects the carrier when nothing
+// comes in, and keeps the MTU to the path as the kernel knows it.
 func (s *session) watch(ctx context.Context) {
 	silent := time.NewTimer(silentAfter)
 	defer silent.Stop()
+	path := time.NewTicker(pathInterval)
+	defer path.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -141,13 +162,28 @@ func (s *session) watch(ctx context.Context) {
 			s.mu.Unlock()
 			s.log.Warn("nothing came through the tunnel", "suspicion", words)
 			s.notify()
+		case <-s.tooBig:
+			s.measure()
+		case <-path.C:
+			s.measure()
 		}
+	}
+}
+
+// measure looks at the path's MTU again.
+func (s *session) measure() {
+	if n := s.nets.Load(); n != nil && n.st.ip != nil {
+		n.st.ip.measure(n)
 	}
 }
 
 // silence says in words that control works and data does not.
 func (s *session) silence(after time.Duration) string {
-	words := fmt.Sprintf("TCP 1723 answers, but no GRE came back in %d s: is IP protocol 47 blocked on the way?", int(after.Seconds()))
+	known := "TCP 1723 answers"
+	if !s.outgoing {
+		known = "the peer reaches our TCP 1723"
+	}
+	words := fmt.Sprintf("%s, but no GRE came back in %d s: is IP protocol 47 blocked on the way?", known, int(after.Seconds()))
 	if from := s.channel.Stranger(); from.IsValid() {
 		words = fmt.Sprintf("GRE for this call comes from %v and not from %v: a NAT or a second uplink rewrites the peer's address", from, s.path.Remote)
 	}
