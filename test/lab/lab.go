@@ -2,7 +2,7 @@
 // with a LAN host each, their configurations, and waiting for a state. The
 // wires come from internal/netlab.
 //
-//	host-a --lan-- site-a ==wan== site-b --lan-- host-b
+//	host-a --lan-- site-a ==wan==[switch]==wan== site-b --lan-- host-b
 package lab
 
 import (
@@ -27,9 +27,9 @@ import (
 // much longer than it ever takes, since CI's cores are shared.
 const Patience = 60 * time.Second
 
-// binary is built once for a test binary, with the race detector: a race in the
+// build builds the daemon once for a test binary, with the race detector: a race in the
 // daemon is a failure.
-var binary = sync.OnceValues(func() (string, error) {
+var build = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "sitebridge-test-")
 	if err != nil {
 		return "", err
@@ -50,7 +50,7 @@ var binary = sync.OnceValues(func() (string, error) {
 // namespaces of their own.
 func Main(m *testing.M) {
 	if os.Getenv("LAB_BINARY") == "" {
-		path, err := binary()
+		path, err := build()
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -67,40 +67,102 @@ type World struct {
 	Dir          string
 	HostA, HostB *netlab.Namespace
 	SiteA, SiteB *netlab.Namespace
+	WAN          *netlab.Namespace // the switch, with a port for each site
 }
 
 // Addresses of a World.
 const (
-	WANA, WANB   = "192.0.2.1", "192.0.2.2"
-	LANA, LANB   = "10.1.0.1", "10.2.0.1"
-	AddrA, AddrB = "10.1.0.2", "10.2.0.2" // of the hosts
+	WANA, WANB     = "192.0.2.1", "192.0.2.2"
+	LANA, LANB     = "10.1.0.1", "10.2.0.1"
+	AddrA, AddrB   = "10.1.0.2", "10.2.0.2" // of the hosts
+	LAN6A, LAN6B   = "2001:db8:1::1", "2001:db8:2::1"
+	Addr6A, Addr6B = "2001:db8:1::2", "2001:db8:2::2"
+)
+
+// Secrets of a World, in the files "secret" and "secret2". No log and no answer
+// of a daemon may contain one.
+const (
+	secret  = "hush-hush between the sites"
+	secret2 = "psst-psst the other way round"
 )
 
 // New lays the wires: interface "lan" at each end of a LAN, "wan" between the
 // sites. The hosts' default route is their site.
 func New(t *testing.T) *World {
 	t.Helper()
-	l := netlab.New(t)
+	l := netlab.New(t, "/dev/net/tun")
 	w := &World{
 		Lab: l, T: t, Dir: t.TempDir(),
 		HostA: l.Namespace("host-a"), SiteA: l.Namespace("site-a"),
 		SiteB: l.Namespace("site-b"), HostB: l.Namespace("host-b"),
+		WAN: l.Namespace("wan"),
 	}
 	l.Veth(w.HostA, "lan", w.SiteA, "lan")
-	l.Veth(w.SiteA, "wan", w.SiteB, "wan")
+	l.Veth(w.SiteA, "wan", w.WAN, "site-a")
+	l.Veth(w.SiteB, "wan", w.WAN, "site-b")
 	l.Veth(w.HostB, "lan", w.SiteB, "lan")
-	w.SiteA.Addr("wan", WANA+"/30")
-	w.SiteB.Addr("wan", WANB+"/30")
-	w.SiteA.Addr("lan", LANA+"/24")
-	w.SiteB.Addr("lan", LANB+"/24")
-	w.HostA.Addr("lan", AddrA+"/24")
-	w.HostB.Addr("lan", AddrB+"/24")
-	w.HostA.Route("default", LANA)
-	w.HostB.Route("default", LANB)
-	w.SiteA.Forward()
-	w.SiteB.Forward()
-	w.Write("secret", "a secret of the tests\n")
+	w.WAN.Bridge("switch", "site-a", "site-b")
+	w.SiteA.Addr("wan", WANA+"/24")
+	w.SiteB.Addr("wan", WANB+"/24")
+	for _, lan := range []struct {
+		host, site *netlab.Namespace
+		addr, gw   string
+		addr6, gw6 string
+	}{
+		{host: w.HostA, site: w.SiteA, addr: AddrA, gw: LANA, addr6: Addr6A, gw6: LAN6A},
+		{host: w.HostB, site: w.SiteB, addr: AddrB, gw: LANB, addr6: Addr6B, gw6: LAN6B},
+	} {
+		lan.site.Addr("lan", lan.gw+"/24")
+		lan.host.Addr("lan", lan.addr+"/24")
+		lan.host.Route("default", lan.gw)
+		lan.site.Addr("lan", lan.gw6+"/64")
+		lan.host.Addr("lan", lan.addr6+"/64")
+		lan.host.Route("::/0", lan.gw6)
+		lan.site.Forward()
+	}
+	w.Write("secret", secret+"\n")
+	w.Write("secret2", secret2+"\n")
 	return w
+}
+
+// AddSite puts another site on the WAN, without a LAN.
+func (w *World) AddSite(name, addr string) *netlab.Namespace {
+	w.T.Helper()
+	site := w.Namespace(name)
+	w.Veth(site, "wan", w.WAN, name)
+	w.Plug(name)
+	site.Addr("wan", addr+"/24")
+	site.Forward()
+	return site
+}
+
+// Unplug takes a site off the WAN in silence: its interface stays up, and what
+// it sends goes nowhere.
+func (w *World) Unplug(site string) {
+	w.T.Helper()
+	port, err := w.WAN.Handle().LinkByName(site)
+	if err == nil {
+		err = w.WAN.Handle().LinkSetNoMaster(port)
+	}
+	if err != nil {
+		w.T.Fatal(err)
+	}
+}
+
+// Plug undoes Unplug.
+func (w *World) Plug(site string) {
+	w.T.Helper()
+	port, err := w.WAN.Handle().LinkByName(site)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	bridge, err := w.WAN.Handle().LinkByName("switch")
+	if err == nil {
+		err = w.WAN.Handle().LinkSetMaster(port, bridge)
+	}
+	if err != nil {
+		w.T.Fatal(err)
+	}
 }
 
 // Write writes a file to the world's folder, readable by nobody else.
@@ -175,6 +237,9 @@ func (d *Daemon) cleanup() {
 	d.log.Close()
 	if strings.Contains(log, "DATA RACE") || strings.Contains(log, "\npanic: ") || strings.Contains(log, "\nfatal error: ") {
 		d.T.Errorf("%s: the daemon's log holds a race or a panic", d.NS.Name())
+	}
+	if strings.Contains(log, secret) || strings.Contains(log, secret2) {
+		d.T.Errorf("%s: the daemon's log holds a secret", d.NS.Name())
 	}
 	if d.T.Failed() {
 		d.T.Logf("log of %s:\n%s", d.NS.Name(), log)
@@ -283,6 +348,9 @@ func (d *Daemon) Run(args ...string) (stdout, stderr string, code int) {
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		d.T.Fatal(err)
+	}
+	if all := out.String() + errs.String(); strings.Contains(all, secret) || strings.Contains(all, secret2) {
+		d.T.Errorf("%s: %v tells a secret", d.NS.Name(), args)
 	}
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
