@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,8 +50,9 @@ type Daemon struct {
 	pending  atomic.Int64
 	refused  refusals
 
-	peersMu sync.Mutex                  // guards peerOf, and the order of reroutes
-	peerOf  map[string][]netip.AddrPort // by site: where its peer is
+	peersMu   sync.Mutex                  // guards what follows, and the order of reroutes
+	peerOf    map[string][]netip.Addr     // by site: where its peer is
+	protected map[netip.Addr]func() error // peers inside of our routes, with the undo
 }
 
 // Run joins the sites of cfg until ctx ends. Everything that it changed on the
@@ -66,6 +69,9 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version stri
 	defer d.host.Close()
 	if err := d.host.CleanStale(); err != nil {
 		return fmt.Errorf("clean up after an earlier run: %w", err)
+	}
+	for _, m := range d.missing() {
+		log.Warn("a kernel setting stands in the way", "setting", m.Key, "is", m.Have, "want", m.Want, "else", m.Why)
 	}
 	carrier, err := gre.OpenRaw(gre.RawConfig{Mark: ip.Mark, Log: log})
 	if err != nil {
@@ -91,6 +97,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version stri
 		for _, s := range d.sites {
 			closing(&err, s.close)()
 		}
+		closing(&err, d.unprotectPeers)()
 	}()
 	for _, sc := range cfg.Sites {
 		s, err := d.openSite(sc)
@@ -153,9 +160,28 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version stri
 func newDaemon(cfg *config.Config, log *slog.Logger, version string) *Daemon {
 	return &Daemon{
 		cfg: cfg, log: log, version: version, started: time.Now(),
-		connect: connectTCP,
-		peerOf:  map[string][]netip.AddrPort{},
+		connect:   connectTCP,
+		peerOf:    map[string][]netip.Addr{},
+		protected: map[netip.Addr]func() error{},
 	}
+}
+
+// missing lists kernel settings that stand in the way of what is configured. We
+// write none ourselves.
+func (d *Daemon) missing() []ip.Setting {
+	var v4, v6, surprise bool
+	for _, s := range d.cfg.Sites {
+		if s.IP == nil {
+			continue
+		}
+		for _, r := range s.IP.Routes {
+			v4, v6 = v4 || r.Addr().Is4(), v6 || r.Addr().Is6()
+			surprise = surprise || r.Bits() == 0 && len(s.Dial) == 0
+		}
+	}
+	return slices.DeleteFunc(ip.Missing(surprise), func(m ip.Setting) bool {
+		return !v4 && strings.HasPrefix(m.Key, "net/ipv4/ip_forward") || !v6 && strings.HasPrefix(m.Key, "net/ipv6/")
+	})
 }
 
 // closing runs an undo and keeps its error when nothing worse happened.

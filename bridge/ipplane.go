@@ -7,8 +7,11 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"sitebridge/bridge/config"
+	"sitebridge/internal/packet"
 	"sitebridge/ip"
 	"sitebridge/ppp"
 	"sitebridge/ppp/ipcp"
@@ -21,7 +24,7 @@ import (
 type ipPlane struct {
 	site *site
 	cfg  *config.IP
-	dev  *ip.Interface
+	dev  atomic.Pointer[ip.Interface] // never nil; replaced when somebody deletes it
 	// id is our IPv6 interface identifier for as long as we run, so that our
 	// link-local address outlives the calls too.
 	id uint64
@@ -49,15 +52,17 @@ const universal = 1 << 57
 
 func (d *Daemon) openIP(s *site) (p *ipPlane, err error) {
 	p = &ipPlane{site: s, cfg: s.cfg.IP, id: rand.Uint64() &^ universal}
-	if p.dev, err = ip.Open(ip.Config{Name: s.cfg.Device, Host: d.host, Log: s.log}); err != nil {
+	dev, err := p.open()
+	if err != nil {
 		return nil, err
 	}
+	p.dev.Store(dev)
 	for _, dst := range p.cfg.Routes {
 		p.routes = append(p.routes, &siteRoute{dst: dst})
 	}
 	if p.cfg.Mode == config.Static {
 		p.addrs = ip.Addresses{Local: p.cfg.Address, Peer: p.cfg.Peer}
-		if _, err := p.dev.Configure(p.addrs); err != nil {
+		if _, err := dev.Configure(p.addrs); err != nil {
 			return nil, errors.Join(err, p.close())
 		}
 	}
@@ -67,24 +72,68 @@ func (d *Daemon) openIP(s *site) (p *ipPlane, err error) {
 	return p, nil
 }
 
+func (p *ipPlane) open() (*ip.Interface, error) {
+	return ip.Open(ip.Config{Name: p.site.cfg.Device, Host: p.site.d.host, Log: p.site.log})
+}
+
+// run reads from the interface until ctx ends, and makes it anew when somebody
+// deletes it under us.
 func (p *ipPlane) run(ctx context.Context) error {
-	err := p.dev.Run(ctx)
-	if err == nil || ctx.Err() != nil {
-		return nil
+	for {
+		err := p.dev.Load().Run(ctx)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return nil
+		case !errors.Is(err, ip.ErrGone):
+			return fmt.Errorf("site %q: interface %s: %w", p.site.cfg.Name, p.site.cfg.Device, err)
+		}
+		p.site.log.Warn("interface was deleted, making it anew", "device", p.site.cfg.Device)
+		for err := p.reopen(); err != nil; err = p.reopen() {
+			p.site.log.Warn("interface not made", "device", p.site.cfg.Device, "error", err)
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+				return nil
+			}
+		}
 	}
-	return fmt.Errorf("site %q: interface %s: %w", p.site.cfg.Name, p.dev.Name(), err)
+}
+
+// reopen makes the interface anew, as it was. Its live routes went with the old
+// one.
+func (p *ipPlane) reopen() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dev.Load().Close() // it is gone; what remains is a descriptor
+	dev, err := p.open()
+	if err != nil {
+		return err
+	}
+	p.dev.Store(dev)
+	for _, r := range p.routes {
+		r.live = nil
+	}
+	if _, err := dev.Configure(p.addrs); err != nil {
+		return err
+	}
+	return p.apply()
+}
+
+// deliver takes packets from the link.
+func (p *ipPlane) deliver(protocol uint16, pkts []*packet.Buffer) {
+	p.dev.Load().Deliver(protocol, pkts)
 }
 
 // close takes the routes away, and the interface with its addresses.
 func (p *ipPlane) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.dev.Down()
+	p.dev.Load().Down()
 	var errs []error
 	for _, r := range p.routes {
 		errs = append(errs, undo(&r.live), undo(&r.unreachable), undo(&r.protect))
 	}
-	return errors.Join(append(errs, p.dev.Close())...)
+	return errors.Join(append(errs, p.dev.Load().Close())...)
 }
 
 // undo runs what is installed there, once.
@@ -146,7 +195,7 @@ func (p *ipPlane) install(r *siteRoute) (err error) {
 	if r.dst.Addr().Is4() {
 		src = p.addrs.Local
 	}
-	r.live, err = p.site.d.host.InstallLive(p.dev, []netip.Prefix{r.dst}, p.cfg.Metric, src)
+	r.live, err = p.site.d.host.InstallLive(p.dev.Load(), []netip.Prefix{r.dst}, p.cfg.Metric, src)
 	return err
 }
 
@@ -221,11 +270,12 @@ func (p *ipPlane) measure(n *networks) {
 
 // apply brings the interface and its routes to what v4 and v6 say.
 func (p *ipPlane) apply() error {
+	dev := p.dev.Load()
 	if !p.v4 && !p.v6 {
-		p.dev.Down()
+		dev.Down()
 		return p.removeLive()
 	}
-	if _, err := p.dev.Configure(p.addrs); err != nil {
+	if _, err := dev.Configure(p.addrs); err != nil {
 		return err
 	}
 	l := ip.Live{Link: p.owner.s.link, Behind: p.cfg.Routes}
@@ -235,7 +285,7 @@ func (p *ipPlane) apply() error {
 	if p.v6 {
 		l.MTU6 = p.sum.InnerMTU
 	}
-	if err := p.dev.Up(l); err != nil {
+	if err := dev.Up(l); err != nil {
 		return err
 	}
 	var errs []error

@@ -43,10 +43,10 @@ func (n *ncp) Deliver(protocol uint16, pkts []*packet.Buffer) { n.deliver(protoc
 func newNetworks(s *session, st *site) (*networks, error) {
 	n := &networks{s: s, st: st}
 	if st.cfg.Runs(config.ProtocolIP) {
-		n.add(n.ipcp(), protocolIPv4, st.ip.dev.Deliver)
+		n.add(n.ipcp(), protocolIPv4, st.ip.deliver)
 	}
 	if st.cfg.Runs(config.ProtocolIPv6) {
-		n.add(n.ipv6cp(), protocolIPv6, st.ip.dev.Deliver)
+		n.add(n.ipv6cp(), protocolIPv6, st.ip.deliver)
 	}
 	if st.cfg.Runs(config.ProtocolIPX) {
 		var err error

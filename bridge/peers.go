@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 	"net/netip"
+	"slices"
 )
 
 // peers lists every address that a peer of ours is known to have. Packets to
@@ -16,21 +17,22 @@ func (d *Daemon) peers() []netip.Addr {
 func (d *Daemon) peersLocked() []netip.Addr {
 	var all []netip.Addr
 	for _, addrs := range d.peerOf {
-		for _, a := range addrs {
-			all = append(all, a.Addr())
-		}
+		all = append(all, addrs...)
 	}
 	return all
 }
 
-// peersOf notes where a site's peer is, and looks at every site's routes again
-// when that is news.
-func (d *Daemon) peersOf(st *site, addrs []netip.AddrPort) error {
+// peersOf notes where a site's peer is, and looks at every site's routes again:
+// a route that covers a peer must not catch the tunnel's own packets.
+func (d *Daemon) peersOf(st *site, addrs []netip.Addr) error {
 	d.peersMu.Lock()
 	defer d.peersMu.Unlock()
+	if slices.Equal(d.peerOf[st.cfg.Name], addrs) {
+		return nil
+	}
 	d.peerOf[st.cfg.Name] = addrs
 	all := d.peersLocked()
-	var errs []error
+	errs := []error{d.protectPeers(all)}
 	for _, s := range d.sites {
 		if s.ip != nil {
 			errs = append(errs, s.ip.reroute(all))
@@ -39,7 +41,45 @@ func (d *Daemon) peersOf(st *site, addrs []netip.AddrPort) error {
 	return errors.Join(errs...)
 }
 
-// calledFrom notes from where a site's peer called.
-func (d *Daemon) calledFrom(st *site, from netip.Addr) error {
-	return d.peersOf(st, []netip.AddrPort{netip.AddrPortFrom(from, 0)})
+// protectPeers lets the peers that lie inside of some site's routes reach us
+// past the kernel's reverse path filter. peersMu is held.
+func (d *Daemon) protectPeers(all []netip.Addr) error {
+	var errs []error
+	for addr, undo := range d.protected {
+		if !slices.Contains(all, addr) {
+			delete(d.protected, addr)
+			errs = append(errs, undo())
+		}
+	}
+	for _, addr := range all {
+		if d.protected[addr] != nil || !d.routesCover(addr) {
+			continue
+		}
+		undo, err := d.host.ProtectPeer(addr)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		d.protected[addr] = undo
+	}
+	return errors.Join(errs...)
+}
+
+func (d *Daemon) routesCover(addr netip.Addr) bool {
+	for _, s := range d.sites {
+		if s.ip == nil {
+			continue
+		}
+		if slices.ContainsFunc(s.ip.cfg.Routes, func(r netip.Prefix) bool { return r.Contains(addr) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// unprotectPeers undoes protectPeers.
+func (d *Daemon) unprotectPeers() error {
+	d.peersMu.Lock()
+	defer d.peersMu.Unlock()
+	return d.protectPeers(nil)
 }

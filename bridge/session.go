@@ -63,7 +63,7 @@ func (d *Daemon) newSession(call *control.Call, channel *gre.Channel, path gre.P
 	s := &session{
 		d: d, call: call, channel: channel, path: path,
 		began: time.Now(), outgoing: call.Outgoing(),
-		log:  log.With("peer", path.Remote, "call_id", call.ID()),
+		log:    log.With("peer", path.Remote, "call_id", call.ID()),
 		over:   make(chan struct{}),
 		tooBig: make(chan struct{}, 1),
 	}
@@ -231,7 +231,7 @@ func (s *session) admit(id ppp.Identity) (ppp.Network, error) {
 		}
 		s.known()
 		s.channel.SetReorder(st.reorder())
-		if err := s.d.calledFrom(st, s.path.Remote); err != nil {
+		if err := s.d.peersOf(st, []netip.Addr{s.path.Remote}); err != nil {
 			return ppp.Network{}, err
 		}
 	} else if id.Proved && id.Name != st.cfg.Auth.PeerName {
@@ -333,7 +333,7 @@ func (d *Daemon) dial(ctx context.Context, st *site) (tunnel, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.peersOf(st, addrs); err != nil {
+	if err := d.peersOf(st, hosts(addrs)); err != nil {
 		return nil, err
 	}
 	var errs []string
@@ -349,6 +349,14 @@ func (d *Daemon) dial(ctx context.Context, st *site) (tunnel, error) {
 		errs = append(errs, fmt.Sprintf("%v: %v", a, err))
 	}
 	return nil, errors.New(strings.Join(errs, "; "))
+}
+
+func hosts(all []netip.AddrPort) []netip.Addr {
+	var addrs []netip.Addr
+	for _, a := range all {
+		addrs = append(addrs, a.Addr())
+	}
+	return addrs
 }
 
 // dialAddr makes a call to one address: TCP, control connection, the receive

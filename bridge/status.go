@@ -108,6 +108,9 @@ func (d *Daemon) Status() Status {
 	for _, w := range d.cfg.Warnings() {
 		s.Warnings = append(s.Warnings, w.String())
 	}
+	for _, m := range d.missing() {
+		s.Warnings = append(s.Warnings, m.String())
+	}
 	for _, st := range d.sites {
 		s.Sites = append(s.Sites, st.status())
 	}
@@ -158,8 +161,8 @@ func (p *ipPlane) status() *IPStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := &IPStatus{
-		Device: p.dev.Name(), Local: p.addrs.Local, Peer: p.addrs.Peer,
-		Routes: p.cfg.Routes, Stats: p.dev.Stats(),
+		Device: p.site.cfg.Device, Local: p.addrs.Local, Peer: p.addrs.Peer,
+		Routes: p.cfg.Routes, Stats: p.dev.Load().Stats(),
 	}
 	if p.owner != nil {
 		s.MTU, s.MTUSum = p.sum.InnerMTU, p.sum.String()
