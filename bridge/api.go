@@ -16,8 +16,8 @@ import (
 )
 
 // The control socket speaks HTTP with JSON over a unix socket of mode 0660:
-// there is no network console (see docs/security.md). The paths are those of
-// apiHandler; `sitebridge status` and its like are its only known users.
+// there is no network console. The paths are those of apiHandler; `sitebridge
+// status` and its like are its only known users.
 
 // apiError is the body of an answer other than 200.
 type apiError struct {
@@ -160,7 +160,7 @@ func (c Client) do(ctx context.Context, method, path string, v any) error {
 	resp, err := hc.Do(req)
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
-		return fmt.Errorf("no sitebridge answers on %s: is it running? (systemctl status sitebridge, or sitebridge run)", c.Socket)
+		return fmt.Errorf("no sitebridge answers on %s: is it running? (sitebridge run) Or does daemon.status name another socket? (--socket)", c.Socket)
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("may not use %s: be root or in the group that owns it", c.Socket)
 	case err != nil:
