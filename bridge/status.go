@@ -73,7 +73,9 @@ type IPXStatus struct {
 	Local      ipx.Node    `json:"local"`
 	Peer       ipx.Node    `json:"peer"`
 	PeerRouter string      `json:"peer_router,omitempty"` // its name, escaped
-	Segment    string      `json:"segment,omitempty"`     // bridged
+	Segment    string      `json:"segment,omitempty"`     // bridged: its counters are the segment's
+	// Stats counts what the router had to do with the link.
+	Stats *router.Stats `json:"stats,omitempty"`
 }
 
 // A LANStatus is what is known of one LAN.
@@ -173,12 +175,17 @@ func (p *ipPlane) status() *IPStatus {
 func (l *ipxLink) status() *IPXStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.routed.Load() == nil && l.bridged.Load() == nil {
+	routed := l.routed.Load()
+	if routed == nil && l.bridged.Load() == nil {
 		return nil
 	}
 	s := &IPXStatus{Network: l.result.Network, Local: l.result.Local, Peer: l.result.Peer, PeerRouter: l.result.PeerName}
 	if seg := l.n.st.cfg.Segment; seg != nil {
 		s.Segment = seg.Name
+	}
+	if routed != nil {
+		stats := routed.Stats()
+		s.Stats = &stats
 	}
 	return s
 }

@@ -59,6 +59,9 @@ func printSite(w io.Writer, s *bridge.SiteStatus, now time.Time) {
 		if x.Segment != "" {
 			fmt.Fprintf(w, ", bridged: segment %s", x.Segment)
 		}
+		if x.Stats != nil {
+			fmt.Fprintf(w, "; in %d, out %d%s", x.Stats.PacketsIn, x.Stats.PacketsOut, drops(x.Stats.Drops))
+		}
 		fmt.Fprintln(w)
 	}
 }
