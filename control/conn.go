@@ -202,6 +202,9 @@ func (c *Conn) run(ctx context.Context, opened connEvent) {
 	go c.write()
 	c.session.step(opened, nil)
 	c.loop(ctx)
+	if ending := c.session.opt.ending; ending != nil {
+		ending()
+	}
 	c.err = c.session.err
 	close(c.done)
 	c.hangUp()

@@ -119,6 +119,7 @@ func (l *Listener) serve(ctx context.Context, serving *sync.WaitGroup, nc net.Co
 		startTimeout: l.limits.StartTimeout,
 		callTimeout:  l.limits.CallTimeout,
 		callCount:    func(calls int) { l.lobby.update(g, calls) },
+		ending:       func() { l.lobby.finish(g) },
 		parent:       &l.count,
 	}
 	serving.Go(func() {

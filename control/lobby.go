@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"sync"
@@ -11,15 +12,23 @@ type guest struct {
 	source  netip.Addr
 	evict   func() // closes the connection; must not call the lobby
 	arrival uint64 // the lower, the longer it has been vacant
-	started bool   // its Start-Control-Connection-Request has come
-	busy    bool   // it has a call
-	evicted bool   // no longer counted; about to end
+	worth   worth
+	busy    bool // it has a call
+	evicted bool // no longer counted; about to end
 }
 
+// worth orders vacant guests: those worth least go first.
+type worth uint8
+
+const (
+	ending  worth = iota + 1 // only its last words are still under way
+	silent                   // no Start-Control-Connection-Request has come yet
+	started                  // it has, so a call may come any moment
+)
+
 // A lobby knows all connections of a Listener and keeps them within Limits. It
-// decides who must go for a newcomer: a vacant connection of the source that has
-// the most of them, rather one that has said nothing than one that has, and the
-// oldest of those.
+// decides who must go for a newcomer: of the source that has the most vacant
+// connections, the one worth least, and the oldest of those.
 type lobby struct {
 	limits Limits
 
@@ -46,6 +55,7 @@ func (l *lobby) enter(g *guest) bool {
 		return false
 	}
 	l.total++
+	g.worth = silent
 	l.seat(g)
 	return true
 }
@@ -54,7 +64,7 @@ func (l *lobby) enter(g *guest) bool {
 func (l *lobby) update(g *guest, calls int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	g.started = true
+	g.worth = started
 	switch busy := calls > 0; {
 	case busy == g.busy || g.evicted:
 	case busy:
@@ -64,6 +74,13 @@ func (l *lobby) update(g *guest, calls int) {
 		g.busy = false
 		l.seat(g)
 	}
+}
+
+// finish keeps account of g's having nothing more to do than to say goodbye.
+func (l *lobby) finish(g *guest) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	g.worth = ending
 }
 
 // leave forgets g, which has ended.
@@ -123,7 +140,7 @@ func (l *lobby) makeRoom(source netip.Addr) bool {
 	if len(guests) == 0 {
 		return false
 	}
-	g := guests[max(0, slices.IndexFunc(guests, func(g *guest) bool { return !g.started }))]
+	g := slices.MinFunc(guests, func(a, b *guest) int { return cmp.Compare(a.worth, b.worth) }) // the first of equals
 	l.unseat(g)
 	l.total--
 	l.evicted++

@@ -78,6 +78,20 @@ func TestLobbyPrefersThoseWhoSpoke(t *testing.T) {
 	l.wantGone(t, "1/1")
 }
 
+// A peer that dials anew while its old connection is being closed keeps the new
+// one, even in a crowd.
+func TestLobbyPrefersNewcomersToGoodbyes(t *testing.T) {
+	l := newLobbyTest(10, 3, 3)
+	l.in(1, 0)
+	l.in(2, 0)
+	l.update(l.guests["2/0"], 1)
+	l.update(l.guests["2/0"], 0)
+	l.finish(l.guests["2/0"])
+	l.in(2, 1)
+	l.in(1, 1)
+	l.wantGone(t, "2/0")
+}
+
 func TestLobbyKeepsCalls(t *testing.T) {
 	l := newLobbyTest(3, 2, 2)
 	for i := range 3 {

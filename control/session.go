@@ -36,6 +36,7 @@ type options struct {
 	startTimeout time.Duration   // how long the first message may take
 	callTimeout  time.Duration   // how long a connection may be without a call; zero: for ever
 	callCount    func(calls int) // called when the connection is up, and when the number changes
+	ending       func()          // called when nothing is left but to hang up
 	parent       *counters
 }
 
