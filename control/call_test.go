@@ -163,6 +163,27 @@ func TestClearIsNotAnswered(t *testing.T) {
 	})
 }
 
+// A peer that replies twice does not change what the first reply said.
+func TestSecondReplyIsIgnored(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		conn, peer := dialled(t, Config{})
+		call := called(t, conn, peer)
+		second := OutgoingCallReply{CallID: 0x7777, PeerCallID: 0x1234, Result: Connected}
+		peer.send(second)
+		go call.Clear(t.Context())
+		peer.expect(CallClearRequest{CallID: 0x1234})
+		peer.send(second, CallDisconnectNotify{CallID: 0x7777}, EchoRequest{})
+		peer.expect(EchoReply{Result: EchoOK})
+		if call.PeerID() != 0xABCD || call.Err() != nil {
+			t.Errorf("PeerID = %#x, Err = %v", call.PeerID(), call.Err())
+		}
+		peer.send(CallDisconnectNotify{CallID: 0xABCD})
+		<-call.Done()
+		peer.drain()
+		conn.Close()
+	})
+}
+
 func TestClearGivesUpWithItsContext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		conn, peer := dialled(t, Config{})

@@ -20,12 +20,13 @@ type oracle struct {
 	learned bool
 }
 
-// The IDs in the oracle's world.
+// The IDs in the oracle's world. 0 is an ID like any other, and the one that is
+// easily taken for "not known yet".
 const (
 	ourPNSID   = 0x1234
 	ourPACID   = 0x5678
-	theirPACID = 0xABCD // what the peer calls our PNS call
-	theirPNSID = 0xEF01 // what the peer calls its own
+	theirPACID = 0 // what the peer calls our PNS call
+	theirPNSID = 0 // what the peer calls its own
 )
 
 // answer takes a message of the given type, with the IDs of this world, and
