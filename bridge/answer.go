@@ -3,7 +3,6 @@ package bridge
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -64,14 +63,35 @@ func (d *Daemon) answerLink() ppp.Config {
 			Lookup:   d.secretOf,
 		},
 	}
-	// A caller may ask back, by PAP or CHAP, before we know who it is. We can
-	// only prove ourselves when one answer is right for every site that could
-	// be calling.
-	if own, ok := oneProof(d.cfg.Sites); ok {
-		cfg.Prove = weakMethods(own.Methods)
-		cfg.Peer = auth.PeerConfig{Name: own.Name, Secret: own.SecretOut}
+	// A caller may ask back, by PAP or CHAP, before it has proved who it is.
+	// CHAP's challenge says whom it claims to be; with PAP we speak first, so
+	// there one answer must be right for every site that could be calling.
+	cfg.Peer = auth.PeerConfig{Name: d.cfg.Daemon.Name, ForChallenger: d.proofFor}
+	for _, s := range d.cfg.Sites {
+		if provesBack(s, auth.CHAP) {
+			cfg.Prove = []auth.Method{auth.CHAP}
+		}
+	}
+	if own, ok := onePAP(d.cfg.Sites); ok {
+		cfg.Prove = append(cfg.Prove, auth.PAP)
+		cfg.Peer.Name, cfg.Peer.Secret = own.Name, own.SecretOut
 	}
 	return cfg
+}
+
+// proofFor finds what we prove ourselves with to a caller that claims a name.
+func (d *Daemon) proofFor(name string) (own string, s secret.Secret, ok bool) {
+	st := d.cfg.Caller(name)
+	if st == nil || !provesBack(st, auth.CHAP) {
+		return "", "", false
+	}
+	return st.Auth.Name, st.Auth.SecretOut, true
+}
+
+// provesBack reports whether we prove ourselves to the callers of a site by m,
+// which proves one end only.
+func provesBack(s *config.Site, m auth.Method) bool {
+	return s.Answer && s.Auth.SecretOut != "" && s.Auth.Allows(m)
 }
 
 // secretOf finds what a caller of that name must know.
@@ -98,11 +118,11 @@ func (d *Daemon) siteOf(id ppp.Identity) (*site, error) {
 	return d.site(sc.Name), nil
 }
 
-// oneProof returns how we prove ourselves to callers that ask, if that is the
-// same for every answering site that has a secret for it.
-func oneProof(sites []*config.Site) (own config.Auth, ok bool) {
+// onePAP returns how we prove ourselves by PAP, if that is the same for every
+// answering site.
+func onePAP(sites []*config.Site) (own config.Auth, ok bool) {
 	for _, s := range sites {
-		if !s.Answer || s.Auth.SecretOut == "" || len(weakMethods(s.Auth.Methods)) == 0 {
+		if !provesBack(s, auth.PAP) {
 			continue
 		}
 		if ok && (own.Name != s.Auth.Name || own.SecretOut != s.Auth.SecretOut) {
@@ -111,12 +131,6 @@ func oneProof(sites []*config.Site) (own config.Auth, ok bool) {
 		own, ok = s.Auth, true
 	}
 	return own, ok
-}
-
-// weakMethods are those that prove one end only, so that each direction that
-// has a secret is asked for it.
-func weakMethods(all []auth.Method) []auth.Method {
-	return slices.DeleteFunc(slices.Clone(all), func(m auth.Method) bool { return m == auth.MSCHAPv2 })
 }
 
 // refusals keeps the log readable when strangers knock: one line in ten seconds,

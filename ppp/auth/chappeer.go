@@ -70,6 +70,10 @@ func (c *chapPeer) challenged(id byte, v chapValue) Output {
 	case c.Outstanding != nil && c.Outstanding(v.value):
 		return c.fail("peer sent our own challenge back")
 	case c.sent == nil || id != c.id || !bytes.Equal(v.value, c.challenge):
+		c.choose(string(v.name))
+		if c.ForChallenger != nil && c.Secret == "" {
+			return c.fail("peer calls itself %s, and we have no secret to prove ourselves to it with", quote(v.name))
+		}
 		challenge := bytes.Clone(v.value)
 		a, err := c.alg.answer(question{id, challenge, c.Name, c.Secret}, c.Rand)
 		if err != nil {
@@ -86,6 +90,16 @@ func (c *chapPeer) challenged(id byte, v chapValue) Output {
 		out.Wait = patience
 	}
 	return out
+}
+
+// choose takes what we prove ourselves with to that challenger.
+func (c *chapPeer) choose(challenger string) {
+	if c.ForChallenger == nil {
+		return
+	}
+	if own, s, ok := c.ForChallenger(challenger); ok {
+		c.Name, c.Secret = own, s
+	}
 }
 
 // succeeded takes a Success, once it proves what our answer asked for: without

@@ -110,6 +110,11 @@ type AuthenticatorConfig struct {
 type PeerConfig struct {
 	Name   string        // our name there
 	Secret secret.Secret // what we prove it with
+	// ForChallenger, unless nil, finds by the name in a Challenge what to prove
+	// ourselves with: an answerer with many peers does not know yet which of them
+	// asks. Name and Secret are for names that it does not find. PAP has no
+	// challenge, and uses those alone.
+	ForChallenger func(name string) (own string, s secret.Secret, ok bool)
 	// Rand is the source of peer challenges and identifiers; nil: crypto/rand.
 	Rand io.Reader
 	// Outstanding tells whether a challenge is one of ours, asked in the other
