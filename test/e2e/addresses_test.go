@@ -1,0 +1,66 @@
+package e2e
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"sitebridge/bridge"
+	"sitebridge/test/lab"
+)
+
+func anyState(bridge.SiteStatus) bool { return true }
+
+// TestAddresses: an address from the peer, one from a pool, and none.
+func TestAddresses(t *testing.T) {
+	for name, test := range map[string]struct {
+		a, b     string // without routes
+		local    string // what b's end then is
+		firstOwn string // what `ip addr` says of its interface
+	}{
+		"from the peer": {
+			a:     "address = \"10.255.0.1\"\npeer = \"10.255.0.7\"",
+			b:     "address = \"from-peer\"",
+			local: "10.255.0.7", firstOwn: "inet 10.255.0.7 peer 10.255.0.1/32",
+		},
+		"from a pool": {
+			a:     "address = \"10.255.1.1\"\npool = \"10.255.1.0/24\"",
+			b:     "address = \"from-peer\"",
+			local: "10.255.1.2", firstOwn: "inet 10.255.1.2 peer 10.255.1.1/32",
+		},
+		"unnumbered": {a: "", b: ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := lab.New(t)
+			a := w.Start(w.SiteA, lab.Config{IPX: "none", IP: test.a + "\nroutes = [\"10.2.0.0/16\"]"}.A())
+			b := w.Start(w.SiteB, lab.Config{IPX: "none", IP: test.b + "\nroutes = [\"10.1.0.0/16\"]"}.B())
+			s := b.WaitUp("a")
+			a.WaitUp("b")
+			want, _ := netip.ParseAddr(test.local)
+			if s.IP.Local != want {
+				t.Errorf("status says that our address is %v, want %v", s.IP.Local, want)
+			}
+			own := w.IP(w.SiteB, "-4", "-o", "addr", "show", "dev", "sb-a")
+			if !strings.Contains(own, test.firstOwn) || test.firstOwn == "" && own != "" {
+				t.Errorf("the interface has %q, want %q", own, test.firstOwn)
+			}
+			w.WantPing(w.HostA, lab.AddrB)
+			w.WantPing(w.HostB, lab.AddrA)
+			if test.local != "" {
+				w.WantPing(w.HostA, test.local)
+			}
+			// The same address after a redial, and the interface has stayed.
+			index := w.IP(w.SiteB, "-o", "link", "show", "dev", "sb-a")
+			b.Run("down", "a")
+			b.Run("up", "a")
+			if s := b.WaitUp("a"); s.IP.Local != want {
+				t.Errorf("after a redial our address is %v, want %v", s.IP.Local, want)
+			}
+			if now := w.IP(w.SiteB, "-o", "link", "show", "dev", "sb-a"); strings.Fields(now)[0] != strings.Fields(index)[0] {
+				t.Errorf("the interface was made anew:\n%s%s", index, now)
+			}
+			w.WantPing(w.HostB, lab.AddrA)
+		})
+	}
+}
