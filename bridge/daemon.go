@@ -212,6 +212,7 @@ func (d *Daemon) listen(ctx context.Context) (all []*control.Listener, err error
 		}
 		cfg := d.controlConfig(d.log)
 		cfg.Answer = d.answer
+		cfg.MaxCalls = 1 // NATs follow no second one, and no peer of ours makes it
 		all = append(all, control.Listen(l, cfg, control.Limits{}))
 	}
 	return all, nil

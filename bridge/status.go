@@ -202,6 +202,6 @@ func (l *lan) status(wires []router.WireInfo) LANStatus {
 			}
 		}
 	}
-	s.Trouble = l.trouble(s, time.Now())
+	s.Trouble = trouble(s)
 	return s
 }

@@ -13,6 +13,7 @@ import (
 // them.
 type outgoing struct {
 	encap  ipx.Encapsulation
+	single bool             // for one station, and not for all or a group
 	frames []*packet.Buffer // of the arrays below
 	count  *counters
 
@@ -38,7 +39,7 @@ var outgoings = sync.Pool{New: func() any {
 func (c *common) send(encap ipx.Encapsulation, dst, src ipx.Node, pkts []*packet.Buffer, put func(*outgoing) error) error {
 	o := outgoings.Get().(*outgoing)
 	defer outgoings.Put(o)
-	o.encap, o.count = encap, &c.count
+	o.encap, o.single, o.count = encap, !dst.IsGroup(), &c.count
 	for batch := range slices.Chunk(pkts, packet.BatchLen) {
 		o.frame(batch, dst, src)
 		err := put(o)
@@ -83,7 +84,12 @@ func (o *outgoing) unframe() {
 }
 
 // sent counts frames that are on the wire.
-func (o *outgoing) sent(frames int) { o.count.out[o.encap].Add(uint64(frames)) }
+func (o *outgoing) sent(frames int) {
+	o.count.out[o.encap].Add(uint64(frames))
+	if o.single {
+		o.count.unicastOut.Add(uint64(frames))
+	}
+}
 
 // failed counts frames that are not, because of reason.
 func (o *outgoing) failed(frames int, reason ipx.DropReason) {

@@ -16,6 +16,7 @@ type Stats struct {
 	BroadcastIn uint64 `json:"broadcast_in"` // to all or to a group
 	UnicastIn   uint64 `json:"unicast_in"`   // to our own address
 	OtherIn     uint64 `json:"other_in"`     // to another station
+	UnicastOut  uint64 `json:"unicast_out"`  // from us, to one station
 	Reopened    uint64 `json:"reopened"`     // times the interface came back
 	Drops       Drops  `json:"drops"`
 }
@@ -65,6 +66,7 @@ const (
 type counters struct {
 	in, out                   [ipx.Encapsulations]atomic.Uint64
 	broadcast, unicast, other atomic.Uint64
+	unicastOut                atomic.Uint64
 	reopened                  atomic.Uint64
 	dropped                   [dropReasons]atomic.Uint64
 }
@@ -79,6 +81,7 @@ func (c *counters) stats() Stats {
 		BroadcastIn: c.broadcast.Load(),
 		UnicastIn:   c.unicast.Load(),
 		OtherIn:     c.other.Load(),
+		UnicastOut:  c.unicastOut.Load(),
 		Reopened:    c.reopened.Load(),
 		Drops: Drops{
 			NotIPX:           dropped(ipx.NotIPX),
