@@ -9,7 +9,7 @@ import (
 )
 
 // answering is our configuration for a guest that calls.
-func answering(method, more string) string {
+func answering(method, auth, more string) string {
 	return fmt.Sprintf(`
 [daemon]
 name = "rigserver"
@@ -19,10 +19,10 @@ status = "$DIR/s"
 [site.alice.auth]
 methods = ["%s"]
 secret_in_file = "$DIR/secret"
-
+%s
 [site.alice.encryption]
 policy = "disabled"
-%s`, ourAddr, method, more)
+%s`, ourAddr, method, auth, more)
 }
 
 // callersIP gives the caller an address.
@@ -32,48 +32,120 @@ address = "10.255.0.1"
 peer = "10.255.0.101"
 `
 
+// proofBack is what we prove ourselves with to a caller that asks back.
+const proofBack = `secret_out_file = "$DIR/other"`
+
 // The rig's words for our methods.
 var rigMethod = map[string]string{"pap": "pap", "chap": "chap-md5", "mschapv2": "mschapv2"}
 
 func TestPPPDCallsUs(t *testing.T) {
 	l := newLab(t)
 	g := l.boot(t, "client", guestPPP, "--peer", ourAddr, "--idle")
-	for _, method := range []string{"pap", "chap", "mschapv2"} {
-		t.Run(method, func(t *testing.T) {
+	for _, c := range []struct {
+		name, method string
+		guest        []string // its further options
+		proof        string   // that we also give
+		logged       []string // what pppd then logs
+		theyEnd      bool
+	}{
+		{name: "pap", method: "pap"},
+		{name: "chap", method: "chap", theyEnd: true},
+		{name: "mschapv2", method: "mschapv2"},
+		{
+			name: "mutual chap", method: "chap", proof: proofBack, theyEnd: true,
+			guest:  []string{"--mutual", "--mutual-password", otherSecret},
+			logged: []string{"sent [CHAP Success", "Script /etc/ppp/auth-up started"},
+		},
+		{
+			name: "header compression offered", method: "mschapv2",
+			guest:  []string{"--vj", "on"},
+			logged: []string{"rcvd [IPCP ConfRej id=0x1 <compress VJ"},
+		},
+		{
+			name: "deflate offered", method: "mschapv2",
+			guest:  []string{"--comp", "deflate"},
+			logged: []string{"sent [CCP ConfReq", "rcvd [LCP ProtRej"},
+		},
+		{
+			name: "synchronous framing and echoes each second", method: "mschapv2", theyEnd: true,
+			guest:  []string{"--sync", "--lcp-echo", "1", "--pppd-opt", "debug"}, // told twice it logs echoes,
+			logged: []string{"sent [LCP EchoReq id=0x2", "rcvd [LCP EchoRep id=0x2"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			stop := l.capture(t)
-			d := l.start(t, answering(method, callersIP))
-			g.again(t, "--auth", rigMethod[method])
+			d := l.start(t, answering(c.method, c.proof, callersIP))
+			g.again(t, append([]string{"--auth", rigMethod[c.method]}, c.guest...)...)
 			s := d.waitUp()
 			g.linkUp(t)
-			if p := s.Tunnel.PPP.Peer; !p.Proved || p.Name != "alice" || p.Method != method {
-				t.Errorf("peer is %q, proved %v by %v; want alice by %s", p.Name, p.Proved, p.Method, method)
+			if p := s.Tunnel.PPP.Peer; !p.Proved || p.Name != "alice" || p.Method != c.method {
+				t.Errorf("peer is %q, proved %v by %q; want alice by %s", p.Name, p.Proved, p.Method, c.method)
 			}
 			if got := s.IP.Peer.String(); got != "10.255.0.101" {
 				t.Errorf("peer's address is %s, want what we gave it: 10.255.0.101", got)
 			}
-			g.must(t, "ip route add 10.1.0.0/24 dev ppp0")
-			g.ping(t, "10.255.0.1")
-			g.ping(t, farHost)
+			g.must(t, "ip route add 10.1.0.0/24 dev ppp0 && ping -n -c 3 -i 0.2 -W 3 10.255.0.1 && ping -n -c 2 -i 0.2 -W 3 %s", farHost)
 			ping(t, l.hq, "10.255.0.101")
+			for _, words := range c.logged {
+				g.logged(t, words)
+			}
+			if c.theyEnd {
+				g.hangUp(t)
+				d.wantReason("peer ended the link")
+				g.exit(t)
+				return
+			}
 			d.stop()
 			g.exit(t)
-			wantGoodbyes(t, stop())
+			wantGoodbyes(t, stop(), stopRequest)
 		})
 	}
 }
 
-// wantGoodbyes asserts that we ended the link, the call and the control
-// connection in order.
-func wantGoodbyes(t *testing.T, pcap string) {
-	t.Helper()
-	for what, filter := range map[string]string{
-		"LCP Terminate-Request":           "lcp && ppp.code == 5 && ip.src == " + ourAddr,
-		"Stop-Control-Connection-Request": "pptp.control_message_type == 3 && ip.src == " + ourAddr,
-	} {
-		if judge.Count(t, pcap, filter) == 0 {
-			t.Errorf("no %s from us at the end", what)
-		}
+func TestPPPDWithAWrongPasswordIsRefused(t *testing.T) {
+	l := newLab(t)
+	g := l.boot(t, "client", guestPPP, "--peer", ourAddr, "--idle")
+	for _, method := range []string{"pap", "chap", "mschapv2"} {
+		t.Run(method, func(t *testing.T) {
+			l.capture(t)
+			d := l.start(t, answering(method, "", callersIP))
+			g.again(t, "--auth", rigMethod[method], "--password", "not it")
+			const authenticationFailed = "19"
+			if got := g.exit(t); got != authenticationFailed {
+				t.Errorf("pppd ended with %s, want %s: it was refused", got, authenticationFailed)
+			}
+			d.wantLog("call ended before its caller was known", "peer did not prove itself with "+method)
+			if s := d.status(); s.State != bridge.StateListening || s.Ups != 0 {
+				t.Errorf("site is %s and was up %d times, want it listening", s.State, s.Ups)
+			}
+		})
 	}
+	t.Run("ours, for mutual chap", func(t *testing.T) {
+		l.capture(t)
+		d := l.start(t, answering("chap", proofBack, callersIP))
+		g.again(t, "--auth", "chap-md5", "--mutual", "--mutual-password", "not ours")
+		g.logged(t, "sent [CHAP Failure")
+		g.exit(t)
+		d.wantLog("call ended", "authentication with chap failed")
+	})
 }
 
-var _ bridge.State
+// The control messages by which we end a connection and a call.
+const (
+	stopRequest      = 3
+	callClearRequest = 12
+)
+
+// wantGoodbyes asserts that we ended the link in order, and then, with the
+// control message given, what carried it.
+func wantGoodbyes(t *testing.T, pcap string, message int) {
+	t.Helper()
+	ends := fmt.Sprintf("ip.src == %s && (ppp.code == 5 && lcp || pptp.control_message_type == %d)", ourAddr, message)
+	var link, call bool
+	for _, f := range judge.Fields(t, pcap, ends, "ppp.code", "pptp.control_message_type") {
+		link, call = link || f[0] != "", call || f[1] != ""
+	}
+	if !link || !call {
+		t.Errorf("at the end we sent an LCP Terminate-Request: %v, and a control message %d: %v; want both", link, message, call)
+	}
+}

@@ -108,6 +108,9 @@ func (g *guest) waitFor(t *testing.T, file string) {
 	})
 }
 
+// hangUp ends the guest's link as its operator would.
+func (g *guest) hangUp(t *testing.T) { t.Helper(); g.must(t, "kill -TERM $(head -n 1 /run/ppp0.pid)") }
+
 // exit waits until pppd of a guest that calls is over and returns its exit
 // status.
 func (g *guest) exit(t *testing.T) string {

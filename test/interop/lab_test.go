@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -107,11 +108,20 @@ func (l *lab) capture(t *testing.T) (stop func() (pcap string)) {
 // peers among themselves, and what their kernel's TCP does when one end has
 // closed already.
 func allowed(t *testing.T) []string {
-	peers, err := filepath.Glob("testdata/*.pcap")
-	if err != nil || len(peers) == 0 {
-		t.Fatalf("captures of the real peers in testdata: %d, %v", len(peers), err)
-	}
-	return append(judge.Messages(t, peers...), "Connection reset (RST)")
+	t.Helper()
+	said.once.Do(func() {
+		peers, err := filepath.Glob("testdata/*.pcap")
+		if err != nil || len(peers) == 0 {
+			t.Fatalf("captures of the real peers in testdata: %d, %v", len(peers), err)
+		}
+		said.messages = append(judge.Messages(t, peers...), "Connection reset (RST)")
+	})
+	return said.messages
+}
+
+var said struct {
+	once     sync.Once
+	messages []string
 }
 
 // ping sends echo requests from a namespace until one of them is answered.

@@ -1,0 +1,127 @@
+package interop
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"sitebridge/bridge"
+)
+
+// dialing is our configuration for a guest that we call.
+func dialing(method, secret, more string) string {
+	return fmt.Sprintf(`
+[daemon]
+name = "alice"
+status = "$DIR/s"
+
+[site.rigserver]
+dial = ["%s"]
+echo = { interval = "1s", failures = 3 }
+
+[site.rigserver.auth]
+methods = ["%s"]
+secret_out_file = "$DIR/%s"
+
+[site.rigserver.encryption]
+policy = "disabled"
+%s`, guestPPTP, method, secret, more)
+}
+
+// staticIP has both ends of the tunnel told their addresses.
+const staticIP = `
+[site.rigserver.ip]
+address = "10.255.0.101"
+peer = "10.255.0.1"
+`
+
+// givenIP takes what the server gives.
+const givenIP = `
+[site.rigserver.ip]
+address = "from-peer"
+`
+
+func TestWeCallPPTPD(t *testing.T) {
+	l := newLab(t)
+	g := l.boot(t, "server", guestPPTP)
+	for _, c := range []struct {
+		name, method, ip string
+		guest, logged    []string
+		theyEnd          bool
+	}{
+		{name: "pap", method: "pap", ip: staticIP},
+		{name: "chap", method: "chap", ip: givenIP, theyEnd: true},
+		{name: "mschapv2", method: "mschapv2", ip: staticIP},
+		{
+			name: "header compression and deflate offered", method: "mschapv2", ip: givenIP,
+			guest:  []string{"--vj", "on", "--comp", "deflate", "--lcp-echo", "1", "--pppd-opt", "debug"},
+			logged: []string{"rcvd [IPCP ConfRej id=0x1 <compress VJ", "rcvd [LCP ProtRej", "rcvd [LCP EchoRep id=0x2"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			stop := l.capture(t)
+			g.again(t, append([]string{"--auth", rigMethod[c.method]}, c.guest...)...)
+			d := l.start(t, dialing(c.method, "secret", c.ip))
+			s := d.waitUp()
+			g.linkUp(t)
+			if got := s.IP.Local.String() + " " + s.IP.Peer.String(); got != "10.255.0.101 10.255.0.1" {
+				t.Errorf("the tunnel's addresses are %s, want 10.255.0.101 10.255.0.1", got)
+			}
+			if !s.Tunnel.Dialed || s.Tunnel.PeerVendor != "linux" {
+				t.Errorf("dialed %v, vendor %q; want our call of pptpd, linux", s.Tunnel.Dialed, s.Tunnel.PeerVendor)
+			}
+			g.must(t, "ip route add 10.1.0.0/24 dev ppp0 && ping -n -c 3 -i 0.2 -W 3 10.255.0.101 && ping -n -c 2 -i 0.2 -W 3 %s", farHost)
+			ping(t, l.hq, "10.255.0.1")
+			for _, words := range c.logged {
+				g.logged(t, words)
+			}
+			if c.theyEnd {
+				g.hangUp(t)
+				d.wait(20*time.Second, "the end is noticed, and the site redialled", func(s bridge.SiteStatus) bool { return s.Ups == 2 })
+				d.wantLog("site down", "peer ended the link")
+			}
+			d.stop()
+			g.logged(t, "LCP terminated by peer")
+			wantGoodbyes(t, stop(), callClearRequest) // at which pptpd closes the connection
+		})
+	}
+}
+
+func TestPPTPDRefusesAWrongSecret(t *testing.T) {
+	l := newLab(t)
+	g := l.boot(t, "server", guestPPTP)
+	for _, method := range []string{"pap", "chap", "mschapv2"} {
+		t.Run(method, func(t *testing.T) {
+			l.capture(t)
+			g.again(t, "--auth", rigMethod[method])
+			d := l.start(t, dialing(method, "wrong", staticIP))
+			s := d.wantReason("authentication with " + method + " failed")
+			if s.State != bridge.StateWaiting || time.Until(s.NextTry) < time.Minute {
+				t.Errorf("site is %s, next try in %v; want it to wait some minutes: trying faster locks accounts", s.State, time.Until(s.NextTry))
+			}
+		})
+	}
+	t.Run("no method in common", func(t *testing.T) {
+		l.capture(t)
+		g.again(t, "--auth", "pap")
+		d := l.start(t, dialing("mschapv2", "secret", staticIP))
+		d.wantReason("peer did not ask us to prove ourselves with mschapv2")
+	})
+}
+
+func TestPPTPDIsKilledAndComesBack(t *testing.T) {
+	l := newLab(t)
+	l.capture(t)
+	g := l.boot(t, "server", guestPPTP)
+	d := l.start(t, dialing("mschapv2", "secret", staticIP))
+	d.waitUp()
+	g.end("--hard")
+	s := d.wait(20*time.Second, "the end is noticed", func(s bridge.SiteStatus) bool { return s.State != bridge.StateUp })
+	if !strings.Contains(s.Reason, "no echo reply in 3 s") && !strings.Contains(s.Reason, "nothing received for 3s") {
+		t.Errorf("the reason is %q, want it to say that the peer was silent for 3 s", s.Reason)
+	}
+	l.boot(t, "server", guestPPTP)
+	d.wait(45*time.Second, "the site is up again", func(s bridge.SiteStatus) bool { return s.State == bridge.StateUp && s.Ups == 2 })
+	ping(t, l.hq, "10.255.0.1")
+}
