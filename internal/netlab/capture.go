@@ -19,6 +19,7 @@ type Capture struct {
 	file   *os.File
 	out    *bufio.Writer
 	frames int
+	limit  int        // of frames; 0: none
 	ended  chan error // the reader's end
 	err    error      // why the capture failed to begin
 }
@@ -30,7 +31,14 @@ const captureBuffer = 16 << 20
 // are caught from the time it returns.
 func (ns *Namespace) Capture(name, path string) *Capture {
 	ns.lab.helper()
-	c := &Capture{ended: make(chan error, 1)}
+	return ns.CaptureFirst(name, path, 0)
+}
+
+// CaptureFirst is Capture that stops looking after so many frames, at no cost
+// for those that follow. 0: never.
+func (ns *Namespace) CaptureFirst(name, path string, limit int) *Capture {
+	ns.lab.helper()
+	c := &Capture{ended: make(chan error, 1), limit: limit}
 	ns.step(fmt.Sprintf("capture %s to %s", name, path), func() error {
 		c.err = ns.openCapture(c, name, path)
 		return c.err
@@ -122,11 +130,28 @@ func (c *Capture) run() error {
 		case rerr != nil:
 			return fmt.Errorf("read frame: %w", rerr)
 		}
+		if c.full() {
+			continue // it was queued before the filter was there
+		}
 		if err := writeRecord(c.out, timestamp(oob[:oobn]), frame[:n]); err != nil {
 			return err
 		}
-		c.frames++
+		if c.frames++; c.full() {
+			if err := conn.Control(func(fd uintptr) { rerr = refuseAll(int(fd)) }); err != nil || rerr != nil {
+				return errors.Join(err, rerr)
+			}
+		}
 	}
+}
+
+// full reports whether the capture has all the frames it was to have.
+func (c *Capture) full() bool { return c.limit > 0 && c.frames >= c.limit }
+
+// refuseAll has the kernel queue nothing for a socket any more.
+func refuseAll(fd int) error {
+	program := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K}} // keep 0 octets
+	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
+		&unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]})
 }
 
 // timestamp returns when the kernel saw the frame (socket(7), SO_TIMESTAMPNS).

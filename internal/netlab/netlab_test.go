@@ -150,6 +150,19 @@ func TestCaptureSeesBothDirections(t *testing.T) {
 	}
 }
 
+func TestCaptureEndsAtItsLimit(t *testing.T) {
+	_, west, east := pair(t)
+	path := filepath.Join(t.TempDir(), "wan.pcap")
+	c := west.CaptureFirst("wan", path, 3)
+	for range 5 {
+		exchange(t, west, east, "192.0.2.2:7000")
+	}
+	frames, err := c.Stop()
+	if err != nil || frames != 3 {
+		t.Errorf("%d frames, %v; want 3", frames, err)
+	}
+}
+
 func TestLinkGoesAndComes(t *testing.T) {
 	_, west, east := pair(t)
 	west.Down("wan")
