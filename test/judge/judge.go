@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -16,6 +17,7 @@ type Complaint struct {
 	Frame    string // its number in the capture
 	Protocol string // as Wireshark names the innermost one
 	Info     string
+	Group    string // what kind of thing, as tshark numbers it
 	Message  string
 }
 
@@ -33,22 +35,22 @@ var severe = []string{"6291456", "8388608"}
 // Complaints returns what tshark says about the capture, in the order of frames.
 func Complaints(pcap string) ([]Complaint, error) {
 	lines, err := tshark(pcap, filter, "frame.number", "_ws.col.Protocol", "_ws.col.Info",
-		"_ws.expert.severity", "_ws.expert.message", "_ws.malformed")
+		"_ws.expert.severity", "_ws.expert.message", "_ws.malformed", "_ws.expert.group")
 	if err != nil {
 		return nil, err
 	}
 	var all []Complaint
 	for _, f := range lines {
-		severities, messages := strings.Split(f[3], listed), strings.Split(f[4], listed)
+		severities, messages, groups := strings.Split(f[3], listed), strings.Split(f[4], listed), strings.Split(f[6], listed)
 		found := false
 		for i, s := range severities {
-			if slices.Contains(severe, s) && i < len(messages) {
-				all = append(all, Complaint{f[0], f[1], f[2], messages[i]})
+			if slices.Contains(severe, s) && i < len(messages) && i < len(groups) {
+				all = append(all, Complaint{f[0], f[1], f[2], groups[i], messages[i]})
 				found = true
 			}
 		}
 		if !found {
-			all = append(all, Complaint{f[0], f[1], f[2], "malformed: " + f[5]})
+			all = append(all, Complaint{f[0], f[1], f[2], "", "malformed: " + f[5]})
 		}
 	}
 	return all, nil
@@ -113,9 +115,35 @@ func Fields(t testing.TB, pcap, filter string, fields ...string) [][]string {
 // listed separates the values of a field that occurs more than once in a frame.
 const listed = "|"
 
+// strangers are options by which tshark leaves alone what hosts say to each
+// other over us: protocols that it would guess from the octets of a file, and
+// NetWare's, whose dissector fails on some of what real stations were recorded
+// to say. TLS stays: EAP carries it.
+var strangers = sync.OnceValues(func() (options []string, err error) {
+	out, err := exec.Command("tshark", "-G", "heuristic-decodes").Output()
+	if err != nil {
+		return nil, fmt.Errorf("tshark -G heuristic-decodes: %w", err)
+	}
+	names := []string{"ncp"}
+	for line := range strings.Lines(string(out)) {
+		if f := strings.Split(line, "\t"); len(f) >= 2 && (f[0] == "tcp" || f[0] == "udp") && f[1] != "tls" {
+			names = append(names, f[1])
+		}
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		options = append(options, "--disable-protocol", name)
+	}
+	return options, nil
+})
+
 // tshark prints fields of the frames that a filter selects.
 func tshark(pcap, filter string, fields ...string) ([][]string, error) {
-	args := []string{"-n", "-r", pcap, "-Y", filter, "-T", "fields", "-E", "separator=/t", "-E", "occurrence=a", "-E", "aggregator=" + listed}
+	options, err := strangers()
+	if err != nil {
+		return nil, err
+	}
+	args := append(slices.Clone(options), "-n", "-r", pcap, "-Y", filter, "-T", "fields", "-E", "separator=/t", "-E", "occurrence=a", "-E", "aggregator="+listed)
 	for _, f := range fields {
 		args = append(args, "-e", f)
 	}

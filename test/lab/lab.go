@@ -27,8 +27,8 @@ import (
 // much longer than it ever takes, since CI's cores are shared.
 const Patience = 60 * time.Second
 
-// build builds the daemon once for a test binary, with the race detector: a race in the
-// daemon is a failure.
+// build builds the daemon once for a test binary, with the race detector: a race
+// in the daemon is a failure.
 var build = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "sitebridge-test-")
 	if err != nil {
@@ -49,6 +49,9 @@ var build = sync.OnceValues(func() (string, error) {
 // Main is TestMain's body: it builds the daemon, and runs the tests in
 // namespaces of their own.
 func Main(m *testing.M) {
+	if os.Getenv("GORACE") == "" { // else each process that ends waits for a second
+		os.Setenv("GORACE", "atexit_sleep_ms=20")
+	}
 	if os.Getenv("LAB_BINARY") == "" {
 		path, err := build()
 		if err != nil {
@@ -68,6 +71,7 @@ type World struct {
 	HostA, HostB *netlab.Namespace
 	SiteA, SiteB *netlab.Namespace
 	WAN          *netlab.Namespace // the switch, with a port for each site
+	allowed      []string          // see Allow
 }
 
 // Addresses of a World.
@@ -87,7 +91,8 @@ const (
 )
 
 // New lays the wires: interface "lan" at each end of a LAN, "wan" between the
-// sites. The hosts' default route is their site.
+// sites. The hosts' default route is their site. When the test has passed, all
+// that was on the wires is judged.
 func New(t *testing.T) *World {
 	t.Helper()
 	l := netlab.New(t, "/dev/net/tun")
@@ -122,6 +127,7 @@ func New(t *testing.T) *World {
 	}
 	w.Write("secret", secret+"\n")
 	w.Write("secret2", secret2+"\n")
+	w.judge()
 	return w
 }
 
