@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sitebridge/bridge"
+	"sitebridge/control/gre"
+	"sitebridge/ppp"
+)
+
+// run runs the program inside the test.
+func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = dispatch(&env{context.Background(), &out, &errs}, args)
+	return code, out.String(), errs.String()
+}
+
+func TestCommandLine(t *testing.T) {
+	nowhere := filepath.Join(t.TempDir(), "nowhere.sock")
+	for _, c := range []struct {
+		args []string
+		code int
+		want string // in either output
+	}{
+		{nil, exitUsage, "sitebridge run"},
+		{[]string{"help"}, exitOK, "sitebridge ipx ping"},
+		{[]string{"version"}, exitOK, "sitebridge "},
+		{[]string{"statsu"}, exitUsage, `there is no command "statsu"`},
+		{[]string{"ipx"}, exitUsage, `there is no command "ipx"`},
+		{[]string{"run", "--nonsense"}, exitUsage, "usage: sitebridge run"},
+		{[]string{"run", "--log", "xml", "--config", "x"}, exitUsage, `"text" or "json"`},
+		{[]string{"run", "--config", nowhere}, exitConfig, "nowhere"},
+		{[]string{"check", "--config", nowhere}, exitConfig, "nowhere"},
+		{[]string{"status", "--socket", nowhere}, exitFailed, "no sitebridge answers on"},
+		{[]string{"up", "--socket", nowhere, "x"}, exitFailed, "no sitebridge answers on"},
+		{[]string{"up"}, exitUsage, "usage: sitebridge up"},
+		{[]string{"ipx", "ping"}, exitUsage, "usage: sitebridge ipx ping"},
+		{[]string{"ipx", "routes", "--socket", nowhere}, exitFailed, "no sitebridge answers on"},
+		{[]string{"demo", "more"}, exitUsage, "usage: sitebridge demo"},
+	} {
+		code, out, errs := run(t, c.args...)
+		if code != c.code || !strings.Contains(out+errs, c.want) {
+			t.Errorf("%q: exit %d, want %d, and %q in:\n%s%s", c.args, code, c.code, c.want, out, errs)
+		}
+	}
+}
+
+// What the README tells a newcomer to write must be what check accepts.
+func TestREADMEsConfigurationsAreInOrder(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "tunnel.secret"), []byte("a long random secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(readme), "```toml\n")[1:]
+	if len(blocks) != 2 {
+		t.Fatalf("the README has %d configurations, want those of two sites", len(blocks))
+	}
+	for i, b := range blocks {
+		text, _, _ := strings.Cut(b, "```")
+		file := filepath.Join(dir, "sites.toml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code, out, errs := run(t, "check", "--config", file); code != exitOK || !strings.Contains(out, "in order") {
+			t.Errorf("configuration %d of the README: exit %d\n%s%s", i+1, code, out, errs)
+		}
+	}
+}
+
+func TestStatusSaysWhyFirst(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	s := &bridge.Status{
+		Name: "hq", Version: "1", Started: now.Add(-time.Hour), Warnings: []string{"site.b: nothing is encrypted"},
+		Sites: []bridge.SiteStatus{{
+			Name: "b", State: bridge.StateWaiting, Since: now.Add(-time.Minute), Reason: "TCP 1723: connection refused",
+			NextTry: now.Add(1500 * time.Millisecond), Dials: 7,
+			Tunnel: &bridge.Tunnel{PeerHost: "b", GRE: gre.Stats{Lost: 3, Drops: gre.Drops{LateOrDuplicate: 2}},
+				PPP: ppp.Status{Phase: ppp.PhaseNetwork, NCPs: []ppp.NCPState{{Name: "IPXCP", State: "Stopped", Reason: "peer does not speak it"}}}},
+		}},
+		LANs: []bridge.LANStatus{{Name: "office\x1b[31m", Device: "eth1", Up: false, Trouble: []string{"interface eth1 is down or gone"}}},
+	}
+	var out bytes.Buffer
+	printStatus(&out, s, now)
+	for _, want := range []string{
+		"warning: site.b: nothing is encrypted",
+		"site b: WAITING for 1m0s\n  reason      TCP 1723: connection refused\n  next try    in 1.5s",
+		"lost 3, reordered 0; dropped: late_or_duplicate 2",
+		"IPXCP       Stopped: peer does not speak it",
+		"LAN office\\x1b[31m: DOWN on eth1",
+		"trouble     interface eth1 is down or gone",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in:\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "\x1b") {
+		t.Error("a name steers the terminal")
+	}
+}
