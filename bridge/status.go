@@ -2,6 +2,8 @@ package bridge
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"sitebridge/control/gre"
@@ -139,6 +141,8 @@ func (s *site) status() SiteStatus {
 		out.Tunnel = cur.status()
 		if hint := cur.suspicion(); hint != "" {
 			out.Reason = hint
+		} else if dead := cur.refused(s.ncpNames()); dead != "" && v.State != StateUp {
+			out.Reason = dead
 		}
 		if n := cur.nets.Load(); n != nil && n.ipx != nil {
 			out.IPX = n.ipx.status()
@@ -157,6 +161,18 @@ func (s *session) status() *Tunnel {
 		GRE: s.channel.Stats(), LastGRE: s.channel.LastReceive(),
 		PPP: s.link.Status(),
 	}
+}
+
+// refused says which of the required network protocols the link will not have, while
+// another one keeps it alive, and why.
+func (s *session) refused(required []string) string {
+	var dead []string
+	for _, n := range s.link.Status().NCPs {
+		if !n.Opened && n.Reason != "" && slices.Contains(required, n.Name) {
+			dead = append(dead, n.Name+": "+n.Reason)
+		}
+	}
+	return strings.Join(dead, "; ")
 }
 
 func (p *ipPlane) status() *IPStatus {
