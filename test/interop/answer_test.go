@@ -100,13 +100,13 @@ func TestPPPDCallsUs(t *testing.T) {
 			wantGoodbyes(t, stop(), stopRequest)
 		})
 	}
+	refuseCallers(t, l, g)
 }
 
-func TestPPPDWithAWrongPasswordIsRefused(t *testing.T) {
-	l := newLab(t)
-	g := l.boot(t, "client", guestPPP, "--peer", ourAddr, "--idle")
+// refuseCallers is the other outcome, with the same guest.
+func refuseCallers(t *testing.T, l *lab, g *guest) {
 	for _, method := range []string{"pap", "chap", "mschapv2"} {
-		t.Run(method, func(t *testing.T) {
+		t.Run("wrong password, "+method, func(t *testing.T) {
 			l.capture(t)
 			d := l.start(t, answering(method, "", callersIP))
 			g.again(t, "--auth", rigMethod[method], "--password", "not it")
@@ -120,7 +120,7 @@ func TestPPPDWithAWrongPasswordIsRefused(t *testing.T) {
 			}
 		})
 	}
-	t.Run("ours, for mutual chap", func(t *testing.T) {
+	t.Run("wrong password of ours, mutual chap", func(t *testing.T) {
 		l.capture(t)
 		d := l.start(t, answering("chap", proofBack, callersIP))
 		g.again(t, "--auth", "chap-md5", "--mutual", "--mutual-password", "not ours")

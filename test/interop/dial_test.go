@@ -86,13 +86,14 @@ func TestWeCallPPTPD(t *testing.T) {
 			wantGoodbyes(t, stop(), callClearRequest) // at which pptpd closes the connection
 		})
 	}
+	refusedByServer(t, l, g)
+	t.Run("killed, and comes back", func(t *testing.T) { killed(t, l, g) })
 }
 
-func TestPPTPDRefusesAWrongSecret(t *testing.T) {
-	l := newLab(t)
-	g := l.boot(t, "server", guestPPTP)
+// refusedByServer is the other outcome, with the same guest.
+func refusedByServer(t *testing.T, l *lab, g *guest) {
 	for _, method := range []string{"pap", "chap", "mschapv2"} {
-		t.Run(method, func(t *testing.T) {
+		t.Run("wrong secret, "+method, func(t *testing.T) {
 			l.capture(t)
 			g.again(t, "--auth", rigMethod[method])
 			d := l.start(t, dialing(method, "wrong", staticIP))
@@ -110,10 +111,10 @@ func TestPPTPDRefusesAWrongSecret(t *testing.T) {
 	})
 }
 
-func TestPPTPDIsKilledAndComesBack(t *testing.T) {
-	l := newLab(t)
+// killed takes the server away without a word, and brings it back.
+func killed(t *testing.T, l *lab, g *guest) {
 	l.capture(t)
-	g := l.boot(t, "server", guestPPTP)
+	g.again(t, "--auth", "mschapv2")
 	d := l.start(t, dialing("mschapv2", "secret", staticIP))
 	d.waitUp()
 	g.end("--hard")

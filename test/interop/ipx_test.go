@@ -68,16 +68,15 @@ func wantIPX(t *testing.T, l *lab, d *daemon, g *guest) {
 		t.Fatalf("the station asks for the way to the link: %v", err)
 	}
 	nping := fmt.Sprintf("/run/share/lib/ipxtool.py nping ppp0 %v %v", link, guest)
-	g.must(t, "python3 %s %v %v 3", nping, link, s.IPX.Local)
-	g.must(t, "python3 %s %08X %v 5", nping, lanNetwork, host.Addr().Node)
+	g.must(t, "python3 %[1]s %[2]v %[3]v 3 && python3 %[1]s %08[4]X %[5]v 5", nping, link, s.IPX.Local, lanNetwork, host.Addr().Node)
 
-	g.must(t, "python3 /run/share/lib/ipxtool.py echo ppp0 30 >/run/share/echo.out 2>&1 &")
+	g.must(t, "python3 /run/share/lib/ipxtool.py echo ppp0 20 >/dev/null 2>&1 &")
 	if _, err := host.Ping(ctx, ipx.Addr{Network: link, Node: guest}, way.Router, 64); err != nil {
 		t.Errorf("the station pings the guest: %v", err)
 	}
 	to := fmt.Sprintf("%v:%v", link, guest)
 	for _, kind := range [][]string{nil, {"--cisco"}} {
-		args := append([]string{"ipx", "ping", "--socket", filepath.Join(d.dir, "s"), "-c", "2", "--size", "1300"}, kind...)
+		args := append([]string{"ipx", "ping", "--socket", filepath.Join(d.dir, "s"), "-c", "1", "--size", "1300"}, kind...)
 		out, err := l.hq.Command(filepath.Join(os.Getenv(workDir), "sitebridge"), append(args, to)...).CombinedOutput()
 		if err != nil {
 			t.Errorf("sitebridge ipx ping %v: %v\n%s", kind, err, out)
@@ -96,7 +95,7 @@ func TestIPXWithPPPDThatCallsUs(t *testing.T) {
 	}{
 		{"one number at both ends", `network = "0000FF01"`, callersIP, []string{"--ipx-network", "FF01", "--ipx-node", guestNode + ":" + ourNode}, 0xFF01},
 		{"the caller's number is higher", `network = "0000FF01"`, callersIP, []string{"--ipx-network", "FF02"}, 0xFF02},
-		{"our number is higher", `network = "0000FF09"`, callersIP, []string{"--ipx-network", "FF02", "--ipx-router-name", "RIGROUTER"}, 0xFF09},
+		{"our number is higher", `network = "0000FF09"`, callersIP, []string{"--ipx-network", "FF02", "--ipx-router-name", "RIGROUTER", "--pppd-opt", "ipxcp-accept-network"}, 0xFF09},
 		{"only the caller has a number", "", callersIP, []string{"--ipx-network", "FF02"}, 0xFF02},
 		{"no IP", `network = "0000FF01"`, "", []string{"--ipx-network", "FF01", "--ip", "off"}, 0xFF01},
 	} {
@@ -125,6 +124,7 @@ func TestIPXWithPPPDThatCallsUs(t *testing.T) {
 			}
 		})
 	}
+	noIPX(t, l, g)
 }
 
 func TestIPXWithPPTPDThatWeCall(t *testing.T) {
@@ -137,8 +137,7 @@ func TestIPXWithPPTPDThatWeCall(t *testing.T) {
 		network   ipx.Network
 	}{
 		{"one number at both ends", `network = "0000FF01"`, staticIP, []string{"--ipx-network", "FF01", "--ipx-node", guestNode + ":" + ourNode}, 0xFF01},
-		{"the server's number is higher", `network = "0000FF01"`, givenIP, []string{"--ipx-network", "FF02"}, 0xFF02},
-		{"only we have a number", `network = "0000FF01"`, staticIP, nil, 0xFF01},
+		{"only we have a number", `network = "0000FF01"`, givenIP, nil, 0xFF01},
 		{"no IP", `network = "0000FF01"`, "", []string{"--ipx-network", "FF01", "--ip", "off"}, 0xFF01},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -158,41 +157,58 @@ func TestIPXWithPPTPDThatWeCall(t *testing.T) {
 	}
 }
 
-// A pppd whose kernel has no IPX rejects IPXCP as a protocol, or closes it as
-// soon as it is open. IP lives on where that is enough.
-func TestIPXThatThePeerCannotHave(t *testing.T) {
-	l := newLab(t)
-	g := l.boot(t, "client", guestPPP, "--peer", ourAddr, "--idle")
-	const both = callersIP + "\n[site.alice.ipx]\nnetwork = \"0000FF01\"\n"
-	for _, c := range []struct{ name, mode, reason string }{
-		{"IPXCP rejected", "native", "peer rejects"},
-		{"IPXCP closed once it was open", "wire", "Interface configuration failed"},
+// noIPX: a pppd whose kernel has no IPX rejects IPXCP as a protocol, or closes
+// it as soon as it is open, and one may insist on a number that is not the
+// higher one. IP lives on where it is required.
+func noIPX(t *testing.T, l *lab, g *guest) {
+	const (
+		networkFF09 = "\n[site.alice.ipx]\nnetwork = \"0000FF09\"\n"
+		onlyIP      = callersIP + networkFF09 + "\n[site.alice]\nrequired = [\"ip\"]\n"
+		rejected    = "IPXCP: peer does not speak the protocol (Protocol-Reject)"
+	)
+	for _, c := range []struct{ name, mode, toml, reason string }{
+		{"rejected, IP required", "native", onlyIP, rejected},
+		{"rejected, both required", "native", callersIP + networkFF09, rejected},
+		{"rejected, no IP", "native", networkFF09, rejected},
+		{"closed once it was open, IP required", "wire", onlyIP, `IPXCP: peer terminated it: "Interface configuration failed"`},
+		{"another number, IP required", "open", onlyIP, "IPXCP: peer insists on network 0000FF02 for the link, ours is 0000FF09 and higher"},
 	} {
-		t.Run(c.name+", IP required", func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			l.capture(t)
-			d := l.start(t, answering("mschapv2", "", both+"\n[site.alice]\nrequired = [\"ip\"]\n"))
-			g.again(t, "--ipx", c.mode, "--ipx-network", "FF01")
-			d.waitUp()
+			d := l.start(t, answering("mschapv2", "", c.toml))
+			number := "FF02"
+			if c.mode == "wire" {
+				number = "FF09"
+			}
+			g.again(t, "--ipx", c.mode, "--ipx-network", number)
+			if !strings.Contains(c.toml, callersIP) {
+				d.wantReason("no network protocol can run", c.reason)
+				g.exit(t)
+				return
+			}
 			g.linkUp(t)
-			d.wait(20*time.Second, "IPXCP is closed, and status says why", func(s bridge.SiteStatus) bool {
-				for _, n := range s.Tunnel.PPP.NCPs {
-					if n.Name == "IPXCP" && !n.Opened && strings.Contains(n.Reason, c.reason) {
-						return true
-					}
+			if c.toml != onlyIP {
+				if s := d.wantReason(c.reason); s.State != bridge.StateNegotiating || s.Ups != 0 {
+					t.Errorf("site is %s, up %d times; want it never up without IPX", s.State, s.Ups)
 				}
-				return false
-			})
+				g.ping(t, "10.255.0.1")
+				return
+			}
+			d.wait(20*time.Second, "IPXCP is closed, and status says why", func(s bridge.SiteStatus) bool { return s.Tunnel != nil && down(s, c.reason) })
 			g.ping(t, "10.255.0.1")
 			if s := d.status(); s.State != bridge.StateUp || s.Ups != 1 {
 				t.Errorf("site is %s, up %d times; want up since the first time", s.State, s.Ups)
 			}
 		})
-		t.Run(c.name+", IPX required", func(t *testing.T) {
-			l.capture(t)
-			d := l.start(t, answering("mschapv2", "", both+"\n[site.alice]\nrequired = [\"ip\", \"ipx\"]\n"))
-			g.again(t, "--ipx", c.mode, "--ipx-network", "FF01")
-			d.wantReason("IPXCP", c.reason)
-			g.exit(t)
-		})
 	}
+}
+
+// down reports whether a protocol is down for the reason given.
+func down(s bridge.SiteStatus, reason string) bool {
+	for _, n := range s.Tunnel.PPP.NCPs {
+		if !n.Opened && n.Name+": "+n.Reason == reason {
+			return true
+		}
+	}
+	return false
 }

@@ -48,8 +48,16 @@ type lab struct {
 
 var labs atomic.Int64
 
+// busy holds a token for each lab: each has one guest, and two are enough for
+// two cores.
+var busy = make(chan struct{}, 2)
+
 func newLab(t *testing.T) *lab {
+	t.Helper()
 	needPeers(t)
+	t.Parallel()
+	busy <- struct{}{}
+	t.Cleanup(func() { <-busy })
 	nl := netlab.New(t)
 	l := &lab{t: t, name: fmt.Sprintf("interop-%d-%d", os.Getpid(), labs.Add(1))}
 	l.dir = filepath.Join(os.Getenv(workDir), l.name)
@@ -60,6 +68,7 @@ func newLab(t *testing.T) *lab {
 	l.hq.Sysctl("net.ipv6.conf.default.disable_ipv6", "1")
 	l.host.Sysctl("net.ipv6.conf.default.disable_ipv6", "1")
 	l.hq.Bridge("br0")
+	l.hq.MAC("br0", "02:00:00:00:00:fe") // else it takes a guest's
 	l.hq.Addr("br0", ourAddr+"/24")
 	nl.Veth(l.hq, "lan0", l.host, "lan1")
 	l.hq.Addr("lan0", "10.1.0.1/24")
