@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 	"math/rand/v2"
@@ -68,15 +69,17 @@ func transfer(w *lab.World, from, to *netlab.Namespace, addr string) error {
 	return nil
 }
 
-// writeFile writes octets that no part of the file shares with another.
+// writeFile writes octets that no part of the file shares with another. They are
+// letters, because dissectors find protocols in noise.
 func writeFile(c net.Conn, sum hash.Hash) error {
-	var seed [32]byte
-	rand.NewChaCha8(seed).Read(seed[:])
 	block := make([]byte, 1<<20)
-	rand.NewChaCha8(seed).Read(block)
+	rand.NewChaCha8([32]byte{}).Read(block)
+	for i, b := range block {
+		block[i] = 'a' + b&15
+	}
 	for i := range fileLen / len(block) {
 		for off := 0; off < len(block); off += 1 << 10 {
-			binary.LittleEndian.PutUint64(block[off:], uint64(i*len(block)+off))
+			copy(block[off:], fmt.Sprintf("%012d", i*len(block)+off))
 		}
 		sum.Write(block)
 		if _, err := c.Write(block); err != nil {

