@@ -19,6 +19,11 @@ type proof struct {
 	name     string    // that the peer proved
 	deadline time.Time // of the Exchange's timer
 	last     []byte    // what we sent last
+
+	// waits is set until the peer has proved itself; early is the last packet
+	// for us that came before that.
+	waits bool
+	early []byte
 }
 
 func (p *proof) due() time.Time {
@@ -36,7 +41,9 @@ func (p *proof) speaks(protocol uint16) bool { return p != nil && p.Protocol() =
 
 // authenticate starts the directions that were agreed on. They run side by side
 // (RFC 1661, section 3.5), and live as long as LCP is open: a verdict that was
-// lost is repeated, and the peer may challenge us again.
+// lost is repeated, and the peer may challenge us again. Only an answerer does
+// not prove itself before its caller has: anyone may call, and PAP would tell
+// him our secret, CHAP give him an answer to any challenge he likes.
 func (r *run) authenticate() {
 	r.authDeadline = time.Now().Add(r.cfg.AuthTimeout)
 	if m := r.ours.Auth; m != 0 {
@@ -47,12 +54,26 @@ func (r *run) authenticate() {
 		if r.asked != nil {
 			c.Outstanding = auth.Outstanding(r.asked.Exchange)
 		}
-		r.proving = &proof{Exchange: auth.NewPeer(m, c), method: m}
+		r.proving = &proof{Exchange: auth.NewPeer(m, c), method: m, waits: r.asked != nil && !r.cfg.MustProve}
 	}
 	for _, p := range []*proof{r.asked, r.proving} {
-		if p != nil {
+		if p != nil && !p.waits {
 			r.judged(p, p.Start())
 		}
+	}
+}
+
+// proveNow starts our own proof, if it waited for the peer's.
+func (r *run) proveNow() {
+	p := r.proving
+	if p == nil || !p.waits {
+		return
+	}
+	p.waits = false
+	r.judged(p, p.Start())
+	if p.early != nil {
+		r.judged(p, p.Receive(p.early))
+		p.early = nil
 	}
 }
 
@@ -69,6 +90,10 @@ func (r *run) receiveAuth(protocol uint16, pkt []byte) {
 	}
 	if !p.speaks(protocol) {
 		r.counters.authNotAgreed.Add(1)
+		return
+	}
+	if p.waits {
+		p.early = append(p.early[:0], pkt...)
 		return
 	}
 	r.judged(p, p.Receive(pkt))
@@ -111,6 +136,9 @@ func (r *run) judged(p *proof, out auth.Output) {
 	case auth.Success:
 		p.deadline = time.Time{}
 		p.name = out.Name
+		if p == r.asked {
+			r.proveNow()
+		}
 	case auth.Failure:
 		p.deadline = time.Time{}
 		r.failed(p, out.Reason)

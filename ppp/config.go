@@ -27,7 +27,9 @@ type Config struct {
 	// strongest first.
 	Prove []auth.Method
 	// MustProve ends the link when the peer does not ask for a method of Prove.
-	// A dialler that is not asked to prove itself has not reached its peer.
+	// A dialler that is not asked to prove itself has not reached its peer. A
+	// link without it that asks, an answerer, proves itself only to a peer that
+	// has done so; two of those would wait for each other.
 	MustProve bool
 	// Authenticator and Peer are for the two directions. The link fills in Rand
 	// and Peer.Outstanding.

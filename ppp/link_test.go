@@ -92,6 +92,37 @@ func TestBothSidesProve(t *testing.T) {
 	}
 }
 
+// A stranger who calls and asks us to prove ourselves gets nothing to work on
+// until he has proved himself: not the secret by PAP, not an answer by CHAP.
+func TestAnswererProvesItselfLast(t *testing.T) {
+	for _, c := range []struct {
+		method auth.Method
+		option []byte
+	}{
+		{auth.PAP, []byte{3, 4, 0xc0, 0x23}},
+		{auth.CHAP, []byte{3, 5, 0xc2, 0x23, 5}},
+	} {
+		t.Run(c.method.String(), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				a := answerer(t, c.method)
+				a.Prove = a.Ask
+				a.Peer = auth.PeerConfig{Name: "hq", Secret: "other secret"}
+				x := alone(t, a)
+				x.agree(protocolLCP, c.option...)
+				challenge := append([]byte{16}, make([]byte, 16)...)
+				for id := range byte(5) {
+					x.control(protocolCHAP, 1, id, append(challenge, "branch"...)...)
+					time.Sleep(3 * time.Second)
+				}
+				frames := x.takes()
+				if got := append(find(frames, protocolPAP, 1), find(frames, protocolCHAP, 2)...); len(got) > 0 {
+					t.Errorf("told a stranger %x", got)
+				}
+			})
+		})
+	}
+}
+
 // The line loses, repeats and reorders. Negotiation gets through, and nothing
 // is delivered before Up.
 func TestBadLine(t *testing.T) {
