@@ -62,12 +62,16 @@ func InnerMTU(outer, overhead, peerMRU int) Sum {
 
 func (s Sum) fits() int { return s.Path - s.IP - s.GRE - s.PPP }
 
-// String shows the addends: "1500 - 20 IP - 16 GRE - 4 PPP = 1460".
+// String shows the addends: "1500 - 20 IP - 16 GRE - 4 PPP = 1460". Whoever
+// sets InnerMTU himself has that shown too.
 func (s Sum) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d - %d IP - %d GRE - %d PPP = %d", s.Path, s.IP, s.GRE, s.PPP, s.fits())
-	if s.InnerMTU < s.fits() {
+	if s.PeerMRU > 0 && s.PeerMRU < s.fits() {
 		fmt.Fprintf(&b, ", peer takes %d", s.PeerMRU)
+	}
+	if s.InnerMTU != InnerMTU(s.Path, s.PPP, s.PeerMRU).InnerMTU {
+		fmt.Fprintf(&b, ", set to %d", s.InnerMTU)
 	}
 	return b.String()
 }

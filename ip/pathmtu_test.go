@@ -36,6 +36,21 @@ func TestInnerMTU(t *testing.T) {
 	}
 }
 
+// A site's own mtu must not be told as what the peer takes.
+func TestSumWithSetMTU(t *testing.T) {
+	for set, want := range map[int]string{
+		1400: "1500 - 20 IP - 16 GRE - 1 PPP = 1463, set to 1400",
+		1463: "1500 - 20 IP - 16 GRE - 1 PPP = 1463",
+		1500: "1500 - 20 IP - 16 GRE - 1 PPP = 1463, set to 1500",
+	} {
+		s := InnerMTU(1500, 1, 1500)
+		s.InnerMTU = set
+		if s.String() != want {
+			t.Errorf("set to %d: %q, want %q", set, s, want)
+		}
+	}
+}
+
 func TestPathMTU(t *testing.T) {
 	hub, isp := newHubAndISP(t)
 	peer, near := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("192.0.2.1")
