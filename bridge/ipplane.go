@@ -44,6 +44,7 @@ type siteRoute struct {
 	protect     func() error // it covers a peer's own address: see ip.Host.ProtectMarked
 	unreachable func() error
 	live        func() error
+	left        []func() error // of a move that failed half way
 }
 
 // universal is the bit of an interface identifier that a made-up one must not
@@ -131,7 +132,7 @@ func (p *ipPlane) close() error {
 	p.dev.Load().Down()
 	var errs []error
 	for _, r := range p.routes {
-		errs = append(errs, undo(&r.live), undo(&r.unreachable), undo(&r.protect))
+		errs = append(errs, undo(&r.live), undo(&r.unreachable), undo(&r.protect), undoAll(&r.left))
 	}
 	return errors.Join(append(errs, p.dev.Load().Close())...)
 }
@@ -144,6 +145,15 @@ func undo(f *func() error) error {
 	do := *f
 	*f = nil
 	return do()
+}
+
+func undoAll(list *[]func() error) error {
+	var errs []error
+	for i := range *list {
+		errs = append(errs, undo(&(*list)[i]))
+	}
+	*list = nil
+	return errors.Join(errs...)
 }
 
 // reroute makes sure that no route of the site catches the packets of a tunnel
@@ -166,12 +176,18 @@ func (p *ipPlane) reroute(peers []netip.Addr) error {
 }
 
 // move installs a route anew, protected or not, and then takes away what was
-// installed before: there is no moment in which nothing holds its packets.
-func (p *ipPlane) move(r *siteRoute, protected bool) error {
+// installed before: there is no moment in which nothing holds its packets. After
+// a failure what was there still holds them, and the next reroute tries again.
+func (p *ipPlane) move(r *siteRoute, protected bool) (err error) {
 	old := *r
 	host, one := p.site.d.host, []netip.Prefix{r.dst}
 	*r = siteRoute{dst: r.dst}
-	var err error
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, undo(&old.live))
+			r.left = append(old.left, old.unreachable, old.protect)
+		}
+	}()
 	if protected {
 		if r.protect, err = host.ProtectMarked(one); err != nil {
 			return err
@@ -187,7 +203,7 @@ func (p *ipPlane) move(r *siteRoute, protected bool) error {
 			return err
 		}
 	}
-	return errors.Join(undo(&old.live), undo(&old.unreachable), undo(&old.protect))
+	return errors.Join(undo(&old.live), undo(&old.unreachable), undo(&old.protect), undoAll(&old.left))
 }
 
 func (p *ipPlane) install(r *siteRoute) (err error) {

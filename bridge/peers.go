@@ -38,7 +38,11 @@ func (d *Daemon) peersOf(st *site, addrs []netip.Addr) error {
 			errs = append(errs, s.ip.reroute(all))
 		}
 	}
-	return errors.Join(errs...)
+	err := errors.Join(errs...)
+	if err != nil {
+		delete(d.peerOf, st.cfg.Name) // so that the next dial tries again
+	}
+	return err
 }
 
 // protectPeers lets the peers that lie inside of some site's routes reach us
