@@ -84,6 +84,20 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// A peer that does not get what it wants gives up first, and ends the call.
+func TestHangUpInADispute(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		x, y := joined(t, dialler(t, auth.PAP), answerer(t, auth.MSCHAPv2))
+		<-y.done
+		x.HangUp("call cleared")
+		e := x.over(t, NotAgreed)
+		const want = "peer ended the link: \"peer refuses to prove itself with mschapv2: it wants pap\"; it wants us to prove ourselves with mschapv2, but only pap is configured"
+		if e.Reason != want {
+			t.Errorf("reason %q, want %q", e.Reason, want)
+		}
+	})
+}
+
 func TestContextEndsOrderly(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		ip := fakeIP(t)

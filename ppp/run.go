@@ -71,7 +71,7 @@ func (l *Link) Run(ctx context.Context) error {
 			closing = nil
 			r.endNow(&End{Closed, l.closing.reason})
 		case <-l.hungUp.given:
-			r.endNow(&End{CarrierLost, l.hungUp.reason})
+			r.endNow(r.lost())
 			r.lcp.LowerDown()
 		case <-stop:
 			stop = nil
@@ -244,6 +244,19 @@ func (r *run) terminate(now time.Time) bool {
 	r.lowerDown()
 	r.enter(PhaseTerminate)
 	return true
+}
+
+// lost tells why the carrier is gone. A peer that will not agree may end the
+// call before LCP has run out of tries.
+func (r *run) lost() *End {
+	switch d := r.options.dispute(); {
+	case d == "":
+		return &End{CarrierLost, r.hungUp.reason}
+	case r.goodbye:
+		return ended(NotAgreed, "peer ended the link%s%s", r.farewell, d)
+	default:
+		return ended(NotAgreed, "%s%s", r.hungUp.reason, d)
+	}
 }
 
 // why tells why LCP ended by itself.
