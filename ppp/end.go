@@ -37,7 +37,7 @@ const (
 	CarrierLost                        // HangUp was called
 	PeerTerminated                     // the peer said goodbye
 	NothingReceived                    // not one frame came: the carrier does not reach us
-	NoAnswer                           // frames came, but LCP was not answered
+	NoAnswer                           // frames came, but no answer to LCP or to any network protocol
 	NotAgreed                          // the two sides' options do not meet
 	LoopedBack                         // we talk to ourselves
 	AuthFailed                         // the peer refused our proof

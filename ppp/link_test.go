@@ -262,6 +262,28 @@ func TestNCPRefusesToComeUp(t *testing.T) {
 	})
 }
 
+// A line that fails when the network protocols begin is no refusal: whoever
+// dials must not wait as long as for a peer that wants something else.
+func TestLineFailsBeforeNCPs(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		off := func(n NCP) func(Identity) (Network, error) {
+			return func(Identity) (Network, error) { return Network{NCPs: []NCP{n}, Echo: Echo{Off: true}}, nil }
+		}
+		x, y := joined(t, Config{Admit: off(fakeIP(t))}, Config{Admit: off(fakeIP(t))})
+		withoutNCPs := func(f []byte) [][]byte {
+			if protocol, _ := parseFrame(buffer(t, f)); protocol == 0x8021 {
+				return nil
+			}
+			return [][]byte{f}
+		}
+		x.out.intercept(withoutNCPs)
+		y.out.intercept(withoutNCPs)
+		if e := x.over(t, NoAnswer); !strings.Contains(e.Reason, "IPCP: no answer to 10 Configure-Requests") {
+			t.Errorf("reason %q", e.Reason)
+		}
+	})
+}
+
 // An NCP may send from its Up.
 func TestSendFromUp(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

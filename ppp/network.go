@@ -152,12 +152,16 @@ func (r *run) receiveProtocolReject(data []byte) {
 // checkRequired ends the link when no network protocol that it is for can live.
 func (r *run) checkRequired() bool {
 	var dead []string
+	kind := NoNetwork
 	for _, y := range r.layers {
 		if len(r.required) > 0 && !slices.Contains(r.required, y.Name()) {
 			continue
 		}
 		if !idle(y.machine.State()) {
 			return false
+		}
+		if errors.Is(y.machine.Reason(), fsm.ErrNoAnswer) {
+			kind = NoAnswer // it may be the line, and not what the two want
 		}
 		dead = append(dead, y.why())
 	}
@@ -167,7 +171,7 @@ func (r *run) checkRequired() bool {
 	if dead == nil {
 		dead = r.required
 	}
-	r.end(ended(NoNetwork, "no network protocol can run: %s", strings.Join(dead, "; ")))
+	r.end(ended(kind, "no network protocol can run: %s", strings.Join(dead, "; ")))
 	return true
 }
 

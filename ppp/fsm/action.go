@@ -165,9 +165,19 @@ func (m *Machine) giveUpReason() error {
 	case m.farewell != nil:
 		return m.farewell
 	case m.State() == AckSent:
-		return errors.New("peer's requests were good, ours were not answered")
+		return noAnswer("peer's requests were good, ours were not answered")
 	case m.State() == AckReceived:
-		return errors.New("peer accepted our request and made no good one of its own")
+		return noAnswer("peer accepted our request and made no good one of its own")
 	}
-	return fmt.Errorf("no answer to %d Configure-Requests", m.cfg.MaxConfigure)
+	return noAnswer(fmt.Sprintf("no answer to %d Configure-Requests", m.cfg.MaxConfigure))
 }
+
+// ErrNoAnswer is what errors.Is finds in the reason of a layer that gave up
+// waiting: a line that failed for a while does that too.
+var ErrNoAnswer = errors.New("no answer")
+
+type noAnswer string
+
+func (n noAnswer) Error() string { return string(n) }
+
+func (noAnswer) Is(target error) bool { return target == ErrNoAnswer }
