@@ -26,11 +26,6 @@ func (d *Daemon) answer(o *control.Offer) {
 		o.Refuse(control.DoNotAccept, control.NoError)
 		return
 	}
-	if d.pending.Load() >= maxPending {
-		o.Refuse(control.Busy, control.NoError)
-		d.log.Warn("call refused", "peer", o.Conn.Peer().Remote, "reason", "too many calls that have not authenticated")
-		return
-	}
 	path := pathOf(o.Conn)
 	channel, err := d.mux.Open(path.Remote, gre.ChannelConfig{Window: announcedWindow})
 	if err != nil {
@@ -40,8 +35,9 @@ func (d *Daemon) answer(o *control.Offer) {
 	}
 	call := o.Accept(channel.ID(), announcedWindow)
 	s := d.newSession(call, channel, path, d.answerLink(), d.log)
-	d.pending.Add(1)
-	s.counted = true
+	if out := d.strangers.enter(s); out != nil {
+		out.link.HangUp("too many calls whose callers are not known")
+	}
 	s.start()
 }
 

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,10 +26,6 @@ import (
 // vendor is what we call ourselves in the control connection.
 const vendor = "sitebridge"
 
-// maxPending bounds answered calls whose peer has not authenticated yet: each
-// costs a link's memory until its guard timer ends it.
-const maxPending = 256
-
 // A Daemon is everything that one configuration asks for.
 type Daemon struct {
 	cfg     *config.Config
@@ -41,14 +36,14 @@ type Daemon struct {
 	// connect opens TCP to a site's peer; the tests have another one.
 	connect func(context.Context, *site, netip.AddrPort) (net.Conn, error)
 
-	ctx      context.Context // ends when calls shall end
-	host     *ip.Host
-	mux      *gre.Mux
-	sites    []*site
-	ipx      *ipxPlane
-	sessions sync.WaitGroup
-	pending  atomic.Int64
-	refused  refusals
+	ctx       context.Context // ends when calls shall end
+	host      *ip.Host
+	mux       *gre.Mux
+	sites     []*site
+	ipx       *ipxPlane
+	sessions  sync.WaitGroup
+	strangers strangers
+	refused   refusals
 
 	peersMu   sync.Mutex                  // guards what follows, and the order of reroutes
 	peerOf    map[string][]netip.Addr     // by site: where its peer is

@@ -51,11 +51,10 @@ type session struct {
 	hint  string     // a suspicion for status, while the link is not up
 	ended error      // after over is closed
 
-	ctx     context.Context // ends the session in order
-	stop    context.CancelFunc
-	over    chan struct{}
-	tooBig  chan struct{} // a packet did not fit the path; holds one
-	counted bool          // an answered call in Daemon.pending, until its peer is known
+	ctx    context.Context // ends the session in order
+	stop   context.CancelFunc
+	over   chan struct{}
+	tooBig chan struct{} // a packet did not fit the path; holds one
 }
 
 // newSession joins a call with a new link. The link does nothing before run.
@@ -124,17 +123,9 @@ func (s *session) run(ctx context.Context) {
 	s.mu.Lock()
 	s.ended = s.reason(err, callEnd)
 	s.mu.Unlock()
-	s.known()
+	s.d.strangers.leave(s)
 	if s.site.Load() == nil {
 		s.d.logStranger(s)
-	}
-}
-
-// known takes an answered call out of the count of those whose peer is not.
-func (s *session) known() {
-	if s.counted {
-		s.counted = false
-		s.d.pending.Add(-1)
 	}
 }
 
@@ -229,7 +220,7 @@ func (s *session) admit(id ppp.Identity) (ppp.Network, error) {
 			s.site.Store(nil)
 			return ppp.Network{}, err
 		}
-		s.known()
+		s.d.strangers.leave(s)
 		s.channel.SetReorder(st.reorder())
 		if err := s.d.peersOf(st, []netip.Addr{s.path.Remote}); err != nil {
 			return ppp.Network{}, err
