@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -109,8 +110,22 @@ func (l *lab) capture(t *testing.T) (stop func() (pcap string)) {
 		}
 		return pcap
 	}
-	t.Cleanup(func() { judge.Malformed(t, stop(), allowed(t)...) })
+	t.Cleanup(func() {
+		judge.Malformed(t, stop(), allowed(t)...)
+		if t.Failed() {
+			t.Logf("the end of the capture:\n%s", lastFrames(t, pcap))
+		}
+	})
 	return stop
+}
+
+// lastFrames prints the end of a capture, a line for each frame.
+func lastFrames(t *testing.T, pcap string) string {
+	var lines []string
+	for _, f := range judge.Fields(t, pcap, "frame", "frame.number", "frame.time_relative", "ip.src", "_ws.col.Protocol", "_ws.col.Info") {
+		lines = append(lines, strings.Join(f, " "))
+	}
+	return strings.Join(lines[max(0, len(lines)-80):], "\n")
 }
 
 // allowed is what the judge may say about us: what it also says about the real
