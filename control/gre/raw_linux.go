@@ -25,16 +25,18 @@ const (
 	sendBuffer           = 4 << 20
 )
 
-// A Raw is a Carrier through IP protocol 47 over IPv4. It has two sockets, since
-// "don't fragment" belongs to a socket: one sets it and receives; the other does
-// not set it and receives nothing. It needs CAP_NET_RAW, and CAP_NET_ADMIN for
-// queues longer than the system's limit.
+// A Raw is a Carrier through IP protocol 47 over IPv4. It has two sockets to send
+// with, since "don't fragment" belongs to a socket, and a third that only
+// receives: it is polled, and whoever polls a socket is woken for every packet
+// that has left it. It needs CAP_NET_RAW, and CAP_NET_ADMIN for queues longer
+// than the system's limit.
 type Raw struct {
-	receive, fragment *rawSocket
-	in                *receiveBatch
-	out               sync.Pool // of *sendBatch
-	mark              uint32
-	counters          rawCounters
+	receive         *rawSocket
+	whole, fragment *rawSocket // to send, with "don't fragment" and without
+	in              *receiveBatch
+	out             sync.Pool // of *sendBatch
+	mark            uint32
+	counters        rawCounters
 }
 
 // OpenRaw opens the sockets. They receive all enhanced GRE that reaches this
@@ -46,18 +48,22 @@ func OpenRaw(cfg RawConfig) (*Raw, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	receive, err := openSocket(cfg, unix.IP_PMTUDISC_DO, enhancedOnly)
-	if err != nil {
-		return nil, err
-	}
-	fragment, err := openSocket(cfg, unix.IP_PMTUDISC_DONT, nothing)
-	if err != nil {
-		receive.close()
-		return nil, err
-	}
-	r := &Raw{receive: receive, fragment: fragment, in: newReceiveBatch(), mark: cfg.Mark}
+	r := &Raw{in: newReceiveBatch(), mark: cfg.Mark}
 	r.out.New = func() any { return newSendBatch() }
-	if got := receive.option(unix.SO_RCVBUF) / 2; got < cfg.ReceiveBuffer { // the kernel counts double
+	var err error
+	if r.receive, err = openReceiver(cfg); err != nil {
+		return nil, err
+	}
+	if r.whole, err = openSender(cfg, unix.IP_PMTUDISC_DO); err != nil {
+		r.receive.close()
+		return nil, err
+	}
+	if r.fragment, err = openSender(cfg, unix.IP_PMTUDISC_DONT); err != nil {
+		r.receive.close()
+		r.whole.close()
+		return nil, err
+	}
+	if got := r.receive.option(unix.SO_RCVBUF) / 2; got < cfg.ReceiveBuffer { // the kernel counts double
 		cfg.Log.Info("GRE receive queue is shorter than asked", "octets", got, "asked", cfg.ReceiveBuffer)
 	}
 	return r, nil
@@ -70,7 +76,7 @@ func (r *Raw) Send(path Path, pkts []*packet.Buffer, df bool) error {
 	}
 	s := r.fragment
 	if df {
-		s = r.receive
+		s = r.whole
 	}
 	b := r.out.Get().(*sendBatch)
 	defer r.out.Put(b)
@@ -136,6 +142,7 @@ func (r *Raw) keep(in []Datagram) int {
 
 // Close implements Carrier.
 func (r *Raw) Close() error {
+	r.whole.close()
 	r.fragment.close()
 	r.receive.close()
 	return nil

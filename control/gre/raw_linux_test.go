@@ -141,17 +141,6 @@ func TestRawDropsWhatDoesNotFit(t *testing.T) {
 	})
 }
 
-func TestRawMarksBothSockets(t *testing.T) {
-	inNamespace(t, func() {
-		r := openRaw(t, RawConfig{Mark: 0x5b1d, ReceiveBuffer: 1 << 20})
-		for _, s := range []*rawSocket{r.receive, r.fragment} {
-			if got := s.option(unix.SO_MARK); got != 0x5b1d {
-				t.Errorf("mark %#x, want 0x5b1d", got)
-			}
-		}
-	})
-}
-
 func TestRawSendErrorsAreTheKernels(t *testing.T) {
 	inNamespace(t, func() {
 		r := openRaw(t, RawConfig{})

@@ -27,21 +27,55 @@ var (
 	nothing = []bpf.Instruction{bpf.RetConstant{Val: 0}}
 )
 
-// A rawSocket is a non-blocking socket that the runtime polls for us.
+// A rawSocket is a socket whose descriptor is in use by nobody else when it is
+// closed.
 type rawSocket struct {
 	file   *os.File
 	conn   syscall.RawConn
 	closed atomic.Bool
 }
 
-func openSocket(cfg RawConfig, discover int, filter []bpf.Instruction) (*rawSocket, error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_GRE)
+// openReceiver opens a socket that the runtime polls for us. It has the mark,
+// too: what the kernel learns of a path from an ICMP message, it learns for the
+// sockets that the message would be for.
+func openReceiver(cfg RawConfig) (*rawSocket, error) {
+	return openSocket(cfg, unix.SOCK_NONBLOCK, func(fd int) error {
+		if err := attachFilter(fd, enhancedOnly); err != nil {
+			return fmt.Errorf("filter raw socket: %w", err)
+		}
+		setBuffer(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cfg.ReceiveBuffer)
+		return nil
+	})
+}
+
+// openSender opens a socket that is not polled (os.NewFile leaves alone what
+// blocks) and never waits (see messages.call). It receives nothing: what it is
+// bound to is no host's own address. The kernel takes it for no source address
+// either (raw_bind in net/ipv4/raw.c).
+func openSender(cfg RawConfig, discover int) (*rawSocket, error) {
+	return openSocket(cfg, 0, func(fd int) error {
+		if err := attachFilter(fd, nothing); err != nil {
+			return fmt.Errorf("filter raw socket: %w", err)
+		}
+		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{255, 255, 255, 255}}); err != nil {
+			return fmt.Errorf("bind raw socket: %w", err)
+		}
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, discover); err != nil {
+			return fmt.Errorf("set path MTU discovery of raw socket: %w", err)
+		}
+		setBuffer(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, sendBuffer)
+		return nil
+	})
+}
+
+func openSocket(cfg RawConfig, flags int, configure func(fd int) error) (*rawSocket, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|flags, unix.IPPROTO_GRE)
 	if errors.Is(err, unix.EPERM) {
 		return nil, fmt.Errorf("open raw socket for GRE (IP protocol 47): %w: run as root or with CAP_NET_RAW", err)
 	} else if err != nil {
 		return nil, fmt.Errorf("open raw socket for GRE (IP protocol 47): %w", err)
 	}
-	if err := configure(fd, cfg, discover, filter); err != nil {
+	if err := errors.Join(setMark(fd, cfg.Mark), configure(fd)); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
@@ -49,25 +83,18 @@ func openSocket(cfg RawConfig, discover int, filter []bpf.Instruction) (*rawSock
 	conn, err := file.SyscallConn()
 	if err != nil {
 		file.Close()
-		return nil, fmt.Errorf("poll raw socket: %w", err)
+		return nil, fmt.Errorf("use raw socket: %w", err)
 	}
 	return &rawSocket{file: file, conn: conn}, nil
 }
 
-func configure(fd int, cfg RawConfig, discover int, filter []bpf.Instruction) error {
-	if err := attachFilter(fd, filter); err != nil {
-		return fmt.Errorf("filter raw socket: %w", err)
+func setMark(fd int, mark uint32) error {
+	if mark == 0 {
+		return nil
 	}
-	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, discover); err != nil {
-		return fmt.Errorf("set path MTU discovery of raw socket: %w", err)
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(mark)); err != nil {
+		return fmt.Errorf("mark raw socket: %w", err)
 	}
-	if cfg.Mark != 0 {
-		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(cfg.Mark)); err != nil {
-			return fmt.Errorf("mark raw socket: %w", err)
-		}
-	}
-	setBuffer(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cfg.ReceiveBuffer)
-	setBuffer(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, sendBuffer)
 	return nil
 }
 
