@@ -18,6 +18,7 @@ import (
 	"sitebridge/bridge/config"
 	"sitebridge/control"
 	"sitebridge/control/gre"
+	"sitebridge/internal/secret"
 	"sitebridge/ip"
 	"sitebridge/ppp"
 	"sitebridge/ppp/auth"
@@ -210,7 +211,9 @@ func (s *site) dialLink() ppp.Config {
 		cfg.Authenticator = auth.AuthenticatorConfig{
 			Name:     a.Name,
 			OwnNames: []string{a.Name},
-			Lookup:   s.d.secretOf,
+			Lookup: func(name string) (secret.Secret, bool) {
+				return a.SecretIn, name == a.PeerName // whether it may call is not asked
+			},
 		}
 	}
 	if s.cfg.IPX == nil {
