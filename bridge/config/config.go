@@ -224,11 +224,10 @@ type IP struct {
 
 // An IPX is the network layer for IPX of a site.
 type IPX struct {
-	Network     ipx.Network   // of the link itself; 0: unnumbered
-	Routes      []IPXRoute    // what is behind the peer: nothing else is accepted from it
-	Services    []IPXService  // told to our LANs as if the peer had announced them
-	Hold        time.Duration // how long its networks stay known after it was lost
-	Workstation bool          // the peer is one host, which gets a node number
+	Network     ipx.Network  // of the link itself; 0: unnumbered
+	Routes      []IPXRoute   // what is behind the peer: nothing else is accepted from it
+	Services    []IPXService // told to our LANs as if the peer had announced them
+	Workstation bool         // the peer is one host, which gets a node number
 }
 
 // An IPXRoute is a network behind the peer.

@@ -243,14 +243,14 @@ func TestFaults(t *testing.T) {
 			`:24: defaults.mtu: 1279 is too small for IPv6: write 1280 to 1500, or ipv6 = false in [site.b2.ip]`}},
 
 		// IPX
-		{"IPX of a site", b2ip, b2ip + "[site.b2.ipx]\nnetwork = \"FFFFFFFF\"\nexchange = \"rip-sap\"\nroutes = [\"20 hops 16\", \"21 ticks 1 hops 2\", \"21\"]\nservices = [\"4 FS1 5EA1:000000000001:0451\", \"4 FS1 5EA1\"]\naccept_networks = [\"20\"]\nhold = \"2h\"\n", []string{
+		{"IPX of a site", b2ip, b2ip + "[site.b2.ipx]\nnetwork = \"FFFFFFFF\"\nexchange = \"rip-sap\"\nroutes = [\"20 hops 16\", \"21 ticks 1 hops 2\", \"21\"]\nservices = [\"4 FS1 5EA1:000000000001:0451\", \"4 FS1 5EA1\"]\naccept_networks = [\"20\"]\nhold = \"1m\"\n", []string{
 			`:24: site.b2.ipx.network: "FFFFFFFF" is not the number of an IPX network: write quoted hexadecimal, "00000001" to "FFFFFFFD"`,
 			`:25: site.b2.ipx.exchange: this version does not have "rip-sap": write "static"`,
 			`:26: site.b2.ipx.routes: "20 hops 16" is not an IPX route: write "00000020 hops 1 ticks 7": a network, hops 1 to 15 (default 1), ticks 1 to 65534 of 55 ms (default 7)`,
 			`:26: site.b2.ipx.routes: network 00000021 stands there twice: leave one out`,
 			`:27: site.b2.ipx.services: "4 FS1 5EA1" is not an IPX service: write "0004 FS1 00005EA1:000000000001:0451 hops 2": a type in hexadecimal, a name of at most 47 letters, an address, hops 1 to 15 (default 1)`,
 			`:28: site.b2.ipx.accept_networks: this version does not have it: leave it out; with exchange = "static" the peer's announcements are not heard`,
-			`:29: site.b2.ipx.hold: "2h" is not a time that fits: write "0s" to "1h"`}},
+			`:29: site.b2.ipx.hold: this version does not have it: leave it out; networks are forgotten with the tunnel that they are behind`}},
 		{"a service that no route leads to", b2ip, b2ip + "[site.b2.ipx]\nservices = [\"4 FS1 5EA1:000000000001:0451\"]\n",
 			[]string{`:24: site.b2.ipx.services: FS1 is on network 00005EA1, and no route leads there: add "00005EA1 hops 1 ticks 7" to routes`}},
 		{"a workstation", b2ip, b2ip + "[site.b2.ipx]\nworkstation = true\nroutes = [\"20\"]\n", []string{

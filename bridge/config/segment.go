@@ -64,11 +64,7 @@ func (d *draft) takeSite(at place, s *Segment, siteName string) {
 				"leave it out, or take the site out of the segment")
 		}
 	}
-	bridged := IPX{Hold: defaultHold}
-	if site.IPX != nil {
-		bridged.Hold = site.IPX.Hold // the rest may come from the defaults, which are for others
-	}
-	site.IPX = &bridged
+	site.IPX = new(IPX) // what the defaults say is for others
 }
 
 // oneOfNames says which names there are, or which table to add.

@@ -3,12 +3,9 @@ package config
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"sitebridge/ipx"
 )
-
-const defaultHold = 60 * time.Second
 
 // readIPX reads [site.NAME.ipx].
 func readIPX(t *table) *IPX {
@@ -16,11 +13,11 @@ func readIPX(t *table) *IPX {
 		Network:     readOwn(t, "network", 0, network),
 		Routes:      readList(t, "routes", ipxRoute),
 		Services:    readList(t, "services", ipxService),
-		Hold:        read(t, "hold", defaultHold, duration(0, time.Hour)),
 		Workstation: read(t, "workstation", false, flag),
 	}
 	read(t, "exchange", "", soon([]string{"static"}, "rip-sap", "triggered", "auto-static"))
 	t.laterKeys(`leave it out; with exchange = "static" the peer's announcements are not heard`, "accept_networks")
+	t.laterKeys("leave it out; networks are forgotten with the tunnel that they are behind", "hold")
 
 	behind := func(n ipx.Network) bool {
 		return slices.ContainsFunc(x.Routes, func(r IPXRoute) bool { return r.Network == n })
