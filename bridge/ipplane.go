@@ -284,6 +284,27 @@ func (p *ipPlane) measure(n *networks) {
 	p.site.log.Info("MTU changed", "mtu", sum.InnerMTU, "sum", sum)
 }
 
+// keep puts back what somebody took away during n's call: who sets the interface
+// down for a moment takes its live routes and its link-local address.
+func (p *ipPlane) keep(n *networks) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.owner != n || n.closed.Load() {
+		return
+	}
+	_, err := p.dev.Load().Configure(p.addrs)
+	for _, r := range p.routes {
+		if old := r.live; old != nil {
+			if e := p.install(r); e != nil {
+				r.live, err = old, errors.Join(err, e)
+			}
+		}
+	}
+	if err != nil {
+		p.site.log.Warn("addresses or routes are gone and not put back", "device", p.site.cfg.Device, "error", err)
+	}
+}
+
 // apply brings the interface and its routes to what v4 and v6 say.
 func (p *ipPlane) apply() error {
 	dev := p.dev.Load()

@@ -13,15 +13,13 @@ import (
 
 func TestMain(m *testing.M) { netlab.Main(m) }
 
-// The rules and routes of a full tunnel that could not be made are tried again
-// at the next dial, though the peer's address is the same, and what was made
-// before that is undone at the end.
-func TestRerouteIsTriedAgain(t *testing.T) {
+// newHub makes the kernel's end of a site in a namespace, where run calls ip(8).
+func newHub(t *testing.T) (d *Daemon, st *site, run func(args ...string) string) {
 	ns := netlab.New(t, "/dev/net/tun").Namespace("hub")
 	log := slog.New(slog.DiscardHandler)
-	dst := netip.MustParsePrefix("198.51.0.0/16")
-	d := newDaemon(&config.Config{}, log, "test")
-	st := &site{d: d, log: log, cfg: &config.Site{Name: "branch", Device: "sb-branch", IP: &config.IP{Routes: []netip.Prefix{dst}, Metric: 100}}}
+	d = newDaemon(&config.Config{}, log, "test")
+	routes := []netip.Prefix{netip.MustParsePrefix("198.51.0.0/16")}
+	st = &site{d: d, log: log, cfg: &config.Site{Name: "branch", Device: "sb-branch", IP: &config.IP{Routes: routes, Metric: 100}}}
 	if err := ns.Do(func() (err error) {
 		if d.host, err = ip.OpenHost(); err != nil {
 			return err
@@ -31,9 +29,9 @@ func TestRerouteIsTriedAgain(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	defer d.host.Close()
+	t.Cleanup(d.host.Close)
 	d.sites = []*site{st}
-	run := func(args ...string) string {
+	return d, st, func(args ...string) string {
 		t.Helper()
 		out, err := ns.Command("ip", args...).CombinedOutput()
 		if err != nil {
@@ -41,7 +39,48 @@ func TestRerouteIsTriedAgain(t *testing.T) {
 		}
 		return string(out)
 	}
+}
 
+// Who sets the interface down and up again takes the routes of a site that is
+// up; they come back without a new call.
+func TestRoutesComeBack(t *testing.T) {
+	_, st, run := newHub(t)
+	n := &networks{s: new(session), st: st}
+	p := st.ip
+	p.owner, p.v4, p.v6, p.sum.InnerMTU = n, true, true, 1400
+	p.addrs = ip.Addresses{Local: netip.MustParseAddr("10.255.0.1"), Peer: netip.MustParseAddr("10.255.0.2"), LocalID: 1, PeerID: 2}
+	if err := p.apply(); err != nil {
+		t.Fatal(err)
+	}
+	there := func() bool {
+		return strings.Contains(run("route"), "198.51.0.0/16 dev sb-branch") && strings.Contains(run("-6", "addr"), "fe80::1/64")
+	}
+	if !there() {
+		t.Fatal("no route or address to begin with")
+	}
+	run("link", "set", "sb-branch", "down")
+	p.keep(n) // cannot
+	run("link", "set", "sb-branch", "up")
+	if there() {
+		t.Fatal("the kernel kept them")
+	}
+	p.keep(n)
+	if !there() {
+		t.Error("they did not come back")
+	}
+	if err := st.close(); err != nil {
+		t.Error(err)
+	}
+	if out := run("route", "show", "table", "all", "proto", "173"); out != "" {
+		t.Errorf("left behind: %s", out)
+	}
+}
+
+// The rules and routes of a full tunnel that could not be made are tried again
+// at the next dial, though the peer's address is the same, and what was made
+// before that is undone at the end.
+func TestRerouteIsTriedAgain(t *testing.T) {
+	d, st, run := newHub(t)
 	const table = "172316" // where the prefix goes once it covers the peer
 	theirs := strings.Fields("route add unreachable 198.51.0.0/16 metric 4294967295 proto static table " + table)
 	run(theirs...)

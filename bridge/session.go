@@ -21,8 +21,9 @@ const (
 	// silentAfter is how long a call may carry nothing towards us before the
 	// operator is told that GRE does not come through.
 	silentAfter = 10 * time.Second
-	// pathInterval is how often the path's MTU is looked at: the kernel forgets
-	// what routers told it after ten minutes.
+	// pathInterval is how often the path's MTU is looked at, since the kernel
+	// forgets what routers told it after ten minutes, and whether our addresses
+	// and routes are still there.
 	pathInterval = time.Minute
 	// clearWait is how long an orderly end of a call may take.
 	clearWait = 3 * time.Second
@@ -157,6 +158,7 @@ func (s *session) watch(ctx context.Context) {
 			s.measure()
 		case <-path.C:
 			s.measure()
+			s.keep()
 		}
 	}
 }
@@ -165,6 +167,13 @@ func (s *session) watch(ctx context.Context) {
 func (s *session) measure() {
 	if n := s.nets.Load(); n != nil && n.st.ip != nil {
 		n.st.ip.measure(n)
+	}
+}
+
+// keep looks after what the kernel was given for this call.
+func (s *session) keep() {
+	if n := s.nets.Load(); n != nil && n.st.ip != nil {
+		n.st.ip.keep(n)
 	}
 }
 
