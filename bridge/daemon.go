@@ -39,6 +39,8 @@ type Daemon struct {
 	ctx       context.Context // ends when calls shall end
 	host      *ip.Host
 	mux       *gre.Mux
+	sockets   *gre.Raw // under mux; nil in the tests
+	listeners []*control.Listener
 	sites     []*site
 	ipx       *ipxPlane
 	sessions  sync.WaitGroup
@@ -72,7 +74,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version stri
 	if err != nil {
 		return err
 	}
-	d.mux = gre.NewMux(carrier, log)
+	d.sockets, d.mux = carrier, gre.NewMux(carrier, log)
 
 	// Calls end first, while everything that carries their goodbyes still runs.
 	calls, endCalls := context.WithCancel(ctx)
@@ -102,8 +104,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version stri
 		}
 		d.sites = append(d.sites, s)
 	}
-	listeners, err := d.listen(ctx)
-	if err != nil {
+	if d.listeners, err = d.listen(ctx); err != nil {
 		carrier.Close()
 		return err
 	}
@@ -127,7 +128,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version stri
 	answering, stopAnswering := context.WithCancel(under)
 	defer stopAnswering()
 	var ears errgroup.Group
-	for _, l := range listeners {
+	for _, l := range d.listeners {
 		ears.Go(func() error { return l.Run(answering) })
 	}
 	var supervisors sync.WaitGroup

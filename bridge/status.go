@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"sitebridge/control"
 	"sitebridge/control/gre"
 	"sitebridge/ip"
 	"sitebridge/ipx"
@@ -25,6 +26,15 @@ type Status struct {
 	LANs     []LANStatus     `json:"lans,omitempty"`
 	Segments []SegmentStatus `json:"segments,omitempty"`
 	GRE      gre.MuxStats    `json:"gre"` // of all calls together
+	// Sockets is what the sockets below dropped.
+	Sockets   gre.RawStats     `json:"gre_sockets"`
+	Listeners []ListenerStatus `json:"listeners,omitempty"`
+}
+
+// A ListenerStatus is what one of our addresses for calls has seen.
+type ListenerStatus struct {
+	Address string `json:"address"`
+	control.ListenerStats
 }
 
 // A SiteStatus is how one site stands.
@@ -53,9 +63,11 @@ type Tunnel struct {
 	PeerVendor string     `json:"peer_vendor"` // likewise
 	CallID     uint16     `json:"call_id"`
 	PeerCallID uint16     `json:"peer_call_id"`
-	GRE        gre.Stats  `json:"gre"`
-	LastGRE    time.Time  `json:"last_gre,omitzero"`
-	PPP        ppp.Status `json:"ppp"`
+	// Control counts the messages of the control connection.
+	Control control.Stats `json:"control"`
+	GRE     gre.Stats     `json:"gre"`
+	LastGRE time.Time     `json:"last_gre,omitzero"`
+	PPP     ppp.Status    `json:"ppp"`
 }
 
 // An IPStatus is a site's end in the kernel.
@@ -109,6 +121,12 @@ func (d *Daemon) Status() Status {
 		Started: d.started,
 		GRE:     d.mux.Stats(),
 	}
+	if d.sockets != nil {
+		s.Sockets = d.sockets.Stats()
+	}
+	for _, l := range d.listeners {
+		s.Listeners = append(s.Listeners, ListenerStatus{l.Addr().String(), l.Stats()})
+	}
 	for _, w := range d.cfg.Warnings() {
 		s.Warnings = append(s.Warnings, w.String())
 	}
@@ -158,7 +176,7 @@ func (s *session) status() *Tunnel {
 		Local: s.path.Local, Peer: s.path.Remote,
 		PeerHost: peer.Host.String(), PeerVendor: peer.Vendor.String(),
 		CallID: s.call.ID(), PeerCallID: s.call.PeerID(),
-		GRE: s.channel.Stats(), LastGRE: s.channel.LastReceive(),
+		Control: s.call.Conn().Stats(), GRE: s.channel.Stats(), LastGRE: s.channel.LastReceive(),
 		PPP: s.link.Status(),
 	}
 }

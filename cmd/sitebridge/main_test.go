@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sitebridge/bridge"
+	"sitebridge/control"
 	"sitebridge/control/gre"
 	"sitebridge/ppp"
 )
@@ -85,16 +86,22 @@ func TestStatusSaysWhyFirst(t *testing.T) {
 		Sites: []bridge.SiteStatus{{
 			Name: "b", State: bridge.StateWaiting, Since: now.Add(-time.Minute), Reason: "TCP 1723: connection refused",
 			NextTry: now.Add(1500 * time.Millisecond), Dials: 7,
-			Tunnel: &bridge.Tunnel{PeerHost: "b", GRE: gre.Stats{Lost: 3, Drops: gre.Drops{LateOrDuplicate: 2}},
+			Tunnel: &bridge.Tunnel{PeerHost: "b", Control: control.Stats{Drops: control.Drops{UnknownCall: 4}}, GRE: gre.Stats{Lost: 3, Drops: gre.Drops{LateOrDuplicate: 2}},
 				PPP: ppp.Status{Phase: ppp.PhaseNetwork, NCPs: []ppp.NCPState{{Name: "IPXCP", State: "Stopped", Reason: "peer does not speak it"}}}},
 		}},
 		LANs: []bridge.LANStatus{{Name: "office\x1b[31m", Device: "eth1", Up: false, Trouble: []string{"interface eth1 is down or gone"}}},
+		Sockets: gre.RawStats{Drops: gre.RawDrops{SendQueueFull: 5}},
+		Listeners: []bridge.ListenerStatus{{Address: "0.0.0.0:1723", ListenerStats: control.ListenerStats{
+			Connections: 3, Vacant: 2, Evicted: 1, Stats: control.Stats{Drops: control.Drops{MagicCookie: 6}}}}},
 	}
 	var out bytes.Buffer
 	printStatus(&out, s, now)
 	for _, want := range []string{
 		"warning: site.b: nothing is encrypted",
 		"site b: WAITING for 1m0s\n  reason      TCP 1723: connection refused\n  next try    in 1.5s",
+		"control; dropped: unknown_call 4",
+		"GRE sockets; dropped: send_queue_full 5",
+		"calls on 0.0.0.0:1723: 3 connections, 2 of them without a call, 1 pushed out, 0 refused; dropped: magic_cookie 6",
 		"lost 3, reordered 0; dropped: late_or_duplicate 2",
 		"IPXCP       Stopped: peer does not speak it",
 		"LAN office\\x1b[31m: DOWN on eth1",

@@ -32,6 +32,13 @@ func printStatus(w io.Writer, s *bridge.Status, now time.Time) {
 		printSegment(w, &s.Segments[i], now)
 	}
 	fmt.Fprintf(w, "\nGRE  %d packets received%s\n", s.GRE.Received, drops(s.GRE.Drops))
+	if d := drops(s.Sockets.Drops); d != "" {
+		fmt.Fprintf(w, "GRE sockets%s\n", d)
+	}
+	for _, l := range s.Listeners {
+		fmt.Fprintf(w, "calls on %s: %d connections, %d of them without a call, %d pushed out, %d refused%s\n",
+			l.Address, l.Connections, l.Vacant, l.Evicted, l.Refused, drops(l.Drops))
+	}
 }
 
 func ago(now, t time.Time) string { return now.Sub(t).Round(time.Second).String() }
@@ -73,6 +80,9 @@ func printTunnel(w io.Writer, t *bridge.Tunnel, now time.Time) {
 	}
 	fmt.Fprintf(w, "  call        %v to %v, %s %s ago; peer %s (%s); call IDs ours %d, theirs %d\n",
 		t.Local, t.Peer, by, ago(now, t.Began), t.PeerHost, t.PeerVendor, t.CallID, t.PeerCallID)
+	if d := drops(t.Control.Drops); d != "" {
+		fmt.Fprintf(w, "  control%s\n", d)
+	}
 	fmt.Fprintf(w, "  GRE         sent %d packets, %d octets; received %d, %d; lost %d, reordered %d%s\n",
 		t.GRE.PacketsSent, t.GRE.OctetsSent, t.GRE.PacketsReceived, t.GRE.OctetsReceived, t.GRE.Lost, t.GRE.Reordered, drops(t.GRE.Drops))
 	printPPP(w, &t.PPP, now)
