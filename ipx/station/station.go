@@ -197,6 +197,25 @@ func (s *Station) FindServer(ctx context.Context, t sap.ServiceType) (found sap.
 	return found, nil
 }
 
+// FindServers asks for every server of a type (General Service Query), and
+// returns those of the first answer.
+func (s *Station) FindServers(ctx context.Context, t sap.ServiceType) (found []sap.Service, err error) {
+	h := ipx.Header{Type: ipx.TypePEP, Dst: ipx.Addr{Node: ipx.Broadcast, Socket: ipx.SocketSAP}}
+	q := sap.Message{Operation: sap.OpRequest, Type: t}
+	err = s.ask(ctx, h, q.Append(nil), ipx.Broadcast, func(a arrival) bool {
+		m, err := sap.Parse(a.payload)
+		if err != nil || m.Operation != sap.OpResponse {
+			return false
+		}
+		found = m.Services
+		return len(found) > 0
+	})
+	if err != nil {
+		return nil, fmt.Errorf("no server of type %v answers: %w", t, err)
+	}
+	return found, nil
+}
+
 // Ping sends Novell pings to a host, through the router at the MAC address via,
 // until one is answered or ctx ends. On one's own wire via is the host itself.
 func (s *Station) Ping(ctx context.Context, to ipx.Addr, via ipx.Node, data int) (time.Duration, error) {

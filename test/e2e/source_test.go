@@ -58,8 +58,8 @@ func TestAttackG8SpoofedInnerSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	forger := w.Port(w.HostB, "lan")
-	h := ipx.Header{Type: ipx.TypePEP, Dst: target.Addr(), Src: ipx.Addr{Network: 0x99, Node: forger.MAC(), Socket: 0x4001}}
-	h.Dst.Socket = 0x4002
+	h := ipx.Header{Type: ipx.TypePEP, Dst: target.Addr(), Src: ipx.Addr{Network: 0x99, Node: forger.MAC(), Socket: 0x5001}}
+	h.Dst.Socket = 0x5002
 	p := packet.Get()
 	defer packet.Put(p)
 	p.Set(ipx.AppendPacket(nil, h, []byte("forged")))

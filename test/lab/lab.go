@@ -86,8 +86,8 @@ const (
 // Secrets of a World, in the files "secret" and "secret2". No log and no answer
 // of a daemon may contain one.
 const (
-	secret  = "hush-hush between the sites"
-	secret2 = "psst-psst the other way round"
+	Secret  = "hush-hush between the sites"
+	Secret2 = "psst-psst the other way round"
 )
 
 // New lays the wires: interface "lan" at each end of a LAN, "wan" between the
@@ -125,8 +125,8 @@ func New(t *testing.T) *World {
 		lan.host.Route("::/0", lan.gw6)
 		lan.site.Forward()
 	}
-	w.Write("secret", secret+"\n")
-	w.Write("secret2", secret2+"\n")
+	w.Write("secret", Secret+"\n")
+	w.Write("secret2", Secret2+"\n")
 	w.judge()
 	return w
 }
@@ -244,7 +244,7 @@ func (d *Daemon) cleanup() {
 	if strings.Contains(log, "DATA RACE") || strings.Contains(log, "\npanic: ") || strings.Contains(log, "\nfatal error: ") {
 		d.T.Errorf("%s: the daemon's log holds a race or a panic", d.NS.Name())
 	}
-	if strings.Contains(log, secret) || strings.Contains(log, secret2) {
+	if strings.Contains(log, Secret) || strings.Contains(log, Secret2) {
 		d.T.Errorf("%s: the daemon's log holds a secret", d.NS.Name())
 	}
 	if d.T.Failed() {
@@ -355,7 +355,7 @@ func (d *Daemon) Run(args ...string) (stdout, stderr string, code int) {
 	if err != nil && !errors.As(err, &exit) {
 		d.T.Fatal(err)
 	}
-	if all := out.String() + errs.String(); strings.Contains(all, secret) || strings.Contains(all, secret2) {
+	if all := out.String() + errs.String(); strings.Contains(all, Secret) || strings.Contains(all, Secret2) {
 		d.T.Errorf("%s: %v tells a secret", d.NS.Name(), args)
 	}
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
