@@ -89,7 +89,7 @@ func TestStatusSaysWhyFirst(t *testing.T) {
 			Tunnel: &bridge.Tunnel{PeerHost: "b", Control: control.Stats{Drops: control.Drops{UnknownCall: 4}}, GRE: gre.Stats{Lost: 3, Drops: gre.Drops{LateOrDuplicate: 2}},
 				PPP: ppp.Status{Phase: ppp.PhaseNetwork, NCPs: []ppp.NCPState{{Name: "IPXCP", State: "Stopped", Reason: "peer does not speak it"}}}},
 		}},
-		LANs: []bridge.LANStatus{{Name: "office\x1b[31m", Device: "eth1", Up: false, Trouble: []string{"interface eth1 is down or gone"}}},
+		LANs:    []bridge.LANStatus{{Name: "office\x1b[31m", Device: "eth1", Up: false, Trouble: []string{"interface eth1 is down or gone"}}},
 		Sockets: gre.RawStats{Drops: gre.RawDrops{SendQueueFull: 5}},
 		Listeners: []bridge.ListenerStatus{{Address: "0.0.0.0:1723", ListenerStats: control.ListenerStats{
 			Connections: 3, Vacant: 2, Evicted: 1, Stats: control.Stats{Drops: control.Drops{MagicCookie: 6}}}}},
