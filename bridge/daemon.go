@@ -64,6 +64,11 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version stri
 		return err
 	}
 	defer d.host.Close()
+	release, err := ip.Claim()
+	if err != nil {
+		return err
+	}
+	defer closing(&err, release)()
 	if err := d.host.CleanStale(); err != nil {
 		return fmt.Errorf("clean up after an earlier run: %w", err)
 	}
