@@ -369,9 +369,14 @@ func (p *ipPlane) down(n *networks, v4, v6 bool) {
 func (s *site) ipMRU() uint16 { return uint16(ip.InnerMTU(1500, 4, 0).InnerMTU) }
 
 // poolAddress is what the one caller of a pool gets: its first address that is
-// not ours.
+// not ours. A network and a broadcast address there are only in pools of more
+// than two (RFC 3021).
 func poolAddress(pool netip.Prefix, ours netip.Addr) (netip.Addr, bool) {
-	for a := pool.Masked().Addr().Next(); pool.Contains(a) && pool.Contains(a.Next()); a = a.Next() {
+	a, small := pool.Masked().Addr(), pool.Bits() >= 31
+	if !small {
+		a = a.Next()
+	}
+	for ; pool.Contains(a) && (small || pool.Contains(a.Next())); a = a.Next() {
 		if a != ours {
 			return a, true
 		}
