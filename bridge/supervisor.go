@@ -332,6 +332,15 @@ func (l *siteLoop) consider(t tunnel) error {
 	if !l.enabled {
 		return errors.New("the site was stopped by its operator")
 	}
+	select {
+	case r := <-l.dialing: // our own call is there: the peer may know it, and keep it
+		l.dialing = nil
+		l.cancelDial()
+		if r.err == nil {
+			l.take(r.t)
+		}
+	default:
+	}
 	if l.cur == nil {
 		l.stopDialing()
 		l.take(t)

@@ -196,6 +196,24 @@ func TestCollisionKeepsTheSmallerNamesCall(t *testing.T) {
 	}
 }
 
+// Our dial has just come through when the peer's call authenticates: the peer
+// has ours by now and settles between the two, so we must too, or both go.
+func TestCollisionWithADialThatCameThrough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := newFake(true, true), newFake(false, true)
+		s := newSupervisor(slog.New(slog.DiscardHandler), "a", "b", func(context.Context) (tunnel, error) { return ours, nil })
+		l := siteLoop{s: s, ctx: t.Context(), enabled: true, retry: time.NewTimer(time.Hour)}
+		l.startDialing()
+		synctest.Wait()
+		if err := l.consider(theirs); err == nil || l.cur != tunnel(ours) {
+			t.Errorf("consider = %v, the smaller name's call was dropped", err)
+		}
+		if l.dialing != nil {
+			t.Error("still dialling")
+		}
+	})
+}
+
 func TestStaleCallIsReplaced(t *testing.T) {
 	for _, answers := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
