@@ -103,13 +103,24 @@ func (r *run) expireAuth(now time.Time) {
 	for _, p := range []*proof{r.asked, r.proving} {
 		if passed(p.due(), now) {
 			p.deadline = time.Time{}
-			r.judged(p, p.Timeout())
+			r.waited(p, p.Timeout())
 		}
 	}
 	if passed(r.authDeadline, now) {
 		r.authDeadline = time.Time{}
 		r.end(r.authTooLong())
 	}
+}
+
+// waited is judged for a step that the time brought. Giving up is no verdict: the
+// line may have failed, and the next try may well succeed.
+func (r *run) waited(p *proof, out auth.Output) {
+	if out.Verdict == auth.Failure {
+		p.verdict = out.Verdict
+		r.end(ended(AuthTimeout, "authentication with %v: %s", p.method, out.Reason))
+		return
+	}
+	r.judged(p, out)
 }
 
 func (r *run) authTooLong() *End {

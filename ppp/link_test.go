@@ -333,6 +333,31 @@ func TestStatus(t *testing.T) {
 }
 
 // The link's own guard ends an authentication that goes nowhere.
+// A line that fails while the two prove themselves is no refusal: whoever dials
+// must not wait as long as for a wrong secret.
+func TestLineFailsDuringAuthentication(t *testing.T) {
+	for _, m := range []auth.Method{auth.PAP, auth.CHAP, auth.MSCHAPv2} {
+		inBubble(t, func(t *testing.T) {
+			x, y := joined(t, dialler(t, m), answerer(t, m))
+			withoutAuth := func(f []byte) [][]byte {
+				if protocol, _ := parseFrame(buffer(t, f)); isAuthentication(protocol) {
+					return nil
+				}
+				return [][]byte{f}
+			}
+			x.out.intercept(withoutAuth)
+			y.out.intercept(withoutAuth)
+			<-x.done
+			<-y.done
+			for _, e := range []*end{x, y} {
+				if k := e.err.(*End).Kind; k != AuthTimeout && k != PeerTerminated {
+					t.Errorf("%v: ended by %v: %v", m, k, e.err)
+				}
+			}
+		})
+	}
+}
+
 func TestAuthTimeout(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := answerer(t, auth.CHAP)
