@@ -39,10 +39,10 @@ type rig struct {
 	wires   [sides]*wire
 	oracle  oracle
 	// probe makes frames that are heard on one side and foretold to leave
-	// something; when that has come, all that was heard before has been handled.
+	// something. When that has come of one after the other, all that was heard
+	// before has been handled, and what was to leave has left.
 	probe  func(side, n int) []frame
 	probes int
-	played int
 	// keep asks for the routed packets that are heard, for take.
 	keep bool
 	kept [sides][]pkt
@@ -83,27 +83,28 @@ func (r *rig) play(what string, side int, frames []frame) {
 
 func (r *rig) burst(what string, side int, frames []frame) {
 	r.t.Helper()
-	var want, last outputs
-	say := func(f frame, into ...*outputs) {
-		for s, out := range r.oracle.hear(side, f) {
-			for _, o := range into {
-				o[s] = append(o[s], out...)
-			}
+	var want outputs
+	var got [sides][][]byte
+	say := func(f frame) outputs {
+		out := r.oracle.hear(side, f)
+		for s := range out {
+			want[s] = append(want[s], out[s]...)
 		}
 		r.wires[side].send(r.t, f.played())
-		r.played++
+		return out
 	}
 	for _, f := range frames {
-		say(f, &want)
+		say(f)
 	}
 	r.probes++
-	for _, f := range r.probe(side, r.probes) {
-		say(f, &want, &last)
+	for _, f := range r.probe(side, r.probes) { // one after the other
+		for s, last := range say(f) {
+			got[s] = append(got[s], r.wires[s].until(r.t, last)...)
+		}
 	}
-	for s, w := range r.wires {
-		got := w.until(r.t, last[s])
-		r.compare(fmt.Sprintf("%s, played on %c, heard on %c", what, 'A'+side, 'A'+s), got, want[s])
-		for _, b := range got {
+	for s := range r.wires {
+		r.compare(fmt.Sprintf("%s, played on %c, heard on %c", what, 'A'+side, 'A'+s), got[s], want[s])
+		for _, b := range got[s] {
 			if f, _ := open(b); r.keep && f.pkt.hops() > 0 && f.pkt.srcNode() != stranger[side] {
 				r.kept[s] = append(r.kept[s], f.pkt)
 			}

@@ -88,8 +88,9 @@ func (s *routedSite) firstQuestions() (all []frame) {
 	return all
 }
 
-// probe makes a packet that crosses, and a question to the router, which
-// answers one after the other.
+// probe makes a packet that crosses, behind all that does. Then a question to
+// the router, which answers one after the other; when it is heard, what was
+// heard together with the packet before is on its way.
 func (o *routed) probe(side, n int) []frame {
 	s, far := o.site[side], o.site[1-side]
 	me := addr{s.nets[0], stranger[side], 0x4000 + uint16(n)}
