@@ -2,9 +2,12 @@ package bridge
 
 import (
 	"log/slog"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"sitebridge/bridge/config"
 	"sitebridge/internal/netlab"
@@ -127,5 +130,28 @@ func TestPoolAddress(t *testing.T) {
 		if got.String() != c.want || ok != got.IsValid() {
 			t.Errorf("%s beside %s: %v, %v, want %s", c.pool, c.ours, got, ok, c.want)
 		}
+	}
+}
+
+// A full tunnel that is down must not swallow the question where its peer is.
+func TestNamesAreAskedForOutsideOfTheTunnels(t *testing.T) {
+	ns := netlab.New(t).Namespace("hub")
+	var mark int
+	if err := ns.Do(func() error {
+		c, err := resolver.Dial(t.Context(), "udp", "127.0.0.1:53")
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		raw, err := c.(*net.UDPConn).SyscallConn()
+		if err != nil {
+			return err
+		}
+		return raw.Control(func(fd uintptr) { mark, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK) })
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if mark != int(ip.Mark) {
+		t.Errorf("mark %#x, want %#x", mark, ip.Mark)
 	}
 }

@@ -84,13 +84,19 @@ func (s *site) ncpNames() []string {
 	return required
 }
 
+// resolver asks with our mark: a full tunnel that is down would swallow the
+// question for its own peer's address.
+var resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+	return (&net.Dialer{Control: markSocket}).DialContext(ctx, network, address)
+}}
+
 // resolve looks the peer's names up anew and returns every address, the one
 // that last worked first.
 func (s *site) resolve(ctx context.Context) ([]netip.AddrPort, error) {
 	var all []netip.AddrPort
 	var errs []error
 	for _, e := range s.cfg.Dial {
-		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", e.Host)
+		addrs, err := resolver.LookupNetIP(ctx, "ip4", e.Host)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("look up %s: %w", e.Host, err))
 			continue
