@@ -23,6 +23,7 @@ type lcp struct {
 	nak    uint32        // the magic number that we suggested last, 0 for none
 	loops  int           // how often that came back to us as a suggestion
 	wants  string        // the method that the peer asked for and we refused last
+	wanted string        // the same, also when it asks for none now
 }
 
 func newLCP(c Config) *lcp {

@@ -22,7 +22,7 @@ type lcpLayer struct {
 func (y lcpLayer) Up() error {
 	switch c := &y.r.cfg; {
 	case c.MustProve && y.theirs.Auth == 0:
-		return ended(PeerNotProved, "peer did not ask us to prove ourselves with %s, and so it did not prove itself", words(c.Prove))
+		return ended(PeerNotProved, "peer did not ask us to prove ourselves with %s, and so it did not prove itself%s", words(c.Prove), y.gaveUp())
 	case len(c.Ask) > 0 && y.ours.Auth == 0:
 		return ended(PeerNotProved, "peer did not agree to prove itself with %s", words(c.Ask))
 	}

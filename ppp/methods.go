@@ -16,6 +16,7 @@ func (n *lcp) answerAuth(o fsm.Option) (fsm.Code, fsm.Option) {
 		return fsm.ConfigureAck, o
 	}
 	n.wants = describeAuth(o.Data)
+	n.wanted = n.wants
 	if len(n.prove) == 0 {
 		return fsm.ConfigureReject, o
 	}
@@ -31,6 +32,15 @@ func (n *lcp) dispute() string {
 		return fmt.Sprintf("; it wants us to prove ourselves with %s, but nothing is configured for that", n.wants)
 	}
 	return fmt.Sprintf("; it wants us to prove ourselves with %s, but only %s is configured", n.wants, words(n.prove))
+}
+
+// gaveUp tells of a peer that asked for a method that we refused, and then for
+// none, as pppd does; after a semicolon.
+func (n *lcp) gaveUp() string {
+	if n.wanted == "" {
+		return ""
+	}
+	return fmt.Sprintf("; it asked for %s, and then for nothing", n.wanted)
 }
 
 // moveAuth takes the peer's refusal of the method that we asked for, and what
