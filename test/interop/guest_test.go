@@ -88,10 +88,15 @@ func (g *guest) must(t *testing.T, format string, args ...any) string {
 	return out
 }
 
-// ping pings from the guest.
-func (g *guest) ping(t *testing.T, to string) {
+// ping sends echo requests from the guest to each address until two of them are
+// answered.
+func (g *guest) ping(t *testing.T, to ...string) {
 	t.Helper()
-	g.must(t, "ping -n -c 3 -i 0.2 -W 3 %s", to)
+	var all []string
+	for _, a := range to {
+		all = append(all, "ping -n -c 2 -i 0.2 -w 10 "+a)
+	}
+	g.must(t, "%s", strings.Join(all, " && "))
 }
 
 // linkUp waits until the guest's IP interface is up.

@@ -125,6 +125,7 @@ func TestIPXWithPPPDThatCallsUs(t *testing.T) {
 			}
 			wantIPX(t, l, d, g)
 			if c.ip != "" {
+				g.linkUp(t)
 				g.ping(t, "10.255.0.1")
 			}
 			d.stop()
@@ -161,6 +162,7 @@ func TestIPXWithPPTPDThatWeCall(t *testing.T) {
 			}
 			wantIPX(t, l, d, g)
 			if c.ip != "" {
+				g.linkUp(t)
 				g.ping(t, "10.255.0.101")
 			}
 		})

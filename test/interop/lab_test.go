@@ -148,10 +148,10 @@ var said struct {
 	messages []string
 }
 
-// ping sends echo requests from a namespace until one of them is answered.
+// ping sends echo requests from a namespace until two of them are answered.
 func ping(t *testing.T, from *netlab.Namespace, to string) {
 	t.Helper()
-	out, err := from.Command("ping", "-n", "-c", "3", "-i", "0.2", "-W", "3", to).CombinedOutput()
+	out, err := from.Command("ping", "-n", "-c", "2", "-i", "0.2", "-w", "10", to).CombinedOutput()
 	if err != nil {
 		t.Errorf("ping %s from %s: %v\n%s", to, from.Name(), err, out)
 	}
