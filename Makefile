@@ -34,7 +34,7 @@ unit: build
 	STRICT=$(STRICT) GO=$(GO) test/run
 
 bench: build
-	GO=$(GO) test/bench
+	GO=$(GO) test/bench/run
 
 clean:
 	rm -rf bin

@@ -73,6 +73,12 @@ func BenchmarkOutgoing(b *testing.B) {
 		tr.take(frame)
 		tr.flush()
 	}
+	perPacket(b, 40)
+}
+
+// perPacket reports the time of one packet of a frame.
+func perPacket(b *testing.B, n int) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/packet")
 }
 
 // BenchmarkIncoming leaves out the system call.
@@ -95,4 +101,5 @@ func BenchmarkIncoming(b *testing.B) {
 		}
 		w.npkts, w.nruns = 0, 0
 	}
+	perPacket(b, 40)
 }

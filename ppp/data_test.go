@@ -172,6 +172,7 @@ func BenchmarkReceive(b *testing.B) {
 		frame()
 		l.Receive(frames)
 	}
+	perPacket(b, len(frames))
 }
 
 func BenchmarkSend(b *testing.B) {
@@ -184,4 +185,10 @@ func BenchmarkSend(b *testing.B) {
 			p.TrimFront(1)
 		}
 	}
+	perPacket(b, len(frames))
+}
+
+// perPacket reports the time of one packet of a batch.
+func perPacket(b *testing.B, n int) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/packet")
 }
