@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"sitebridge/bridge/config"
 	"sitebridge/control"
@@ -203,13 +204,24 @@ func (d *Daemon) site(name string) *site {
 	return nil
 }
 
+// listenHint says what to do about an error.
+func listenHint(err error) string {
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		return ": another program, such as pptpd, answers there: `ss -ltnp` names it; stop it, or write another address in daemon.listen"
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return ": no interface has this address: write one that `ip addr` lists in daemon.listen, or 0.0.0.0"
+	}
+	return ""
+}
+
 // listen opens the sockets on which calls are answered.
 func (d *Daemon) listen(ctx context.Context) (all []*control.Listener, err error) {
 	lc := net.ListenConfig{Control: markSocket}
 	for _, at := range d.cfg.Daemon.Listen {
 		l, err := lc.Listen(ctx, "tcp4", at.String())
 		if err != nil {
-			return nil, fmt.Errorf("listen for calls on %v: %w", at, err)
+			return nil, fmt.Errorf("listen for calls on %v: %w%s", at, err, listenHint(err))
 		}
 		cfg := d.controlConfig(d.log)
 		cfg.Answer = d.answer
