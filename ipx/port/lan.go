@@ -53,7 +53,7 @@ func openSocket(cfg LANConfig, mustBeUp bool) (*device, error) {
 	ifi, err := net.InterfaceByName(cfg.Interface)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("interface %s: %w", cfg.Interface, err)
+		return nil, fmt.Errorf("interface %s: %w: `ip link` lists those that are there", cfg.Interface, err)
 	case len(ifi.HardwareAddr) != len(ipx.Node{}):
 		return nil, fmt.Errorf("interface %s is no Ethernet: it has no MAC address of 6 octets", cfg.Interface)
 	case mustBeUp && ifi.Flags&net.FlagUp == 0: // a socket there would fail at its first read
