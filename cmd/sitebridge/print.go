@@ -111,7 +111,7 @@ func printPPP(w io.Writer, p *ppp.Status, now time.Time) {
 		fmt.Fprintln(w)
 	}
 	if d := drops(p.Stats.Drops); d != "" {
-		fmt.Fprintf(w, "  PPP drops %s\n", d)
+		fmt.Fprintf(w, "  PPP         %s\n", strings.TrimPrefix(d, "; "))
 	}
 }
 
