@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sitebridge/bridge"
+	"sitebridge/test/judge"
 	"sitebridge/test/lab"
 )
 
@@ -62,5 +63,30 @@ func TestAddresses(t *testing.T) {
 			}
 			w.WantPing(w.HostB, lab.AddrA)
 		})
+	}
+}
+
+// TestAnswersFromTheAddressThatWasCalled: site a has two addresses on the WAN, and
+// b calls the second one.
+func TestAnswersFromTheAddressThatWasCalled(t *testing.T) {
+	t.Parallel()
+	w := lab.New(t)
+	const second = "192.0.2.11"
+	w.SiteA.Addr("wan", second+"/24")
+	stop := w.Capture(w.SiteB, "wan")
+	a := w.Start(w.SiteA, lab.Config{}.A())
+	b := w.Start(w.SiteB, strings.Replace(lab.Config{}.B(), lab.WANA, second, 1))
+	a.WaitUp("b")
+	s := b.WaitUp("a")
+	if s.Tunnel.Peer.String() != second {
+		t.Errorf("the peer is %v, want %s", s.Tunnel.Peer, second)
+	}
+	w.WantPing(w.HostA, lab.AddrB)
+	pcap := stop()
+	if n := judge.Count(t, pcap, "ip.src == "+lab.WANA); n != 0 {
+		t.Errorf("%d packets came from site a's first address", n)
+	}
+	if n := judge.Count(t, pcap, "gre && ip.src == "+second); n == 0 {
+		t.Error("no GRE came from the address that was called: does the filter work?")
 	}
 }

@@ -63,6 +63,10 @@ func TestBothDialAtOnce(t *testing.T) {
 		if sa.Dials > 2 || sb.Dials > 2 {
 			t.Errorf("round %d: a dialled %d times, b %d times", round, sa.Dials, sb.Dials)
 		}
+		log := a.Log() + b.Log()
+		if collided := strings.Contains(log, "call refused") || strings.Contains(log, "call replaced"); collided && !sa.Tunnel.Dialed {
+			t.Errorf("round %d: the calls collided, and the one that stays is not a's", round)
+		}
 		if round%2 == 0 { // which end goes first differs
 			a.Stop()
 			b.Stop()

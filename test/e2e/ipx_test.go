@@ -181,7 +181,9 @@ func TestLinkNumberRefused(t *testing.T) {
 		s := end.d.WaitSite(end.site, "down, with the number", func(s bridge.SiteStatus) bool {
 			return s.State != bridge.StateUp && strings.Contains(s.Reason, "00000010")
 		})
-		t.Logf("%s: %s", end.d.NS.Name(), s.Reason)
+		if s.IPX != nil {
+			t.Errorf("%s: IPX is up: %+v", end.d.NS.Name(), s.IPX)
+		}
 	}
 }
 
@@ -197,6 +199,19 @@ func TestLinkWithNumber(t *testing.T) {
 		t.Errorf("a has %+v, b has %+v", sa, sb)
 	}
 	pingIPX(t, w, w.Station(w.HostA, "lan", ipx.Ethernet8022), w.Station(w.HostB, "lan", ipx.Ethernet8022), 0x20, 100)
+
+	// What is behind the peer is known as long as the peer is there.
+	for _, known := range []bool{true, false, true} {
+		if known {
+			b.Run("up", "a")
+		} else {
+			b.Run("down", "a")
+		}
+		lab.Wait(t, fmt.Sprintf("the way to network 20 is known: %v", known), func() bool {
+			out, _, _ := a.Run("ipx", "routes")
+			return strings.Contains(out, "00000020") == known
+		})
+	}
 }
 
 // TestTAPPort: the LAN is a port that the daemon makes, which the host joins with

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"net"
+	"net/netip"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -17,9 +18,10 @@ import (
 // A peer is a PPTP peer that is not a daemon of ours: a test says what its PPP
 // link does.
 type peer struct {
-	ctx context.Context
-	mux *gre.Mux
-	run *errgroup.Group
+	ctx  context.Context
+	from netip.Addr // what its GRE leaves from, unless invalid
+	mux  *gre.Mux
+	run  *errgroup.Group
 }
 
 func newPeer(t *testing.T, ns *netlab.Namespace) *peer {
@@ -76,6 +78,9 @@ func (p *peer) call(w *lab.World, ns *netlab.Namespace, addr string, cfg ppp.Con
 }
 
 func (p *peer) link(call *control.Call, channel *gre.Channel, path gre.Path, cfg ppp.Config) *ppp.Link {
+	if p.from.IsValid() {
+		path.Local = p.from
+	}
 	cfg.Send = channel.Send
 	link := ppp.NewLink(cfg)
 	channel.Connect(path.Local, call.PeerID(), call.Window(), link.Receive)

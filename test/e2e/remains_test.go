@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -73,6 +75,9 @@ func TestNothingLeftBehind(t *testing.T) {
 	wantFound(t, found, all...)
 	b.Stop()
 	wantClean(t, w, w.SiteB)
+	if _, err := os.Stat(b.Socket); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the control socket is still there: %v", err)
+	}
 
 	b = w.Start(w.SiteB, cb.B())
 	b.WaitUp("a")
@@ -89,4 +94,18 @@ func TestNothingLeftBehind(t *testing.T) {
 	a.Stop()
 	wantClean(t, w, w.SiteA)
 	wantClean(t, w, w.SiteB)
+}
+
+// TestInterfaceTakenAway: somebody deletes the tunnel's interface. The daemon
+// makes it again, with its addresses and routes.
+func TestInterfaceTakenAway(t *testing.T) {
+	t.Parallel()
+	w := lab.New(t)
+	a, b := w.Start(w.SiteA, lab.Config{}.A()), w.Start(w.SiteB, lab.Config{}.B())
+	a.WaitUp("b")
+	b.WaitUp("a")
+	w.WantPing(w.HostB, lab.AddrA)
+	w.IP(w.SiteB, "link", "del", "sb-a")
+	w.WantPing(w.HostB, lab.AddrA)
+	w.WantPing(w.HostA, lab.AddrB)
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -26,6 +27,15 @@ func TestReasonInWords(t *testing.T) {
 				w.Start(w.SiteA, lab.Config{}.A())
 			},
 			want: []string{"TCP 1723 answers, but no GRE came back in 10 s: is IP protocol 47 blocked on the way?"},
+		},
+		"GRE from elsewhere": {
+			before: func(t *testing.T, w *lab.World) {
+				w.SiteA.Addr("wan", "192.0.2.11/24")
+				p := newPeer(t, w.SiteA)
+				p.from = netip.MustParseAddr("192.0.2.11")
+				p.answer(w, w.SiteA, ppp.Config{MRU: 1500})
+			},
+			want: []string{"GRE for this call comes from 192.0.2.11 and not from 192.0.2.1: a NAT"},
 		},
 		"nobody listens": {
 			before: func(*testing.T, *lab.World) {},
@@ -87,7 +97,6 @@ func TestReasonInWords(t *testing.T) {
 				}
 				return s.State != bridge.StateUp
 			})
-			t.Logf("reason: %s", s.Reason)
 			if out, _, code := b.Run("status"); code != 4 || !strings.Contains(out, s.Reason) {
 				t.Errorf("status: exit status %d\n%s", code, out)
 			}
