@@ -85,6 +85,9 @@ func printTunnel(w io.Writer, t *bridge.Tunnel, now time.Time) {
 	}
 	fmt.Fprintf(w, "  GRE         sent %d packets, %d octets; received %d, %d; lost %d, reordered %d%s\n",
 		t.GRE.PacketsSent, t.GRE.OctetsSent, t.GRE.PacketsReceived, t.GRE.OctetsReceived, t.GRE.Lost, t.GRE.Reordered, drops(t.GRE.Drops))
+	if n := t.GRE.SendErrors; n > 0 {
+		fmt.Fprintf(w, "              %d times this machine itself refused to send: is there a firewall or a rule against IP protocol 47?\n", n)
+	}
 	printPPP(w, &t.PPP, now)
 }
 
