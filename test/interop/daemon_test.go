@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -21,32 +20,31 @@ const (
 	otherSecret = "Secret-2"
 )
 
-// A daemon is `sitebridge run` with one site, named peer.
+// A daemon is `sitebridge run` with one site.
 type daemon struct {
 	t      *testing.T
 	lab    *lab
 	dir    string
-	log    *bytes.Buffer
 	client bridge.Client
 	ended  chan error
 	proc   *os.Process
 }
 
 // start runs the daemon with the configuration given, in which $DIR is a
-// directory with the files "secret" and "other".
+// directory with the files "secret", "other" and "wrong".
 func (l *lab) start(t *testing.T, toml string) *daemon {
 	t.Helper()
 	dir, err := os.MkdirTemp(l.dir, "d")
 	if err != nil {
 		t.Fatal(err)
 	}
-	toml = fmt.Sprintf("include = []\n%s", strings.ReplaceAll(toml, "$DIR", dir))
+	toml = strings.ReplaceAll(toml, "$DIR", dir)
 	for name, text := range map[string]string{"secret": theSecret, "other": otherSecret, "wrong": "not it", "sites.toml": toml} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	d := &daemon{t: t, lab: l, dir: dir, log: new(bytes.Buffer), client: bridge.Client{Socket: filepath.Join(dir, "s")}, ended: make(chan error, 1)}
+	d := &daemon{t: t, lab: l, dir: dir, client: bridge.Client{Socket: filepath.Join(dir, "s")}, ended: make(chan error, 1)}
 	cmd := l.hq.Command(filepath.Join(os.Getenv(workDir), "sitebridge"), "run", "--verbose", "--config", filepath.Join(dir, "sites.toml"))
 	logFile, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {

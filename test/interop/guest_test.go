@@ -12,21 +12,20 @@ import (
 
 // A guest is a running User-Mode Linux with one of the real peers in it.
 type guest struct {
-	lab  *lab
-	dir  string
-	role string
+	lab *lab
+	dir string
 }
 
-// boot starts a guest that runs until the test ends. It is given its PPP
-// options by again, but for a server, which waits for calls at once.
+// boot starts a guest that runs until the test ends. A server waits for calls at
+// once; again gives it other PPP options.
 func (l *lab) boot(t *testing.T, role, addr string, args ...string) *guest {
 	t.Helper()
-	g := &guest{lab: l, dir: filepath.Join(l.dir, role), role: role}
+	g := &guest{lab: l, dir: filepath.Join(l.dir, role)}
 	all := []string{"start", g.dir, "--netns", l.name, "--role", role, "--addr", addr + "/24", "--lifetime", "600"}
 	if out, err := umlpeer(append(all, args...)...); err != nil {
 		t.Fatalf("boot the guest: %v\n%s", err, out)
 	}
-	t.Cleanup(g.stop)
+	t.Cleanup(func() { g.end() })
 	return g
 }
 
@@ -35,8 +34,6 @@ func umlpeer(args ...string) (string, error) {
 	out, err := exec.Command("umlpeer/umlpeer", args...).CombinedOutput()
 	return string(out), err
 }
-
-func (g *guest) stop() { g.end() }
 
 // end ends the guest in order, or pulls its plug.
 func (g *guest) end(how ...string) {
