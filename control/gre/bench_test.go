@@ -146,6 +146,7 @@ func BenchmarkReceive(b *testing.B) {
 	for _, channels := range []int{1, 8, 64, 1000} {
 		b.Run(fmt.Sprintf("channels=%d", channels), func(b *testing.B) {
 			m, in, next := aBatch(b, channels)
+			b.ResetTimer()
 			b.SetBytes(benchFrame)
 			b.ReportAllocs()
 			for i := 0; i < b.N; i += len(in) {
