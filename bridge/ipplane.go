@@ -176,8 +176,9 @@ func (p *ipPlane) reroute(peers []netip.Addr) error {
 }
 
 // move installs a route anew, protected or not, and then takes away what was
-// installed before: there is no moment in which nothing holds its packets. After
-// a failure what was there still holds them, and the next reroute tries again.
+// installed before, so that something always holds its packets; only where a
+// route is no longer to be protected, the rules must go first. After a failure
+// what was there still holds them, and the next reroute tries again.
 func (p *ipPlane) move(r *siteRoute, protected bool) (err error) {
 	old := *r
 	host, one := p.site.d.host, []netip.Prefix{r.dst}
@@ -292,7 +293,10 @@ func (p *ipPlane) keep(n *networks) {
 	if p.owner != n || n.closed.Load() {
 		return
 	}
-	_, err := p.dev.Load().Configure(p.addrs)
+	err := p.site.d.host.Restore()
+	if _, e := p.dev.Load().Configure(p.addrs); e != nil {
+		err = errors.Join(err, e)
+	}
 	for _, r := range p.routes {
 		if old := r.live; old != nil {
 			if e := p.install(r); e != nil {

@@ -43,16 +43,40 @@ func (h *Host) locked(undo func() error) func() error {
 	}
 }
 
+// unreachableRoute is the route that a key of Host.unreachable stands for.
+func unreachableRoute(key routeKey) *netlink.Route {
+	return &netlink.Route{
+		Dst:      ipNet(key.dst),
+		Type:     unix.RTN_UNREACHABLE,
+		Table:    key.table,
+		Priority: key.metric,
+		Protocol: ProtoUnreachable,
+	}
+}
+
+// Restore puts back the rules and the unreachable routes that somebody else took
+// away: a restart of systemd-networkd removes rules that it does not know, and a
+// full tunnel would then carry itself.
+func (h *Host) Restore() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var errs []error
+	for key := range h.rules {
+		for _, r := range rulesOf(key) {
+			_, err := h.addRule(r)
+			errs = append(errs, err)
+		}
+	}
+	for key := range h.unreachable {
+		errs = append(errs, h.addRoute(unreachableRoute(key), key))
+	}
+	return errors.Join(errs...)
+}
+
 func (h *Host) holdUnreachable(dst netip.Prefix) (undo func() error, err error) {
 	dst = unmap(dst).Masked()
 	key := routeKey{dst, h.table(dst), worstMetric}
-	route := &netlink.Route{
-		Dst:      ipNet(dst),
-		Type:     unix.RTN_UNREACHABLE,
-		Table:    key.table,
-		Priority: worstMetric,
-		Protocol: ProtoUnreachable,
-	}
+	route := unreachableRoute(key)
 	if h.unreachable[key] == 0 {
 		if err := h.addRoute(route, key); err != nil {
 			return nil, err
