@@ -1,6 +1,7 @@
 package ppp
 
 import (
+	"errors"
 	"time"
 
 	"sitebridge/internal/packet"
@@ -111,16 +112,29 @@ func (l *Link) flush(frames []*packet.Buffer, df bool, before error) error {
 	}
 	sum := octets(frames)
 	err := l.cfg.Send(frames, df)
-	if err != nil {
-		l.counters.sendFailed.Add(uint64(len(frames)))
-	} else {
-		l.counters.packetsOut.Add(uint64(len(frames)))
-		l.counters.octetsOut.Add(sum)
+	failed := failures(err, len(frames))
+	l.counters.sendFailed.Add(uint64(failed))
+	if failed < len(frames) { // then the octets of the others are an estimate
+		l.counters.packetsOut.Add(uint64(len(frames) - failed))
+		l.counters.octetsOut.Add(sum * uint64(len(frames)-failed) / uint64(len(frames)))
 	}
 	if before != nil {
 		return before
 	}
 	return err
+}
+
+// failures returns how many of n frames an error of the carrier is about. One that
+// sent some of them says so.
+func failures(err error, n int) int {
+	if err == nil {
+		return 0
+	}
+	var partial interface{ Dropped() int } // escapes: only here
+	if errors.As(err, &partial) {
+		return min(partial.Dropped(), n)
+	}
+	return n
 }
 
 func octets(pkts []*packet.Buffer) uint64 {

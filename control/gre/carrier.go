@@ -54,5 +54,8 @@ func (e *TooBigError) Error() string {
 	return fmt.Sprintf("%v, whose MTU is %d", ErrTooBig, e.MTU)
 }
 
+// Dropped returns how many packets of the batch were not sent.
+func (e *TooBigError) Dropped() int { return e.Packets }
+
 // Is makes errors.Is(err, ErrTooBig) true.
 func (e *TooBigError) Is(target error) bool { return target == ErrTooBig }

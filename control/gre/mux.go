@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -58,8 +59,9 @@ func NewMux(c Carrier, log *slog.Logger) *Mux {
 	return m
 }
 
-// Run receives until ctx ends, which is no error, or the carrier fails. It closes
-// the carrier before it returns.
+// Run receives until ctx ends, which is no error, or the carrier is closed. Other
+// errors of the carrier are logged, and tried again more and more slowly. Run
+// closes the carrier before it returns.
 func (m *Mux) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { m.carrier.Close() })
 	defer stop()
@@ -71,16 +73,35 @@ func (m *Mux) Run(ctx context.Context) error {
 	for i := range in {
 		in[i].Buffer = batch.Buffers[i]
 	}
-	for {
+	for wait := minReceiveWait; ; {
 		n, err := m.carrier.Receive(in)
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return nil
-		} else if err != nil {
+		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("receive GRE: %w", err)
+		case err == nil:
+			wait = minReceiveWait
+			m.dispatch(in[:n], time.Now())
+			continue
 		}
-		m.dispatch(in[:n], time.Now())
+		// The kernel is short of memory, say. That passes, and ending all sites
+		// for it would not help.
+		m.log.Warn("cannot receive GRE", "error", err, "retry_in", wait)
+		select {
+		case <-time.After(wait):
+			wait = min(2*wait, maxReceiveWait)
+		case <-ctx.Done():
+			return nil
+		}
 	}
 }
+
+// How long Run rests after an error of the carrier.
+const (
+	minReceiveWait = 10 * time.Millisecond
+	maxReceiveWait = 10 * time.Second
+)
 
 // dispatch hands each packet to its channel, all of one channel together.
 func (m *Mux) dispatch(in []Datagram, now time.Time) {

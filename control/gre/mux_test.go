@@ -1,10 +1,10 @@
 package gre
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -137,11 +137,33 @@ func (s *sink) Send(_ Path, pkts []*packet.Buffer, _ bool) error {
 	return nil
 }
 
-func TestMuxRunReturnsTheCarriersError(t *testing.T) {
-	broken := errors.New("broken")
-	if err := NewMux(&sink{receive: broken}, nil).Run(context.Background()); !errors.Is(err, broken) {
-		t.Errorf("Run = %v, want the carrier's error", err)
+// A moody carrier fails a few times before it is closed.
+type moody struct {
+	sink
+	failures int
+	calls    int
+}
+
+func (m *moody) Receive([]Datagram) (int, error) {
+	if m.calls++; m.calls > m.failures {
+		return 0, net.ErrClosed
 	}
+	return 0, errors.New("no memory")
+}
+
+func TestMuxOutlivesTheCarriersErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, began := &moody{failures: 12}, time.Now()
+		if err := NewMux(m, nil).Run(t.Context()); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Run = %v, want the carrier's end", err)
+		}
+		if m.calls != 13 {
+			t.Errorf("Receive called %d times, want 13", m.calls)
+		}
+		if took := time.Since(began); took < 10*time.Second || took > 5*time.Minute {
+			t.Errorf("12 failures took %v: too fast for the processor, or too slow for the peer", took)
+		}
+	})
 }
 
 func TestMuxRefusesNoPeer(t *testing.T) {
