@@ -24,8 +24,10 @@ func TestPeerAnswersByChallenger(t *testing.T) {
 			t.Errorf("%s: authenticator %v as %q (%s), peer %v (%s)", name, a.Verdict, a.Name, a.Reason, p.Verdict, p.Reason)
 		}
 	}
-	asks := NewAuthenticator(CHAP, AuthenticatorConfig{Name: "stranger", Lookup: accounts("hub", "x")})
+	// A name that is not known gets nothing, also after one that was.
 	e := peer()
+	e.Receive(started(NewAuthenticator(CHAP, AuthenticatorConfig{Name: "west", Lookup: accounts("x", "x")})).Start().Send)
+	asks := NewAuthenticator(CHAP, AuthenticatorConfig{Name: "stranger", Lookup: accounts("hub", "x")})
 	out := e.Receive(started(asks).Start().Send)
 	if out.Verdict != Failure || out.Send != nil || !strings.Contains(out.Reason, `"stranger"`) {
 		t.Errorf("asked by a stranger: %v, sent % x, reason %q", out.Verdict, out.Send, out.Reason)

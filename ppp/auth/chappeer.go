@@ -3,6 +3,8 @@ package auth
 import (
 	"bytes"
 	"fmt"
+
+	"sitebridge/internal/secret"
 )
 
 // A chapPeer answers challenges. The authenticator repeats its Challenge until
@@ -18,6 +20,9 @@ type chapPeer struct {
 	waiting   bool   // for the verdict on it
 	keyed     bool   // the keys were handed out
 	end       Output // the standing
+
+	own    string // as whom we answer
+	secret secret.Secret
 }
 
 func newCHAPPeer(alg algorithm, c PeerConfig) *chapPeer {
@@ -56,7 +61,7 @@ func (c *chapPeer) Receive(pkt []byte) Output {
 	case p.id != c.id:
 		return c.drop(DropWrongIdentifier)
 	case p.code == chapFailure:
-		return c.fail("peer refused us as %s: %s", quote([]byte(c.Name)), c.alg.refusal(p.data))
+		return c.fail("peer refused us as %s: %s", quote([]byte(c.own)), c.alg.refusal(p.data))
 	}
 	return c.succeeded(p.data)
 }
@@ -71,16 +76,16 @@ func (c *chapPeer) challenged(id byte, v chapValue) Output {
 		return c.fail("peer sent our own challenge back")
 	case c.sent == nil || id != c.id || !bytes.Equal(v.value, c.challenge):
 		c.choose(string(v.name))
-		if c.ForChallenger != nil && c.Secret == "" {
+		if c.ForChallenger != nil && c.secret == "" {
 			return c.fail("peer calls itself %s, and we have no secret to prove ourselves to it with", quote(v.name))
 		}
 		challenge := bytes.Clone(v.value)
-		a, err := c.alg.answer(question{id, challenge, c.Name, c.Secret}, c.Rand)
+		a, err := c.alg.answer(question{id, challenge, c.own, c.secret}, c.Rand)
 		if err != nil {
 			return c.fail("no random peer challenge: %v", err)
 		}
 		c.id, c.challenge, c.answer = id, challenge, a
-		response := chapValue{value: a.value, name: []byte(c.Name)}
+		response := chapValue{value: a.value, name: []byte(c.own)}
 		c.sent = packet{chapResponse, id, response.encode()}.encode()
 	}
 	c.waiting = true
@@ -94,11 +99,12 @@ func (c *chapPeer) challenged(id byte, v chapValue) Output {
 
 // choose takes what we prove ourselves with to that challenger.
 func (c *chapPeer) choose(challenger string) {
+	c.own, c.secret = c.Name, c.Secret
 	if c.ForChallenger == nil {
 		return
 	}
 	if own, s, ok := c.ForChallenger(challenger); ok {
-		c.Name, c.Secret = own, s
+		c.own, c.secret = own, s
 	}
 }
 
@@ -106,7 +112,7 @@ func (c *chapPeer) choose(challenger string) {
 // that check any server would pass (RFC 2759, section 5).
 func (c *chapPeer) succeeded(text []byte) Output {
 	if c.answer.proof != nil && !proves(text, c.answer.proof) {
-		return c.fail("peer did not prove itself: it accepted us as %s without knowing our secret", quote([]byte(c.Name)))
+		return c.fail("peer did not prove itself: it accepted us as %s without knowing our secret", quote([]byte(c.own)))
 	}
 	c.waiting = false
 	c.end = Output{Verdict: Success}
