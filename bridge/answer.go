@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -22,7 +23,9 @@ const announcedWindow = 64
 // control connection. The receive side of the data channel is made before the
 // reply leaves.
 func (d *Daemon) answer(o *control.Offer) {
-	if d.ctx.Err() != nil {
+	d.gate.RLock()
+	defer d.gate.RUnlock()
+	if d.closed {
 		o.Refuse(control.DoNotAccept, control.NoError)
 		return
 	}
@@ -133,15 +136,37 @@ func onePAP(sites []*config.Site) (own config.Auth, ok bool) {
 // with a count of those in between.
 type refusals struct {
 	mu    sync.Mutex // guards what follows
-	last  time.Time
-	quiet int
+	last  time.Time  // when one was logged
+	quiet int        // not logged since
+	seen  Strangers
 }
 
-// note reports whether to log, and how many were not logged since the last one.
-func (r *refusals) note(now time.Time) (quiet int, log bool) {
+// Strangers are calls that ended before their caller was known: somebody guesses,
+// or a peer is set up wrong.
+type Strangers struct {
+	Count  uint64     `json:"count"`
+	Last   time.Time  `json:"last,omitzero"`
+	From   netip.Addr `json:"from,omitzero"`
+	Reason string     `json:"reason,omitempty"` // of the last one
+}
+
+func (r *refusals) snapshot() Strangers {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if now.Sub(r.last) < 10*time.Second {
+	return r.seen
+}
+
+// note remembers one, and reports whether to log it, and how many were not logged
+// since the last one. Another reason than the last is news, once a second.
+func (r *refusals) note(now time.Time, from netip.Addr, reason string) (quiet int, log bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	wait := 10 * time.Second
+	if reason != r.seen.Reason {
+		wait = time.Second
+	}
+	r.seen = Strangers{r.seen.Count + 1, now, from, reason}
+	if now.Sub(r.last) < wait {
 		r.quiet++
 		return 0, false
 	}
@@ -152,7 +177,7 @@ func (r *refusals) note(now time.Time) (quiet int, log bool) {
 // logStranger tells of a call that ended before its peer was known. Whoever
 // knocks decides how many there are, so most only count.
 func (d *Daemon) logStranger(s *session) {
-	if quiet, ok := d.refused.note(time.Now()); ok {
+	if quiet, ok := d.refused.note(time.Now(), s.path.Remote, s.err().Error()); ok {
 		d.log.Warn("call ended before its caller was known", "peer", s.path.Remote, "reason", s.err(), "similar_since_last", quiet)
 	}
 }

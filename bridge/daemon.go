@@ -45,6 +45,8 @@ type Daemon struct {
 	sites     []*site
 	ipx       *ipxPlane
 	sessions  sync.WaitGroup
+	gate      sync.RWMutex // held while a call is answered; guards closed
+	closed    bool         // no call is answered any more
 	strangers strangers
 	refused   refusals
 
@@ -135,7 +137,10 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version stri
 	defer stopAnswering()
 	var ears errgroup.Group
 	for _, l := range d.listeners {
-		ears.Go(func() error { return l.Run(answering) })
+		ears.Go(func() error {
+			defer endCalls() // a daemon that has gone deaf ends, and is started anew
+			return l.Run(answering)
+		})
 	}
 	var supervisors sync.WaitGroup
 	for _, s := range d.sites {
@@ -149,6 +154,9 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version stri
 	<-calls.Done()
 	log.Info("sitebridge stops")
 	supervisors.Wait()
+	d.gate.Lock()
+	d.closed = true
+	d.gate.Unlock()
 	d.sessions.Wait()
 	stopAnswering()
 	earsErr := ears.Wait()

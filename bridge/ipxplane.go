@@ -170,3 +170,13 @@ func (l *lan) one(enc ipx.Encapsulation, frames []port.Frame) {
 	}
 	// A frame type that nobody configured is heard by the port, for status.
 }
+
+// bridges reports whether a segment has that number.
+func (p *ipxPlane) bridges(n ipx.Network) bool {
+	for _, s := range p.segments {
+		if s.Network() == n {
+			return true
+		}
+	}
+	return false
+}

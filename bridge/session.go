@@ -45,9 +45,13 @@ type session struct {
 	// peer has authenticated.
 	site atomic.Pointer[site]
 	nets atomic.Pointer[networks]
+	// known says that the peer has shown which site it is, admitted or not. Only
+	// the goroutine of run uses it.
+	known bool
 
 	mu    sync.Mutex // guards what follows
-	upAt  time.Time  // since when all required protocols are open; zero: not
+	upAt  time.Time  // when all required protocols were last open for the first time; zero: never
+	isUp  bool       // whether they are now
 	why   error      // the end that close asked for
 	hint  string     // a suspicion for status, while the link is not up
 	ended error      // after over is closed
@@ -109,6 +113,7 @@ func (s *session) run(ctx context.Context) {
 	err := s.link.Run(ctx)
 	s.stop()
 	<-watched
+	onlyData := s.onlyDataLost(err)
 	if n := s.nets.Load(); n != nil {
 		n.down()
 	}
@@ -123,9 +128,12 @@ func (s *session) run(ctx context.Context) {
 
 	s.mu.Lock()
 	s.ended = s.reason(err, callEnd)
+	if onlyData {
+		s.ended = fmt.Errorf("%w; TCP 1723 still answers: is IP protocol 47 blocked on the way?", s.ended)
+	}
 	s.mu.Unlock()
 	s.d.strangers.leave(s)
-	if s.site.Load() == nil {
+	if !s.known {
 		s.d.logStranger(s)
 	}
 }
@@ -177,6 +185,18 @@ func (s *session) keep() {
 	}
 }
 
+// onlyDataLost reports whether the link fell silent while the control connection
+// still answers: the network between carries TCP and no GRE.
+func (s *session) onlyDataLost(linkErr error) bool {
+	var end *ppp.End
+	if !errors.As(linkErr, &end) || end.Kind != ppp.EchoTimeout {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(s.d.ctx, echoWait)
+	defer cancel()
+	return s.alive(ctx)
+}
+
 // silence says in words that control works and data does not.
 func (s *session) silence(after time.Duration) string {
 	known := "TCP 1723 answers"
@@ -208,10 +228,10 @@ func (s *session) reason(linkErr, callErr error) error {
 		if s.outgoing {
 			return &refusal{end}
 		}
-	case ppp.NotAgreed, ppp.NoNetwork:
+	case ppp.NotAgreed:
 		return &refusal{end}
 	}
-	return end
+	return end // NoNetwork too: an address that was taken may be free in a while
 }
 
 // admit is called on the link's goroutine when the peer has authenticated: it
@@ -223,7 +243,7 @@ func (s *session) admit(id ppp.Identity) (ppp.Network, error) {
 		if st, err = s.d.siteOf(id); err != nil {
 			return ppp.Network{}, err
 		}
-		s.log = s.log.With("site", st.cfg.Name)
+		s.log, s.known = s.log.With("site", st.cfg.Name), true
 		s.site.Store(st) // before the supervisor has it and asks for its state
 		if err := st.supervisor.admit(s.ctx, s); err != nil {
 			s.site.Store(nil)
@@ -256,12 +276,10 @@ func (s *session) changed() {
 	}
 	up := s.link.Status().Phase == ppp.PhaseNetwork && openAll(st.ncpNames(), s.link.Status().NCPs)
 	s.mu.Lock()
-	switch {
-	case up && s.upAt.IsZero():
+	if up && !s.isUp {
 		s.upAt, s.hint = time.Now(), ""
-	case !up && s.link.Status().Phase == ppp.PhaseNetwork:
-		s.upAt = time.Time{}
 	}
+	s.isUp = up
 	s.mu.Unlock()
 	s.notify()
 }
@@ -317,7 +335,7 @@ func (s *session) err() error {
 func (s *session) upSince() (time.Time, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.upAt, !s.upAt.IsZero()
+	return s.upAt, s.isUp
 }
 
 func (s *session) suspicion() string {
@@ -388,6 +406,7 @@ func (d *Daemon) dialAddr(ctx context.Context, st *site, to netip.AddrPort) (_ *
 	}
 	s := d.newSession(call, channel, path, st.dialLink(), st.log)
 	s.site.Store(st)
+	s.known = true
 	s.start()
 	return s, nil
 }

@@ -26,7 +26,8 @@ const (
 // of two calls that began within 10 s of each other, the one dialled by the
 // daemon with the smaller name stays, octet by octet. Otherwise the newcomer
 // replaces a call whose peer no longer answers: it has restarted and does not
-// know the old one any more.
+// know the old one any more. Each end measures by its own clock, so just at 10 s
+// the two may disagree and lose both calls; the next dial mends that.
 func settle(old, new claim, ourName, peerName string) verdict {
 	gap := new.began.Sub(old.began).Abs()
 	if gap >= collisionWindow || old.dialed == new.dialed {

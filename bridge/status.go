@@ -26,6 +26,8 @@ type Status struct {
 	LANs     []LANStatus     `json:"lans,omitempty"`
 	Segments []SegmentStatus `json:"segments,omitempty"`
 	GRE      gre.MuxStats    `json:"gre"` // of all calls together
+	// Strangers are calls whose peer did not show which site it is.
+	Strangers Strangers `json:"strangers"`
 	// Sockets is what the sockets below dropped.
 	Sockets   gre.RawStats     `json:"gre_sockets"`
 	Listeners []ListenerStatus `json:"listeners,omitempty"`
@@ -120,6 +122,8 @@ func (d *Daemon) Status() Status {
 		Version: d.version,
 		Started: d.started,
 		GRE:     d.mux.Stats(),
+
+		Strangers: d.refused.snapshot(),
 	}
 	if d.sockets != nil {
 		s.Sockets = d.sockets.Stats()

@@ -33,7 +33,8 @@ type tunnel interface {
 	done() <-chan struct{}
 	// err says why it ended, after done.
 	err() error
-	// upSince says since when all required network protocols are open.
+	// upSince says when all required network protocols last came up, zero for
+	// never, and whether they are up now.
 	upSince() (time.Time, bool)
 }
 
@@ -100,7 +101,8 @@ func (s *supervisor) linkChanged() {
 }
 
 // admit asks whether t, whose peer has just proved to be this site, may be the
-// site's tunnel. An error says why not, in words for the operator and the peer.
+// site's tunnel. An error says why not, in words for our operator; the peer is
+// told no more than that it was not admitted.
 func (s *supervisor) admit(ctx context.Context, t tunnel) error {
 	r := claimRequest{t, make(chan error, 1)}
 	select {
@@ -292,9 +294,9 @@ func (l *siteLoop) look() {
 }
 
 func (l *siteLoop) tunnelEnded() {
-	since, up := l.cur.upSince()
+	since, _ := l.cur.upSince()
 	var wasUp time.Duration
-	if up {
+	if !since.IsZero() {
 		wasUp = time.Since(since)
 	}
 	err := l.cur.err()

@@ -31,6 +31,9 @@ func printStatus(w io.Writer, s *bridge.Status, now time.Time) {
 		fmt.Fprintln(w)
 		printSegment(w, &s.Segments[i], now)
 	}
+	if x := s.Strangers; x.Count > 0 {
+		fmt.Fprintf(w, "\ncallers that did not show which site they are: %d; the last from %v, %s ago: %s\n", x.Count, x.From, ago(now, x.Last), x.Reason)
+	}
 	fmt.Fprintf(w, "\nGRE  %d packets received%s\n", s.GRE.Received, drops(s.GRE.Drops))
 	if d := drops(s.Sockets.Drops); d != "" {
 		fmt.Fprintf(w, "GRE sockets%s\n", d)

@@ -70,7 +70,7 @@ func runCheck(e *env, args []string) int {
 	for _, w := range cfg.Warnings() {
 		fmt.Fprintln(e.stdout, "warning:", w)
 	}
-	fmt.Fprintf(e.stdout, "%s: in order: %d sites, %d LANs, %d segments\n", *path, len(cfg.Sites), len(cfg.LANs), len(cfg.Segments))
+	fmt.Fprintf(e.stdout, "%s is in order: sites %d, LANs %d, segments %d\n", *path, len(cfg.Sites), len(cfg.LANs), len(cfg.Segments))
 	return exitOK
 }
 
