@@ -29,7 +29,9 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	flag.Parse() // also in the run inside
+	if lab.Quick("^$") {
+		os.Exit(m.Run())
+	}
 	lab.Main(m)
 }
 

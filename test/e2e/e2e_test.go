@@ -9,7 +9,10 @@ import (
 	"sitebridge/test/lab"
 )
 
-func TestMain(m *testing.M) { lab.Main(m) }
+func TestMain(m *testing.M) {
+	lab.Quick("^(TestTwoSitesComeUp|TestDemoShowsTheMainJob)$")
+	lab.Main(m)
+}
 
 func TestTwoSitesComeUp(t *testing.T) {
 	w := lab.New(t)

@@ -59,8 +59,19 @@ func Main(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Setenv("LAB_BINARY", path) // for the run inside
+		os.Setenv("LAB_REMOVE", filepath.Dir(path))
 	}
-	netlab.Main(m)
+	netlab.Main(tidy{m})
+}
+
+// tidy removes the binary after the tests, wherever they run.
+type tidy struct{ m *testing.M }
+
+func (t tidy) Run() int {
+	if dir := os.Getenv("LAB_REMOVE"); dir != "" {
+		defer os.RemoveAll(dir)
+	}
+	return t.m.Run()
 }
 
 // A World is two sites, each with a LAN host, and the WAN between them.

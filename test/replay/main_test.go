@@ -18,4 +18,7 @@ import (
 	"sitebridge/test/lab"
 )
 
-func TestMain(m *testing.M) { lab.Main(m) }
+func TestMain(m *testing.M) {
+	lab.Quick("^TestFrameVectors$")
+	lab.Main(m)
+}
