@@ -2,11 +2,11 @@ package router
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"time"
 
 	"sitebridge/ipx"
+	"sitebridge/ipx/ping"
 )
 
 // A PingKind is one of the two ways in which IPX stations are asked whether
@@ -37,29 +37,13 @@ func (k PingKind) packetType() ipx.PacketType {
 
 func isPing(s ipx.Socket) bool { return s == ipx.SocketPing || s == ipx.SocketCiscoPing }
 
-// A Novell ping begins with "Ping", a version, request or reply, an identifier,
-// a result and a reserved octet. Data follows, which comes back.
-const (
-	pingMark    = "Ping"
-	pingVersion = 1
-	pingRequest = 0
-	pingReply   = 1
-	pingDone    = 1 // result
-
-	offPingVersion = 4
-	offPingType    = 5
-	offPingID      = 6
-	offPingResult  = 8
-	pingLen        = 10
-)
-
 // pingsPerSecond bounds the answers: two stations that answer Cisco's ping to
 // each other would never stop, since its answer looks like its request.
 const pingsPerSecond = 50
 
 // ping answers a ping, as whom it was sent to.
 func (o *owner) ping(at *Attached, h *ipx.Header, payload []byte) drop {
-	if h.Dst.Socket == ipx.SocketPing && !answerNovell(payload) {
+	if h.Dst.Socket == ipx.SocketPing && !ping.Answer(payload) {
 		return dropIgnored
 	}
 	if !o.pings.allow(time.Now(), pingsPerSecond) {
@@ -75,32 +59,11 @@ func (o *owner) ping(at *Attached, h *ipx.Header, payload []byte) drop {
 	return kept
 }
 
-// answerNovell makes the answer of a request, in place.
-func answerNovell(payload []byte) bool {
-	if len(payload) < pingLen || string(payload[:offPingVersion]) != pingMark ||
-		payload[offPingVersion] != pingVersion || payload[offPingType] != pingRequest {
-		return false
-	}
-	payload[offPingType], payload[offPingResult] = pingReply, pingDone
-	return true
-}
-
-// appendPing appends a request that can be told from others by id.
-func appendPing(b []byte, id uint16, data int) []byte {
-	b = append(b, pingMark...)
-	b = append(b, pingVersion, pingRequest)
-	b = binary.BigEndian.AppendUint16(b, id)
-	b = append(b, 0, 0)
-	return append(b, make([]byte, data)...)
-}
-
 // isAnswer reports whether payload answers the ping with that id. Cisco's has
 // nothing of its own, so it carries Novell's request.
 func (k PingKind) isAnswer(payload []byte, id uint16) bool {
-	if len(payload) < pingLen || binary.BigEndian.Uint16(payload[offPingID:]) != id {
-		return false
-	}
-	return k == CiscoPing || payload[offPingType] == pingReply
+	got, ok := ping.ID(payload)
+	return ok && got == id && (k == CiscoPing || ping.IsReply(payload))
 }
 
 // Ping sends one ping with that many octets of data more than the least, and
@@ -115,7 +78,7 @@ func (r *Router) Ping(ctx context.Context, kind PingKind, network ipx.Network, n
 	id := uint16(r.pingID.Add(1))
 	began := time.Now()
 	dst := ipx.Addr{Network: network, Node: node, Socket: kind.socket()}
-	if err := s.WriteTo(appendPing(nil, id, data), kind.packetType(), dst); err != nil {
+	if err := s.WriteTo(ping.AppendRequest(nil, id, make([]byte, data)), kind.packetType(), dst); err != nil {
 		return 0, 0, err
 	}
 	var buf [ipx.MaxLen]byte

@@ -10,6 +10,7 @@ import (
 
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
+	"sitebridge/ipx/ping"
 )
 
 func TestSocket(t *testing.T) {
@@ -108,7 +109,7 @@ func TestPing(t *testing.T) {
 }
 
 func TestPingAnswers(t *testing.T) {
-	request := string(appendPing(nil, 7, 4))
+	request := string(ping.AppendRequest(nil, 7, make([]byte, 4)))
 	reply := string([]byte("Ping\x01\x01\x00\x07\x01\x00\x00\x00\x00\x00"))
 	for _, tt := range []struct {
 		name, to, data, want string

@@ -14,6 +14,7 @@ import (
 
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
+	"sitebridge/ipx/ping"
 	"sitebridge/ipx/port"
 	"sitebridge/ipx/rip"
 	"sitebridge/ipx/sap"
@@ -74,9 +75,7 @@ func (s *Station) receive(f port.Frame) {
 	if err != nil || h.Dst.Node != s.port.MAC() && h.Dst.Node != ipx.Broadcast {
 		return
 	}
-	if h.Dst.Socket == ipx.SocketPing && isRequest(payload) {
-		answer := append([]byte(nil), payload...)
-		markReply(answer)
+	if answer := append([]byte(nil), payload...); h.Dst.Socket == ipx.SocketPing && ping.Answer(answer) {
 		s.send(ipx.Header{Type: h.Type, Src: s.from(ipx.SocketPing), Dst: h.Src}, answer, f.Src)
 		return
 	}
@@ -223,12 +222,22 @@ func (s *Station) Ping(ctx context.Context, to ipx.Addr, via ipx.Node, data int)
 	began := time.Now()
 	id := uint16(began.UnixNano())
 	var took time.Duration
-	err := s.ask(ctx, ipx.Header{Type: ipx.TypePEP, Dst: to}, request(id, data), via, func(a arrival) bool {
+	err := s.ask(ctx, ipx.Header{Type: ipx.TypePEP, Dst: to}, ping.AppendRequest(nil, id, payloadOf(data)), via, func(a arrival) bool {
 		took = time.Since(began)
-		return a.head.Src.Node == to.Node && isReply(a.payload, id) && len(a.payload) == pingLen+data
+		got, ok := ping.ID(a.payload)
+		return ok && got == id && ping.IsReply(a.payload) && a.head.Src.Node == to.Node && len(a.payload) == ping.HeaderLen+data
 	})
 	if err != nil {
 		return 0, fmt.Errorf("no answer from %v: %w", to, err)
 	}
 	return took, nil
+}
+
+// payloadOf returns n octets in which a loss or a swap would show.
+func payloadOf(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i)
+	}
+	return b
 }
