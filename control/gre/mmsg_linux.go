@@ -6,49 +6,18 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sitebridge/internal/mmsg"
 	"sitebridge/internal/packet"
 )
 
-// This file is the system calls recvmmsg(2) and sendmmsg(2): many packets for
-// one call, and nothing allocated for any. All that the kernel is given to point
-// to lives as long as the batch does.
-
-// mmsghdr is struct mmsghdr.
-type mmsghdr struct {
-	hdr unix.Msghdr
-	len uint32
-}
-
-// messages are packets as the kernel wants them described.
+// messages are a batch of packets as the kernel wants them described.
 type messages struct {
-	hdrs [packet.BatchLen]mmsghdr
+	hdrs [packet.BatchLen]mmsg.Message
 	iovs [packet.BatchLen]unix.Iovec
 }
 
-func (m *messages) init() {
-	for i := range m.hdrs {
-		m.hdrs[i].hdr.Iov = &m.iovs[i]
-		m.hdrs[i].hdr.SetIovlen(1)
-	}
-}
-
 // point makes message i the octets of p.
-func (m *messages) point(i int, p []byte) {
-	m.iovs[i].Base = unsafe.SliceData(p)
-	m.iovs[i].SetLen(len(p))
-}
-
-// call makes the system call for n messages until no signal interrupts it.
-func (m *messages) call(trap, fd uintptr, n int) (done int, errno unix.Errno) {
-	for {
-		r, _, e := unix.Syscall6(trap, fd, uintptr(unsafe.Pointer(&m.hdrs)), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
-		if e == 0 {
-			return int(r), 0
-		} else if e != unix.EINTR {
-			return 0, e
-		}
-	}
-}
+func (m *messages) point(i int, p []byte) { m.hdrs[i].Point(&m.iovs[i], p) }
 
 // A receiveBatch is used by one receiver at a time.
 type receiveBatch struct {
@@ -60,9 +29,8 @@ type receiveBatch struct {
 
 func newReceiveBatch() *receiveBatch {
 	b := new(receiveBatch)
-	b.init()
 	b.call = func(fd uintptr) bool {
-		b.got, b.errno = b.messages.call(unix.SYS_RECVMMSG, fd, b.asked)
+		b.got, b.errno = mmsg.Receive(fd, b.hdrs[:b.asked])
 		return b.errno != unix.EAGAIN // then wait until there is something
 	}
 	return b
@@ -82,14 +50,14 @@ func (s *rawSocket) receive(b *receiveBatch, in []Datagram) (int, error) {
 		return 0, os.NewSyscallError("recvmmsg", b.errno)
 	}
 	for i := range in[:b.got] {
-		in[i].Buffer.SetLen(int(b.hdrs[i].len))
+		in[i].Buffer.SetLen(int(b.hdrs[i].Len))
 	}
 	return b.got, nil
 }
 
 // truncated reports whether packet i of the last receive was longer than its
 // buffer.
-func (b *receiveBatch) truncated(i int) bool { return b.hdrs[i].hdr.Flags&unix.MSG_TRUNC != 0 }
+func (b *receiveBatch) truncated(i int) bool { return b.hdrs[i].Truncated() }
 
 // A sendBatch is packets for one peer.
 type sendBatch struct {
@@ -106,17 +74,16 @@ type sendBatch struct {
 
 func newSendBatch() *sendBatch {
 	b := new(sendBatch)
-	b.init()
 	b.to.Family = unix.AF_INET
 	b.from.hdr.Level, b.from.hdr.Type = unix.IPPROTO_IP, unix.IP_PKTINFO
 	b.from.hdr.SetLen(unix.CmsgLen(unix.SizeofInet4Pktinfo))
 	for i := range b.hdrs {
-		h := &b.hdrs[i].hdr
+		h := &b.hdrs[i].Hdr
 		h.Name = (*byte)(unsafe.Pointer(&b.to))
 		h.Namelen = unix.SizeofSockaddrInet4
 	}
 	b.call = func(fd uintptr) {
-		b.sent, b.errno = b.messages.call(unix.SYS_SENDMMSG, fd, b.n)
+		b.sent, b.errno = mmsg.Send(fd, b.hdrs[:b.n])
 	}
 	return b
 }
@@ -131,8 +98,8 @@ func (b *sendBatch) address(path Path) {
 		control, length = (*byte)(unsafe.Pointer(&b.from)), unix.CmsgSpace(unix.SizeofInet4Pktinfo)
 	}
 	for i := range b.hdrs {
-		b.hdrs[i].hdr.Control = control
-		b.hdrs[i].hdr.SetControllen(length)
+		b.hdrs[i].Hdr.Control = control
+		b.hdrs[i].Hdr.SetControllen(length)
 	}
 }
 

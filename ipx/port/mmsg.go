@@ -2,54 +2,21 @@ package port
 
 import (
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"sitebridge/internal/mmsg"
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
 )
-
-// iovec and mmsghdr are what sendmmsg(2) and recvmmsg(2) work on.
-type (
-	iovec   = unix.Iovec
-	mmsghdr struct {
-		hdr unix.Msghdr
-		len uint32
-	}
-)
-
-// point makes h send or fill b.
-func (h *mmsghdr) point(v *iovec, b []byte) {
-	v.Base = unsafe.SliceData(b)
-	v.SetLen(len(b))
-	h.hdr = unix.Msghdr{Iov: v}
-	h.hdr.SetIovlen(1)
-}
-
-// mmsg does one of the two calls, without blocking, as often as it is
-// interrupted.
-func mmsg(call, fd uintptr, headers []mmsghdr) (n int, errno syscall.Errno) {
-	for {
-		r, _, errno := unix.Syscall6(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(headers))),
-			uintptr(len(headers)), unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
-			return int(r), 0
-		case unix.EINTR:
-			continue
-		}
-		return 0, errno
-	}
-}
 
 // An incoming is a batch of buffers that the kernel fills with frames. mmsg and
 // read fill it from a socket or a TAP interface; they are what a RawConn's Read
 // wants, and report false when there is nothing yet.
 type incoming struct {
 	batch      *packet.Batch
-	headers    [packet.BatchLen]mmsghdr
-	vectors    [packet.BatchLen]iovec
+	headers    [packet.BatchLen]mmsg.Message
+	vectors    [packet.BatchLen]unix.Iovec
 	n          int           // frames filled in
 	errno      syscall.Errno // why none could be
 	mmsg, read func(fd uintptr) bool
@@ -58,7 +25,7 @@ type incoming struct {
 func newIncoming() *incoming {
 	in := &incoming{batch: packet.GetBatch()}
 	for i, b := range in.batch.Buffers {
-		in.headers[i].point(&in.vectors[i], b.Space())
+		in.headers[i].Point(&in.vectors[i], b.Space())
 	}
 	in.mmsg, in.read = in.receiveAll, in.readAll
 	return in
@@ -68,7 +35,7 @@ func (in *incoming) close() { packet.PutBatch(in.batch) }
 
 // receiveAll takes what is in the queue of a socket, in one call.
 func (in *incoming) receiveAll(fd uintptr) bool {
-	in.n, in.errno = mmsg(unix.SYS_RECVMMSG, fd, in.headers[:])
+	in.n, in.errno = mmsg.Receive(fd, in.headers[:])
 	return in.errno != unix.EAGAIN
 }
 
@@ -82,7 +49,7 @@ func (in *incoming) readAll(fd uintptr) bool {
 		n, err := unix.Read(int(fd), b.Space())
 		switch err {
 		case nil:
-			in.headers[in.n].len = uint32(n)
+			in.headers[in.n].Len = uint32(n)
 			in.n++
 		case unix.EINTR:
 		case unix.EAGAIN:
@@ -100,7 +67,7 @@ func (in *incoming) readAll(fd uintptr) bool {
 func (in *incoming) frames() []*packet.Buffer {
 	for i, b := range in.batch.Buffers[:in.n] {
 		b.Reset()
-		b.SetLen(int(in.headers[i].len))
+		b.SetLen(int(in.headers[i].Len))
 	}
 	return in.batch.Buffers[:in.n]
 }
@@ -109,10 +76,10 @@ func (in *incoming) frames() []*packet.Buffer {
 // some of it.
 func (o *outgoing) sendAll(fd uintptr) {
 	for i, f := range o.frames {
-		o.headers[i].point(&o.vectors[i], f.Bytes())
+		o.headers[i].Point(&o.vectors[i], f.Bytes())
 	}
 	for left := o.headers[:len(o.frames)]; len(left) > 0; {
-		n, errno := mmsg(unix.SYS_SENDMMSG, fd, left)
+		n, errno := mmsg.Send(fd, left)
 		o.sent(n)
 		left = left[n:]
 		if errno == 0 {

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
+	"sitebridge/internal/mmsg"
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
 )
@@ -23,8 +26,8 @@ type outgoing struct {
 
 	// What the system calls need; mmsg and write are made once, so that handing
 	// them to a RawConn allocates nothing.
-	headers     [packet.BatchLen]mmsghdr
-	vectors     [packet.BatchLen]iovec
+	headers     [packet.BatchLen]mmsg.Message
+	vectors     [packet.BatchLen]unix.Iovec
 	mmsg, write func(fd uintptr)
 }
 
