@@ -1,65 +1,29 @@
 package gre
 
 import (
-	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"regexp"
 	"runtime"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"sitebridge/internal/netlab"
 )
 
-// insideNamespace is set in the environment of a test binary that was started
-// again in namespaces of its own.
-const insideNamespace = "GRE_TEST_INSIDE_NAMESPACE"
+func TestMain(m *testing.M) { netlab.Main(m) }
 
 // inNamespace runs f in a network namespace where we are root and only lo is
-// there: it starts the test binary again, for this one test. Where that cannot
-// be done the test is skipped, or fails if REQUIRE_NETNS is set.
+// there.
 func inNamespace(t *testing.T, f func()) {
 	t.Helper()
-	if os.Getenv(insideNamespace) != "" {
-		if err := loopbackUp(); err != nil {
-			t.Fatalf("bring lo up: %v", err)
-		}
+	lab := netlab.New(t)
+	err := lab.Namespace("host").Do(func() error {
 		f()
-		return
-	}
-	out, err := again("-test.run", "^"+regexp.QuoteMeta(t.Name())+"$", "-test.timeout", "60s")
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		t.Logf("%s", out)
-	case errors.As(err, &exit):
-		t.Errorf("in its own namespace: %v\n%s", err, out)
-	case os.Getenv("REQUIRE_NETNS") != "":
-		t.Fatalf("no namespace to test in: %v", err)
-	default:
-		t.Skipf("no namespace to test in: %v", err)
-	}
-}
-
-func again(args ...string) ([]byte, error) {
-	cmd := exec.Command("/proc/self/exe", args...)
-	cmd.Env = append(os.Environ(), insideNamespace+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-		Pdeathsig:   syscall.SIGKILL,
-	}
-	return cmd.CombinedOutput()
-}
-
-func loopbackUp() error {
-	return onLoopback(func(fd int, lo *unix.Ifreq) error {
-		lo.SetUint16(unix.IFF_UP)
-		return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo)
+		return nil
 	})
+	if err != nil && !t.Failed() && !t.Skipped() {
+		t.Fatal(err)
+	}
 }
 
 func setLoopbackMTU(t *testing.T, mtu uint32) {

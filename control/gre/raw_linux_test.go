@@ -275,7 +275,7 @@ func TestRawDoesNotAllocate(t *testing.T) {
 // fragmentsCreated reads the namespace's IPv4 counter.
 func fragmentsCreated(t *testing.T) int {
 	t.Helper()
-	b, err := os.ReadFile("/proc/self/net/snmp")
+	b, err := os.ReadFile("/proc/thread-self/net/snmp")
 	if err != nil {
 		t.Fatal(err)
 	}
