@@ -37,6 +37,8 @@ type Daemon struct {
 	// connect opens TCP to a site's peer; the tests have another one.
 	connect func(context.Context, *site, netip.AddrPort) (net.Conn, error)
 
+	undo      []func() error  // of open
+	api       net.Listener    // the control socket; nil: none
 	ctx       context.Context // ends when calls shall end
 	host      *ip.Host
 	mux       *gre.Mux
@@ -60,31 +62,98 @@ type Daemon struct {
 // made and answered.
 func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version string, ready func()) (err error) {
 	d := newDaemon(cfg, log, version)
-	for _, w := range cfg.Warnings() {
-		log.Warn("configuration", "warning", w)
+	defer func() {
+		if e := d.close(); err == nil {
+			err = e
+		}
+	}()
+	if err := d.open(ctx); err != nil {
+		return err
 	}
+	return d.serve(ctx, ready)
+}
+
+// open makes all that the daemon needs of the host, each with its undo.
+func (d *Daemon) open(ctx context.Context) (err error) {
 	if d.host, err = ip.OpenHost(); err != nil {
 		return err
 	}
-	defer d.host.Close()
+	d.undone(func() error { d.host.Close(); return nil })
 	release, err := ip.Claim()
 	if err != nil {
 		return err
 	}
-	defer closing(&err, release)()
+	d.undone(release)
 	if err := d.host.CleanStale(); err != nil {
 		return fmt.Errorf("clean up after an earlier run: %w", err)
 	}
-	for _, m := range d.missing() {
-		log.Warn("a kernel setting stands in the way", "setting", m.Key, "is", m.Have, "want", m.Want, "else", m.Why)
-	}
-	carrier, err := gre.OpenRaw(gre.RawConfig{Mark: ip.Mark, Log: log})
-	if err != nil {
+	d.warn()
+	if d.sockets, err = gre.OpenRaw(gre.RawConfig{Mark: ip.Mark, Log: d.log}); err != nil {
 		return err
 	}
-	d.sockets, d.mux = carrier, gre.NewMux(carrier, log)
+	d.undone(d.sockets.Close)
+	d.mux = gre.NewMux(d.sockets, d.log)
+	if d.ipx, err = openIPX(d.cfg, d.log); err != nil {
+		return err
+	}
+	d.undone(d.ipx.close)
+	d.undone(d.unprotectPeers)
+	for _, sc := range d.cfg.Sites {
+		s, err := d.openSite(sc)
+		if err != nil {
+			return fmt.Errorf("site %q: %w", sc.Name, err)
+		}
+		d.undone(s.close)
+		d.sites = append(d.sites, s)
+	}
+	if err := d.listen(ctx); err != nil {
+		return err
+	}
+	if d.cfg.Daemon.Status != "" {
+		if d.api, err = listenSocket(d.cfg.Daemon.Status); err != nil {
+			return err
+		}
+		d.undone(closed(d.api))
+	}
+	return nil
+}
 
-	// Calls end first, while everything that carries their goodbyes still runs.
+// undone keeps what close must do for something that was opened.
+func (d *Daemon) undone(undo func() error) { d.undo = append(d.undo, undo) }
+
+// close undoes what open did, the last first.
+func (d *Daemon) close() error {
+	var errs []error
+	for _, undo := range slices.Backward(d.undo) {
+		errs = append(errs, undo())
+	}
+	d.undo = nil
+	return errors.Join(errs...)
+}
+
+// closed closes a listener that its server may have closed already.
+func closed(l net.Listener) func() error {
+	return func() error {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}
+}
+
+// warn tells of what works and is not as it should be.
+func (d *Daemon) warn() {
+	for _, w := range d.cfg.Warnings() {
+		d.log.Warn("configuration", "warning", w)
+	}
+	for _, m := range d.missing() {
+		d.log.Warn("a kernel setting stands in the way", "setting", m.Key, "is", m.Have, "want", m.Want, "else", m.Why)
+	}
+}
+
+// serve runs what was opened until ctx ends. Calls end first, while everything
+// that carries their goodbyes still runs.
+func (d *Daemon) serve(ctx context.Context, ready func()) error {
 	calls, endCalls := context.WithCancel(ctx)
 	defer endCalls()
 	d.ctx = calls
@@ -93,45 +162,13 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version stri
 	group, under := errgroup.WithContext(under)
 	context.AfterFunc(under, endCalls) // what fails below ends the calls too
 
-	if d.ipx, err = openIPX(cfg, log); err != nil {
-		carrier.Close()
-		return err
-	}
-	defer closing(&err, d.ipx.close)()
-	defer func() {
-		for _, s := range d.sites {
-			closing(&err, s.close)()
-		}
-		closing(&err, d.unprotectPeers)()
-	}()
-	for _, sc := range cfg.Sites {
-		s, err := d.openSite(sc)
-		if err != nil {
-			carrier.Close()
-			return fmt.Errorf("site %q: %w", sc.Name, err)
-		}
-		d.sites = append(d.sites, s)
-	}
-	if d.listeners, err = d.listen(ctx); err != nil {
-		carrier.Close()
-		return err
-	}
-	var api net.Listener
-	if cfg.Daemon.Status != "" {
-		if api, err = listenSocket(cfg.Daemon.Status); err != nil {
-			carrier.Close()
-			return err
-		}
-		defer api.Close()
-	}
-
 	group.Go(func() error { return d.mux.Run(under) })
 	d.ipx.run(under, group)
 	for _, s := range d.sites {
 		s.runInterface(under, group)
 	}
-	if api != nil {
-		group.Go(func() error { return serveAPI(under, api, d.apiHandler(), log) })
+	if d.api != nil {
+		group.Go(func() error { return serveAPI(under, d.api, d.apiHandler(), d.log) })
 	}
 	answering, stopAnswering := context.WithCancel(under)
 	defer stopAnswering()
@@ -146,17 +183,15 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version stri
 	for _, s := range d.sites {
 		supervisors.Go(func() { s.supervisor.run(calls) })
 	}
-	log.Info("sitebridge runs", "name", cfg.Daemon.Name, "version", version, "sites", len(d.sites), "listen", fmt.Sprint(cfg.Daemon.Listen))
+	d.log.Info("sitebridge runs", "name", d.cfg.Daemon.Name, "version", d.version, "sites", len(d.sites), "listen", fmt.Sprint(d.cfg.Daemon.Listen))
 	if ready != nil {
 		ready()
 	}
 
 	<-calls.Done()
-	log.Info("sitebridge stops")
+	d.log.Info("sitebridge stops")
 	supervisors.Wait()
-	d.gate.Lock()
-	d.closed = true
-	d.gate.Unlock()
+	d.answerNoMore()
 	d.sessions.Wait()
 	stopAnswering()
 	earsErr := ears.Wait()
@@ -165,6 +200,13 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version stri
 		return err
 	}
 	return earsErr
+}
+
+// answerNoMore refuses calls from now on; none is being answered when it returns.
+func (d *Daemon) answerNoMore() {
+	d.gate.Lock()
+	defer d.gate.Unlock()
+	d.closed = true
 }
 
 func newDaemon(cfg *config.Config, log *slog.Logger, version string) *Daemon {
@@ -194,15 +236,6 @@ func (d *Daemon) missing() []ip.Setting {
 	})
 }
 
-// closing runs an undo and keeps its error when nothing worse happened.
-func closing(err *error, undo func() error) func() {
-	return func() {
-		if e := undo(); e != nil && *err == nil {
-			*err = e
-		}
-	}
-}
-
 func (d *Daemon) site(name string) *site {
 	for _, s := range d.sites {
 		if s.cfg.Name == name {
@@ -224,19 +257,20 @@ func listenHint(err error) string {
 }
 
 // listen opens the sockets on which calls are answered.
-func (d *Daemon) listen(ctx context.Context) (all []*control.Listener, err error) {
+func (d *Daemon) listen(ctx context.Context) error {
 	lc := net.ListenConfig{Control: markSocket}
 	for _, at := range d.cfg.Daemon.Listen {
 		l, err := lc.Listen(ctx, "tcp4", at.String())
 		if err != nil {
-			return nil, fmt.Errorf("listen for calls on %v: %w%s", at, err, listenHint(err))
+			return fmt.Errorf("listen for calls on %v: %w%s", at, err, listenHint(err))
 		}
+		d.undone(closed(l))
 		cfg := d.controlConfig(d.log)
 		cfg.Answer = d.answer
 		cfg.MaxCalls = 1 // NATs follow no second one, and no peer of ours makes it
-		all = append(all, control.Listen(l, cfg, control.Limits{}))
+		d.listeners = append(d.listeners, control.Listen(l, cfg, control.Limits{}))
 	}
-	return all, nil
+	return nil
 }
 
 func (d *Daemon) controlConfig(log *slog.Logger) control.Config {
