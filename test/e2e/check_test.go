@@ -61,7 +61,7 @@ network = "00000010"
 		}
 	}
 	good := w.Write("good.toml", strings.ReplaceAll(lab.Config{}.A(), "STATUS", w.Dir+"/s"))
-	if out, code := w.Command(w.SiteA, "check", "--config", good); code != 0 || !strings.Contains(out, "in order: 1 sites, 1 LANs") || !strings.Contains(out, "warning: site.b") {
+	if out, code := w.Command(w.SiteA, "check", "--config", good); code != 0 || !strings.Contains(out, "in order: sites 1, LANs 1") || !strings.Contains(out, "warning: site.b") {
 		t.Errorf("check of a good file: %d\n%s", code, out)
 	}
 	if out, code := w.Command(w.SiteA, "check", "--config", w.Dir+"/none.toml"); code != 3 || !strings.Contains(out, "none.toml") {
