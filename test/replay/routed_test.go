@@ -259,6 +259,13 @@ func session(r *rig, entry, exit encap) {
 	toClient, toServer := r.take()
 	r.keep = false
 	r.play("session, without number", sideA, numberless(routedOnly(fromClient)))
+	var toAll, toOther []frame
+	for _, f := range routedOnly(fromClient) {
+		toAll = append(toAll, f.as(entry, everybody, f.src))
+		toOther = append(toOther, f.as(entry, routerB, f.src))
+	}
+	r.play("session, in frames to all", sideA, toAll) // every router of the wire would copy them
+	r.play("session, to another router", sideA, toOther)
 	for hops := 12; hops <= 16; hops++ { // two routers: what has passed 13 is the last that arrives
 		f := routedOnly(fromClient)[0]
 		f = frame{enc: f.enc, dst: f.dst, src: f.src, pkt: slices.Clone(f.pkt)}
