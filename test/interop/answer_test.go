@@ -30,6 +30,7 @@ const callersIP = `
 [site.alice.ip]
 address = "10.255.0.1"
 peer = "10.255.0.101"
+dns = ["10.1.0.53", "10.1.0.54"]
 `
 
 // proofBack is what we prove ourselves with to a caller that asks back.
@@ -60,6 +61,11 @@ func TestPPPDCallsUs(t *testing.T) {
 			name: "header compression offered", method: "mschapv2",
 			guest:  []string{"--vj", "on"},
 			logged: []string{"rcvd [IPCP ConfRej id=0x1 <compress VJ"},
+		},
+		{
+			name: "name servers asked for", method: "mschapv2",
+			guest:  []string{"--pppd-opt", "usepeerdns"},
+			logged: []string{"primary   DNS address 10.1.0.53", "secondary DNS address 10.1.0.54"},
 		},
 		{
 			name: "deflate offered", method: "mschapv2",

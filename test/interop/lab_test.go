@@ -94,12 +94,17 @@ func newLab(t *testing.T) *lab {
 
 var notWord = regexp.MustCompile(`[^A-Za-z0-9]+`)
 
-// capture catches what our end of the bridge sends and receives until the test
-// ends, and then has it judged. The returned function ends it sooner, for a
-// look at it, and may be called again.
+// capture catches what our end of the bridge and our LAN send and receive until
+// the test ends, and then has it judged. The returned function ends the capture
+// of the bridge sooner, for a look at it, and may be called again.
 func (l *lab) capture(t *testing.T) (stop func() (pcap string)) {
-	pcap := filepath.Join(l.dir, notWord.ReplaceAllString(t.Name(), "-")+".pcap")
-	c := l.hq.Capture("br0", pcap)
+	l.captureOf(t, "lan0")
+	return l.captureOf(t, "br0")
+}
+
+func (l *lab) captureOf(t *testing.T, device string) (stop func() (pcap string)) {
+	pcap := filepath.Join(l.dir, notWord.ReplaceAllString(t.Name(), "-")+"-"+device+".pcap")
+	c := l.hq.Capture(device, pcap)
 	stopped := false
 	stop = func() string {
 		if !stopped {
@@ -113,7 +118,7 @@ func (l *lab) capture(t *testing.T) (stop func() (pcap string)) {
 	t.Cleanup(func() {
 		judge.Malformed(t, stop(), allowed(t)...)
 		if t.Failed() {
-			t.Logf("the end of the capture:\n%s", lastFrames(t, pcap))
+			t.Logf("the end of the capture of %s:\n%s", device, lastFrames(t, pcap))
 		}
 	})
 	return stop
