@@ -10,7 +10,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
+	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -78,7 +81,25 @@ func mayControl(c *net.UnixConn, path string) bool {
 		return true
 	}
 	var st unix.Stat_t
-	return unix.Stat(path, &st) == nil && cred.Gid == st.Gid
+	if unix.Stat(path, &st) != nil {
+		return false
+	}
+	return cred.Gid == st.Gid || slices.Contains(peerGroups(raw), st.Gid)
+}
+
+// peerGroups returns the supplementary groups of the process at the other end
+// (socket(7), SO_PEERGROUPS); none when there are more than anyone has.
+func peerGroups(raw syscall.RawConn) (groups []uint32) {
+	raw.Control(func(fd uintptr) {
+		buf := make([]uint32, 1024)
+		size := uint32(len(buf) * 4)
+		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_PEERGROUPS,
+			uintptr(unsafe.Pointer(&buf[0])), uintptr(unsafe.Pointer(&size)), 0)
+		if errno == 0 {
+			groups = buf[:size/4]
+		}
+	})
+	return groups
 }
 
 // serveAPI answers on the control socket until ctx ends.

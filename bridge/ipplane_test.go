@@ -14,8 +14,6 @@ import (
 	"sitebridge/ip"
 )
 
-func TestMain(m *testing.M) { netlab.Main(m) }
-
 // newHub makes the kernel's end of a site in a namespace, where run calls ip(8).
 func newHub(t *testing.T) (d *Daemon, st *site, run func(args ...string) string) {
 	ns := netlab.New(t, "/dev/net/tun").Namespace("hub")

@@ -79,6 +79,8 @@ func (d *Daemon) pingIPX(w http.ResponseWriter, r *http.Request) {
 		pong.Error = fmt.Sprintf("no answer in %v", pingWait)
 	case errors.Is(err, router.ErrNoRoute) && d.ipx.bridges(network):
 		pong.Error = fmt.Sprintf("network %v is bridged here, so we have no address on it: ping from one of its stations", network)
+	case errors.Is(err, router.ErrNoRoute):
+		pong.Error = router.ErrNoRoute.Error()
 	case err != nil:
 		pong.Error = err.Error()
 	}

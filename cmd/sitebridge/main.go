@@ -89,6 +89,10 @@ func dispatch(e *env, args []string) int {
 		fmt.Fprintln(e.stdout, "sitebridge", version())
 		return exitOK
 	}
+	if args[0] == "ipx" {
+		fmt.Fprintln(e.stderr, "sitebridge: ipx is followed by one of: routes, services, nodes, ping")
+		return exitUsage
+	}
 	fmt.Fprintf(e.stderr, "sitebridge: there is no command %q\n\n", args[0])
 	usage(e.stderr)
 	return exitUsage
