@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -118,6 +119,7 @@ func TestCallIsAborted(t *testing.T) {
 			OutgoingCallReply{CallID: 0xABCD, PeerCallID: 0x1234, Result: Connected},
 			CallDisconnectNotify{CallID: 0xABCD, Result: ClearRequested},
 		)
+		synctest.Wait() // until both are handled
 		if call := called(t, conn, peer); call.PeerID() != 0xABCD {
 			t.Errorf("PeerID = %#x", call.PeerID())
 		}

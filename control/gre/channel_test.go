@@ -220,7 +220,12 @@ func TestRepliesTakeAcknowledgementsAlong(t *testing.T) {
 		mustSend(t, a, numbered(0, 40))
 		wantFrames(t, a, numbers(0, 40))
 		time.Sleep(time.Second)
-		sent.want(t, 39, 1, 0)
+		synctest.Wait()
+		// One for each batch that the receiver was given, of which there may be a few.
+		d, w, alone := sent.data.Load(), sent.withAck.Load(), sent.alone.Load()
+		if d+w != 40 || w == 0 || alone != 0 {
+			t.Errorf("sent %d data, %d with ack, %d acks alone; want 40 in all, some with ack, none alone", d, w, alone)
+		}
 	})
 }
 
