@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sitebridge/internal/packet"
+	"sitebridge/internal/race"
 )
 
 const benchFrame = 1400
@@ -69,12 +70,16 @@ func TestSendDoesNotAllocate(t *testing.T) {
 		defer c.Close()
 		c.Connect(bare, 1, 64, nil)
 		frames, rewind := fullFrames()
-		if n := testing.AllocsPerRun(100, func() {
+		send := func() {
 			rewind()
 			if err := c.Send(frames, true); err != nil {
 				t.Fatal(err)
 			}
-		}); n != 0 && !raceDetector {
+		}
+		for range 4 {
+			send() // fills the queue of what waits for the peer's window
+		}
+		if n := testing.AllocsPerRun(100, send); n != 0 && !race.Enabled {
 			t.Errorf("pacing %t: %v allocations per batch sent", pacing, n)
 		}
 	}
@@ -98,7 +103,7 @@ func TestReceiveDoesNotAllocate(t *testing.T) {
 				c.arrange(in)
 				m.dispatch(in, time.Now())
 				next()
-			}); n != 0 && !raceDetector {
+			}); n != 0 && !race.Enabled {
 				t.Errorf("%s, %d channels: %v allocations per batch received", c.name, channels, n)
 			}
 			if s := m.Stats(); s.Drops != (MuxDrops{}) {
@@ -114,7 +119,7 @@ func TestAcknowledgingDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		m.dispatch(in, time.Now()) // 64 packets: acknowledged at once
 		next()
-	}); n != 0 && !raceDetector {
+	}); n != 0 && !race.Enabled {
 		t.Errorf("%v allocations per batch acknowledged", n)
 	}
 	if sent.Load() < 100 { // of 101 batches: a stream's first packet alone is not many

@@ -13,6 +13,7 @@ import (
 
 	"sitebridge/internal/netlab"
 	"sitebridge/internal/packet"
+	"sitebridge/internal/race"
 	"sitebridge/ipx"
 )
 
@@ -296,7 +297,7 @@ func TestFramingAllocatesNothing(t *testing.T) {
 			b.Set(frame)
 		}
 		p.deliver(in, h)
-	}); n != 0 || handled == 0 {
+	}); n != 0 && !race.Enabled || handled == 0 {
 		t.Errorf("%v allocations for each batch, %d handled", n, handled)
 	}
 }

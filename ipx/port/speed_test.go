@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sitebridge/internal/packet"
+	"sitebridge/internal/race"
 	"sitebridge/ipx"
 )
 
@@ -29,7 +30,7 @@ func TestLANAllocatesNothing(t *testing.T) {
 			t.Fatal(err, in.errno)
 		}
 		p.deliver(in.frames(), h)
-	}); n != 0 || handled == 0 {
+	}); n != 0 && !race.Enabled || handled == 0 {
 		t.Errorf("%v allocations for each batch, %d handled", n, handled)
 	}
 }

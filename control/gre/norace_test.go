@@ -1,5 +1,0 @@
-//go:build !race
-
-package gre
-
-const raceDetector = false
