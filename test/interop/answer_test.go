@@ -104,7 +104,7 @@ func TestPPPDCallsUs(t *testing.T) {
 			}
 			d.stop()
 			g.exit(t)
-			wantGoodbyes(t, stop(), stopRequest)
+			wantGoodbyes(t, stop(), callDisconnectNotify)
 		})
 	}
 	refuseCallers(t, l, g)
@@ -137,10 +137,12 @@ func refuseCallers(t *testing.T, l *lab, g *guest) {
 	})
 }
 
-// The control messages by which we end a connection and a call.
+// The control messages by which we end a call, as PNS and as PAC. A
+// Stop-Control-Connection-Request follows only if the peer has not closed TCP by
+// then, as these do.
 const (
-	stopRequest      = 3
-	callClearRequest = 12
+	callClearRequest     = 12
+	callDisconnectNotify = 13
 )
 
 // wantGoodbyes asserts that we ended the link in order, and then, with the
