@@ -319,6 +319,21 @@ func TestBlockedGREIsNamed(t *testing.T) {
 	})
 }
 
+// A daemon that stops while a caller has not shown yet who it is.
+func TestStopWithAnUnknownCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.start("alpha", peerSite("alpha", "beta", false, true))
+		a.carrier.SetLine(gre.Line{Fault: gre.Lose(1, 1)}) // authentication never begins
+		b := w.start("beta", peerSite("beta", "alpha", true, false))
+		reaches(t, 5*time.Second, "the call is there", b.is(StateNegotiating))
+		a.stop()
+		if s := a.refused.snapshot(); s.Count != 1 || s.Reason != errStopping.Error() {
+			t.Errorf("callers that stayed unknown: %+v", s)
+		}
+	})
+}
+
 func TestWrongSecretIsNotTriedFast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

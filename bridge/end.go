@@ -24,6 +24,9 @@ func (r *refusal) Unwrap() error { return r.err }
 // errReplaced ends a tunnel whose place another call of the same site took.
 var errReplaced = errors.New("another call of this site took its place")
 
+// errStopping ends a tunnel, or a call that never became one, with the daemon.
+var errStopping = errors.New("the daemon stops")
+
 // classify says what kind of end err is.
 func classify(ctx context.Context, err error) kind {
 	var no *refusal

@@ -113,10 +113,10 @@ func (s *session) run(ctx context.Context) {
 	err := s.link.Run(ctx)
 	s.stop()
 	<-watched
-	onlyData := s.onlyDataLost(err)
 	if n := s.nets.Load(); n != nil {
 		n.down()
 	}
+	onlyData := s.onlyDataLost(err)
 	callEnd := s.call.Err()
 	clearCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearWait)
 	defer cancel()
@@ -210,7 +210,8 @@ func (s *session) silence(after time.Duration) string {
 	return words
 }
 
-// reason puts the end of a link into words, and tells what a retry cannot mend.
+// reason puts the end of a link into words, and tells what a retry cannot mend. It
+// is never nil.
 func (s *session) reason(linkErr, callErr error) error {
 	var end *ppp.End
 	switch {
@@ -218,6 +219,8 @@ func (s *session) reason(linkErr, callErr error) error {
 		return s.why
 	case callErr != nil && (linkErr == nil || !errors.As(linkErr, &end)):
 		return callErr
+	case linkErr == nil:
+		return errStopping // Run tells no reason when its context ended
 	case !errors.As(linkErr, &end):
 		return linkErr
 	}

@@ -31,7 +31,7 @@ type tunnel interface {
 	close(why error)
 	// done is closed when nothing of the tunnel is left.
 	done() <-chan struct{}
-	// err says why it ended, after done.
+	// err says why it ended, after done; never nil then.
 	err() error
 	// upSince says when all required network protocols last came up, zero for
 	// never, and whether they are up now.
@@ -163,7 +163,7 @@ func (s *supervisor) run(ctx context.Context) {
 		l.step()
 	}
 	l.stopDialing()
-	l.drop(errors.New("the daemon stops"))
+	l.drop(errStopping)
 	l.goodbyes.Wait()
 }
 
@@ -307,9 +307,6 @@ func (l *siteLoop) tunnelEnded() {
 
 // wait arranges what comes after an end: the next dial, or the peer's call.
 func (l *siteLoop) wait(err error, wasUp time.Duration) {
-	if err == nil {
-		err = errors.New("the tunnel ended")
-	}
 	k := classify(l.ctx, err)
 	if k == endStopped {
 		return
