@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,11 +34,22 @@ func readDocument(path string, faults *Faults) *document {
 	d := &document{path: path, faults: faults}
 	text, err := readText(path)
 	if err != nil {
-		d.whole().fault(words(err), "name a file that can be read")
+		d.whole().fault(words(err), unreadable(err))
 		return d
 	}
 	d.decode(text)
 	return d
+}
+
+// unreadable says what to do about a file that cannot be read.
+func unreadable(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "write it (sites.toml.example shows every key), or name another with --config"
+	case errors.Is(err, fs.ErrPermission):
+		return "run as root, or as the user that owns it"
+	}
+	return "name a file that can be read"
 }
 
 func readText(path string) (string, error) {

@@ -318,7 +318,7 @@ func TestFaultsOfFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := Load(d.path())
-		wantFaults(t, d, err, []string{": no such file or directory: name a file that can be read"})
+		wantFaults(t, d, err, []string{": no such file or directory: write it (sites.toml.example shows every key), or name another with --config"})
 	})
 	t.Run("a folder", func(t *testing.T) {
 		d := newDir(t, "")
