@@ -19,6 +19,13 @@ func socketFlag(f *flag.FlagSet) *string {
 	return f.String("socket", defaultSocket, "the daemon's control socket: its daemon.status")
 }
 
+// get asks the daemon for what path names.
+func (e *env) get(socket, path string, v any) error {
+	ctx, cancel := context.WithTimeout(e.ctx, askWait)
+	defer cancel()
+	return bridge.Client{Socket: socket}.Get(ctx, path, v)
+}
+
 // printJSON prints v as the documented JSON.
 func (e *env) printJSON(v any) int {
 	enc := json.NewEncoder(e.stdout)
@@ -36,10 +43,8 @@ func runStatus(e *env, args []string) int {
 	if code, ok := parse(f, args); !ok {
 		return code
 	}
-	ctx, cancel := context.WithTimeout(e.ctx, askWait)
-	defer cancel()
 	var s bridge.Status
-	if err := (bridge.Client{Socket: *socket}).Get(ctx, "/v1/status", &s); err != nil {
+	if err := e.get(*socket, "/v1/status", &s); err != nil {
 		return e.fail(err)
 	}
 	if name := f.Arg(0); name != "" {

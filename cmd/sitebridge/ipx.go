@@ -20,10 +20,8 @@ func ipxTables(e *env, name string, args []string, part func(*bridge.IPXTables) 
 	if code, ok := parse(f, args); !ok {
 		return code
 	}
-	ctx, cancel := context.WithTimeout(e.ctx, askWait)
-	defer cancel()
 	var t bridge.IPXTables
-	if err := (bridge.Client{Socket: *socket}).Get(ctx, "/v1/ipx", &t); err != nil {
+	if err := e.get(*socket, "/v1/ipx", &t); err != nil {
 		return e.fail(err)
 	}
 	if *asJSON {
