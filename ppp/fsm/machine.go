@@ -27,6 +27,12 @@ type Config struct {
 	// Zero: 10, 2 and 5.
 	MaxConfigure, MaxTerminate, MaxFailure int
 
+	// AckRepeats acknowledges a repeat of the request that was acknowledged last,
+	// octet for octet with its identifier, without leaving Opened: our Ack was
+	// lost. RFC 1661 would negotiate anew, which a protocol that holds keys must
+	// not do.
+	AckRepeats bool
+
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: none
 
@@ -81,6 +87,7 @@ type Machine struct {
 	id      byte    // of the last packet that began an exchange of ours
 	request request // our last Configure-Request
 	in      input   // what the step in progress answers
+	acked   Packet  // our last Configure-Ack, with AckRepeats
 
 	deadline time.Time     // of the restart timer; zero: stopped
 	period   time.Duration // of the restart timer

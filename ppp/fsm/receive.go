@@ -45,11 +45,15 @@ func (m *Machine) receiveRequest(p Packet) {
 		m.count.malformed.Add(1)
 		return
 	}
-	switch m.State() {
-	case Closed, Closing, Stopping:
+	switch state := m.State(); {
+	case state == Opened && m.repeats(p):
+		m.count.repeatedRequest.Add(1)
+		m.send(m.acked)
+		return
+	case state == Closed, state == Closing, state == Stopping:
 		m.event(RecvGoodRequest) // the answer does not depend on the options
 		return
-	case Stopped, Opened:
+	case state == Stopped, state == Opened:
 		m.begin()
 	}
 	v, err := m.judge(opts)
@@ -67,10 +71,17 @@ func (m *Machine) receiveRequest(p Packet) {
 	}
 	m.in.reply = reply
 	if v.Code == ConfigureAck {
+		m.acked = Packet{Code: ConfigureAck, ID: p.ID, Data: bytes.Clone(p.Data)}
 		m.event(RecvGoodRequest)
 	} else {
 		m.event(RecvBadRequest)
 	}
+}
+
+// repeats reports whether p is the request again that was acknowledged last, and
+// may be acknowledged again as it is.
+func (m *Machine) repeats(p Packet) bool {
+	return m.cfg.AckRepeats && p.ID == m.acked.ID && bytes.Equal(p.Data, m.acked.Data)
 }
 
 // judge decides on the peer's options. An error ends the layer: the Protocol's

@@ -10,7 +10,9 @@ type Stats struct {
 	UnknownCode uint64 `json:"unknown_code"`
 	// LateEvent counts "-" cells of the automaton: a late Up or Down.
 	LateEvent uint64 `json:"late_event"`
-	Drops     Drops  `json:"drops"`
+	// RepeatedRequest counts requests acknowledged again while open.
+	RepeatedRequest uint64 `json:"repeated_request"`
+	Drops           Drops  `json:"drops"`
 }
 
 // Drops are the control packets that were discarded silently, by reason.
@@ -28,7 +30,7 @@ type counters struct {
 	sent, received, unknownCode, lateEvent   atomic.Uint64
 	malformed, lowerDown, wrongIdentifier    atomic.Uint64
 	repeatedReply, ackDiffers, rejectDiffers atomic.Uint64
-	replyTooLong                             atomic.Uint64
+	replyTooLong, repeatedRequest            atomic.Uint64
 }
 
 // Stats may be called from any goroutine.
@@ -39,6 +41,8 @@ func (m *Machine) Stats() Stats {
 		Received:    c.received.Load(),
 		UnknownCode: c.unknownCode.Load(),
 		LateEvent:   c.lateEvent.Load(),
+
+		RepeatedRequest: c.repeatedRequest.Load(),
 		Drops: Drops{
 			Malformed:       c.malformed.Load(),
 			LowerDown:       c.lowerDown.Load(),
