@@ -16,9 +16,40 @@ type Own struct {
 	key   crypto.Signer
 }
 
-// Load reads a certificate, which others that signed it may follow, and its key.
+// Load reads a certificate, which those that signed it may follow, and its key.
 func Load(certPEM, keyPEM []byte) (*Own, error) {
-	return nil, errors.New("not there yet")
+	chain, err := ParseCertificates(certPEM)
+	if err != nil {
+		return nil, fmt.Errorf("read the certificate: %w", err)
+	}
+	key, err := parseKey(keyPEM)
+	if err != nil {
+		return nil, fmt.Errorf("read the key: %w", err)
+	}
+	o := &Own{chain, key}
+	if why := weak(o.Leaf().PublicKey); why != "" {
+		return nil, fmt.Errorf("the certificate of %q is too weak: %s", label(o.Leaf()), why)
+	}
+	if !o.fits() {
+		return nil, o.misfit()
+	}
+	return o, nil
+}
+
+// fits tells whether the key is that of the leaf.
+func (o *Own) fits() bool {
+	public, ok := o.key.Public().(interface{ Equal(crypto.PublicKey) bool })
+	return ok && public.Equal(o.Leaf().PublicKey)
+}
+
+// misfit says what the key does not fit, and looks for the usual reason.
+func (o *Own) misfit() error {
+	for i := range o.chain {
+		if other := (&Own{o.chain[i:], o.key}); other.fits() {
+			return fmt.Errorf("the key belongs to the certificate of %q, which must be the first in its file", label(other.Leaf()))
+		}
+	}
+	return fmt.Errorf("the key does not fit the certificate of %q: one of the files is that of another certificate", label(o.Leaf()))
 }
 
 // Leaf is the certificate itself.
@@ -26,7 +57,39 @@ func (o *Own) Leaf() *x509.Certificate { return o.chain[0] }
 
 // TLS returns what a handshake at the time of now is to use.
 func (o *Own) TLS(now time.Time) (*tls.Certificate, error) {
-	return nil, errors.New("not there yet")
+	c := &tls.Certificate{PrivateKey: o.key, Leaf: o.Leaf()}
+	for i, one := range o.chain {
+		whose := "our own certificate"
+		if i > 0 {
+			whose = fmt.Sprintf("the certificate of %q, which vouches for ours,", label(one))
+		}
+		switch {
+		case now.After(one.NotAfter):
+			return nil, fmt.Errorf("%s expired on %s: make another with sitebridge identity, and tell the peers if they pin it", whose, date(one.NotAfter))
+		case now.Before(one.NotBefore):
+			return nil, fmt.Errorf("%s is not valid before %s: is the clock right?", whose, date(one.NotBefore))
+		}
+		c.Certificate = append(c.Certificate, one.Raw)
+	}
+	return c, nil
+}
+
+// Certificate is the certificate, and those that follow it, in PEM.
+func (o *Own) Certificate() []byte {
+	var ders [][]byte
+	for _, c := range o.chain {
+		ders = append(ders, c.Raw)
+	}
+	return encode(typeCertificate, ders...)
+}
+
+// keyPEM is the key in PEM (PKCS#8).
+func (o *Own) keyPEM() ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(o.key)
+	if err != nil {
+		return nil, errors.New("the key cannot be written as PKCS#8")
+	}
+	return encode(typeKey, der), nil
 }
 
 // Format shows the certificate, whatever the verb. The receiver is a value so
