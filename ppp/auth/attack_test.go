@@ -171,7 +171,7 @@ func TestAttackH3SecretsUnprintable(t *testing.T) {
 		p := NewPeer(m, PeerConfig{Name: "n", Secret: hidden})
 		aOut, pOut := carry(t, a, p)
 		all = append(all, a, p, PeerConfig{Secret: hidden}, aOut.Reason, pOut.Reason)
-		if k := aOut.Keys; k != nil {
+		if k, ok := aOut.Keys.(*MasterKeys); ok {
 			all = append(all, k, *k, Output{Keys: k})
 		}
 	}

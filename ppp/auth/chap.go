@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"io"
 
 	"sitebridge/internal/secret"
@@ -37,6 +38,8 @@ func parseCHAPValue(data []byte) (v chapValue, ok bool) {
 	return v, len(v.name) <= maxName
 }
 
+func (v chapValue) clone() chapValue { return chapValue{bytes.Clone(v.value), bytes.Clone(v.name)} }
+
 func (v chapValue) encode() []byte {
 	b := make([]byte, 0, 1+len(v.value)+len(v.name))
 	b = append(b, byte(len(v.value)))
@@ -47,6 +50,7 @@ func (v chapValue) encode() []byte {
 // An algorithm is what the CHAP algorithms do differently. They hold no state.
 type algorithm interface {
 	protocol() string // its name in a sentence
+	method() Method
 
 	// For the peer. challengeFits reports whether a Challenge of that many
 	// octets can be answered.
@@ -75,14 +79,14 @@ type question struct {
 type answer struct {
 	value []byte
 	proof []byte // what the text of Success must prove; nil: nothing
-	keys  *MasterKeys
+	keys  Keys
 }
 
 // A verdict is what an authenticator thinks of a response.
 type verdict struct {
 	right bool
 	text  string // for the Success, when right
-	keys  *MasterKeys
+	keys  Keys
 }
 
 // challengeSize is what we send. RFC 2759 asks for 16, and MD5 has as many.

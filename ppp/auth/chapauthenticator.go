@@ -16,9 +16,10 @@ type chapAuthenticator struct {
 	challenge []byte
 	sent      []byte // the Challenge packet, repeated as it is
 	transmits int
-	keyed     bool   // the keys were handed out
-	reply     []byte // the Success or Failure once judged
-	end       Output // the standing once judged; without packet and keys
+	held      *chapValue // a Response that waits to be judged
+	keyed     bool       // the keys were handed out
+	reply     []byte     // the Success or Failure once judged
+	end       Output     // the standing once judged; without packet and keys
 }
 
 func newCHAPAuthenticator(alg algorithm, c AuthenticatorConfig) *chapAuthenticator {
@@ -42,18 +43,23 @@ func (a *chapAuthenticator) Start() Output {
 	a.challenge = seed[1 : 1+challengeSize]
 	v := chapValue{value: a.challenge, name: []byte(a.Name)}
 	a.sent = packet{chapChallenge, a.id, v.encode()}.encode()
-	a.transmits, a.reply, a.end = 1, nil, Output{}
+	a.transmits, a.held, a.reply, a.end = 1, nil, nil, Output{}
 	return Output{Send: a.sent, Wait: retryInterval}
 }
 
 // Timeout repeats the challenge. It is the same one, under the same identifier,
-// so that a Response that took longer than our patience still counts.
+// so that a Response that took longer than our patience still counts. A Response
+// that had to wait is judged.
 func (a *chapAuthenticator) Timeout() Output {
-	if a.end.Verdict != Pending {
+	switch {
+	case a.end.Verdict != Pending:
 		return a.end
-	}
-	if a.transmits >= maxTransmits {
-		return a.settle(Output{Verdict: Failure,
+	case a.held != nil:
+		v := *a.held
+		a.held = nil
+		return a.judge(v)
+	case a.transmits >= maxTransmits:
+		return a.settle(Output{Verdict: Failure, GaveUp: true,
 			Reason: fmt.Sprintf("peer did not answer %d %s challenges", a.transmits, a.alg.protocol())})
 	}
 	a.transmits++
@@ -75,33 +81,37 @@ func (a *chapAuthenticator) Receive(pkt []byte) Output {
 		return out
 	case a.end.Verdict != Pending:
 		return a.drop(DropUnexpectedCode) // we gave up without a word
+	case a.held != nil:
+		return a.drop(DropWaiting)
 	}
 	v, ok := parseCHAPValue(p.data)
 	if !ok {
 		return a.drop(DropMalformed)
 	}
+	return a.answered(v)
+}
+
+// answered takes the first Response to the challenge that stands.
+func (a *chapAuthenticator) answered(v chapValue) Output {
+	if reason := wrongSize(a.alg, v.value); reason != "" {
+		return a.settle(Output{Verdict: Failure, Reason: reason}) // and not a word to the peer
+	}
+	if wait := a.delay(string(v.name)); wait > 0 {
+		held := v.clone()
+		a.held = &held
+		return Output{Wait: wait}
+	}
 	return a.judge(v)
 }
 
-// judge answers the first Response to the challenge that stands.
 func (a *chapAuthenticator) judge(v chapValue) Output {
-	if want := a.alg.responseSize(); len(v.value) != want {
-		return a.settle(Output{Verdict: Failure, // and not a word to the peer
-			Reason: fmt.Sprintf("peer's %s response has %d octets instead of %d", a.alg.protocol(), len(v.value), want)})
-	}
 	name := string(v.name)
-	key, known := find(a.AuthenticatorConfig, name)
-	got := a.alg.judge(question{a.id, a.challenge, name, key}, v.value)
-	switch {
-	case isOurs(a.AuthenticatorConfig, name):
-		return a.refuse("peer answered with our own name " + quote(v.name))
-	case !known:
-		return a.refuse("no such name: " + quote(v.name))
-	case !got.right:
-		return a.refuse("wrong secret for name " + quote(v.name))
+	got, refusal := a.assess(a.alg, question{id: a.id, challenge: a.challenge, name: name}, v.value)
+	if refusal != "" {
+		return a.refuse(refusal)
 	}
 	a.reply = packet{chapSuccess, a.id, []byte(got.text)}.encode()
-	out := a.settle(Output{Verdict: Success, Name: name})
+	out := a.settle(Output{Verdict: Success, Name: name, Method: a.alg.method()})
 	out.Send = a.reply
 	if !a.keyed {
 		out.Keys, a.keyed = got.keys, true
@@ -136,3 +146,5 @@ func (a *chapAuthenticator) drop(why Drop) Output {
 func (a *chapAuthenticator) asked(challenge []byte) bool {
 	return len(challenge) > 0 && bytes.Equal(challenge, a.challenge)
 }
+
+func (a *chapAuthenticator) Close() {}

@@ -10,6 +10,7 @@ import (
 type md5CHAP struct{}
 
 func (md5CHAP) protocol() string            { return "CHAP" }
+func (md5CHAP) method() Method              { return CHAP }
 func (md5CHAP) challengeFits(size int) bool { return size >= 1 }
 func (md5CHAP) responseSize() int           { return md5.Size }
 

@@ -3,8 +3,6 @@ package auth
 import (
 	"bytes"
 	"fmt"
-
-	"sitebridge/internal/secret"
 )
 
 // A chapPeer answers challenges. The authenticator repeats its Challenge until
@@ -16,13 +14,11 @@ type chapPeer struct {
 	id        byte
 	challenge []byte // the last one answered
 	answer    answer // to it
+	own       string // as whom
 	sent      []byte // the Response packet
 	waiting   bool   // for the verdict on it
 	keyed     bool   // the keys were handed out
 	end       Output // the standing
-
-	own    string // as whom we answer
-	secret secret.Secret
 }
 
 func newCHAPPeer(alg algorithm, c PeerConfig) *chapPeer {
@@ -38,9 +34,12 @@ func (c *chapPeer) Timeout() Output {
 		return c.end
 	}
 	if c.waiting {
-		return c.fail("peer said nothing to our %s response in %v", c.alg.protocol(), patience)
+		c.fail("peer said nothing to our %s response in %v", c.alg.protocol(), patience)
+	} else {
+		c.fail("peer sent no %s challenge in %v", c.alg.protocol(), patience)
 	}
-	return c.fail("peer sent no %s challenge in %v", c.alg.protocol(), patience)
+	c.end.GaveUp = true
+	return c.end
 }
 
 func (c *chapPeer) Receive(pkt []byte) Output {
@@ -69,22 +68,12 @@ func (c *chapPeer) Receive(pkt []byte) Output {
 // challenged answers a Challenge, a repeated one with the same Response. After a
 // Success the link goes on meanwhile (RFC 1994, section 2).
 func (c *chapPeer) challenged(id byte, v chapValue) Output {
-	switch {
-	case !c.alg.challengeFits(len(v.value)):
-		return c.fail("peer's %s challenge has %d octets", c.alg.protocol(), len(v.value))
-	case c.Outstanding != nil && c.Outstanding(v.value):
-		return c.fail("peer sent our own challenge back")
-	case c.sent == nil || id != c.id || !bytes.Equal(v.value, c.challenge):
-		c.choose(string(v.name))
-		if c.ForChallenger != nil && c.secret == "" {
-			return c.fail("peer calls itself %s, and we have no secret to prove ourselves to it with", quote(v.name))
+	if c.sent == nil || id != c.id || !bytes.Equal(v.value, c.challenge) {
+		own, a, refusal := c.answerTo(c.alg, id, v)
+		if refusal != "" {
+			return c.fail("%s", refusal)
 		}
-		challenge := bytes.Clone(v.value)
-		a, err := c.alg.answer(question{id, challenge, c.own, c.secret}, c.Rand)
-		if err != nil {
-			return c.fail("no random peer challenge: %v", err)
-		}
-		c.id, c.challenge, c.answer = id, challenge, a
+		c.id, c.challenge, c.own, c.answer = id, bytes.Clone(v.value), own, a
 		response := chapValue{value: a.value, name: []byte(c.own)}
 		c.sent = packet{chapResponse, id, response.encode()}.encode()
 	}
@@ -97,25 +86,14 @@ func (c *chapPeer) challenged(id byte, v chapValue) Output {
 	return out
 }
 
-// choose takes what we prove ourselves with to that challenger.
-func (c *chapPeer) choose(challenger string) {
-	c.own, c.secret = c.Name, c.Secret
-	if c.ForChallenger == nil {
-		return
-	}
-	if own, s, ok := c.ForChallenger(challenger); ok {
-		c.own, c.secret = own, s
-	}
-}
-
 // succeeded takes a Success, once it proves what our answer asked for: without
 // that check any server would pass (RFC 2759, section 5).
 func (c *chapPeer) succeeded(text []byte) Output {
 	if c.answer.proof != nil && !proves(text, c.answer.proof) {
-		return c.fail("peer did not prove itself: it accepted us as %s without knowing our secret", quote([]byte(c.own)))
+		return c.fail("%s", unproved(c.own))
 	}
 	c.waiting = false
-	c.end = Output{Verdict: Success}
+	c.end = Output{Verdict: Success, Method: c.alg.method()}
 	out := c.end
 	if !c.keyed {
 		out.Keys, c.keyed = c.answer.keys, true
@@ -134,3 +112,5 @@ func (c *chapPeer) drop(why Drop) Output {
 	out.Drop = why
 	return out
 }
+
+func (c *chapPeer) Close() {}

@@ -2,10 +2,7 @@ package auth
 
 import (
 	"crypto/rand"
-	"io"
 	"time"
-
-	"sitebridge/internal/secret"
 )
 
 // An Exchange is one direction of authentication on one link, from one of its
@@ -16,7 +13,8 @@ import (
 // Receive while the link lives: repeats are answered from a cache, and a peer
 // may be challenged again at any time (RFC 1994, section 2).
 type Exchange interface {
-	// Protocol is the PPP protocol number of the packets: 0xC023 or 0xC223.
+	// Protocol is the PPP protocol number of the packets: 0xC023, 0xC223 or
+	// 0xC227.
 	Protocol() uint16
 	// Start begins the exchange.
 	Start() Output
@@ -24,6 +22,17 @@ type Exchange interface {
 	Receive(pkt []byte) Output
 	// Timeout tells that the time of the last Output with a Wait has passed.
 	Timeout() Output
+	// Close ends what runs for the exchange, a TLS handshake, and the exchange
+	// with it. It may be called at any time, and twice.
+	Close()
+}
+
+// A Presumer is an Exchange that can do without the last packet. An EAP peer whose
+// method has succeeded takes it as the lost Success when the other end has gone
+// on to the network phase (RFC 3748, section 4.2).
+type Presumer interface {
+	// Presume tells that the peer has gone on to the network phase.
+	Presume() Output
 }
 
 // An Output is what the link must do after a step.
@@ -39,14 +48,23 @@ type Output struct {
 	// turn into a Failure, when the peer challenges us again and then refuses us.
 	Verdict Verdict
 	// Name is the name that the other end has proved, as it sent it: escape it
-	// when it is shown. Set by an authenticator with each Success.
+	// when it is shown. Set by an authenticator with each Success, and by a peer
+	// when the authenticator has proved itself by a certificate.
 	Name string
+	// Method is set with each Success: which method proved it. It is never EAP.
+	Method Method
 	// Reason says in words why the Verdict is Failure. It never holds a secret,
 	// and names and texts from the wire are quoted in it.
 	Reason string
-	// Keys come with the step that makes the first Success of MS-CHAPv2, never
-	// with a later one: encryption is tied to the first exchange.
-	Keys *MasterKeys
+	// GaveUp is set with a Failure that judges nothing: the other end fell silent.
+	// That may be the line, and the next try may succeed.
+	GaveUp bool
+	// Keys come with the step that makes the first Success of a method that has
+	// keys, never with a later one: encryption is tied to the first exchange.
+	Keys Keys
+	// Notice is what the other end wants a person to read (RFC 3748, section 5.2),
+	// quoted.
+	Notice string
 	// Drop is why the packet was ignored; empty when it was not.
 	Drop Drop
 }
@@ -81,6 +99,8 @@ const (
 	DropMalformed       Drop = "malformed"        // lengths that contradict each other, or a name beyond 256 octets
 	DropUnexpectedCode  Drop = "unexpected_code"  // a code that this end does not take, or not now
 	DropWrongIdentifier Drop = "wrong_identifier" // an answer to something that we did not ask
+	DropWrongType       Drop = "wrong_type"       // an EAP type that is not due
+	DropWaiting         Drop = "waiting"          // another proof waits to be judged
 )
 
 // Timers. The values are pppd's.
@@ -90,40 +110,8 @@ const (
 	patience      = 30 * time.Second // for the other end to say something
 )
 
-// An AuthenticatorConfig is what the end that asks must know.
-type AuthenticatorConfig struct {
-	// Name is our own name, told in each Challenge.
-	Name string
-	// OwnNames are the names under which we prove ourselves to others. Who
-	// answers under one of them, or under Name, sends us our own words back and
-	// is refused.
-	OwnNames []string
-	// Lookup finds the secret of a name; it gets the name whole, "DOMAIN\user"
-	// included. An unknown name costs the same time as a wrong password, as far
-	// as Lookup does. An empty secret counts as unknown.
-	Lookup func(name string) (secret.Secret, bool)
-	// Rand is the source of challenges and identifiers; nil: crypto/rand.
-	Rand io.Reader
-}
-
-// A PeerConfig is what the end that proves itself must know.
-type PeerConfig struct {
-	Name   string        // our name there
-	Secret secret.Secret // what we prove it with
-	// ForChallenger, unless nil, finds by the name in a Challenge what to prove
-	// ourselves with: an answerer with many peers does not know yet which of them
-	// asks. Name and Secret are for names that it does not find. PAP has no
-	// challenge, and uses those alone.
-	ForChallenger func(name string) (own string, s secret.Secret, ok bool)
-	// Rand is the source of peer challenges and identifiers; nil: crypto/rand.
-	Rand io.Reader
-	// Outstanding tells whether a challenge is one of ours, asked in the other
-	// direction, which is then not answered (RFC 1994, section 2.3). See the
-	// function Outstanding. Nil: there is no other direction.
-	Outstanding func(challenge []byte) bool
-}
-
-// NewAuthenticator makes the end that asks the other to prove its name by m.
+// NewAuthenticator makes the end that asks the other to prove its name by m. With
+// EAP that is one of c.EAP; a method that runs inside EAP may be named alone.
 func NewAuthenticator(m Method, c AuthenticatorConfig) Exchange {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
@@ -135,11 +123,16 @@ func NewAuthenticator(m Method, c AuthenticatorConfig) Exchange {
 		return newCHAPAuthenticator(md5CHAP{}, c)
 	case MSCHAPv2:
 		return newCHAPAuthenticator(msCHAPv2{}, c)
+	case EAPMSCHAPv2, EAPTLS:
+		c.EAP = []Method{m}
+		return newEAPAuthenticator(c)
+	case EAP:
+		return newEAPAuthenticator(c)
 	}
 	panic("auth: no authenticator for " + m.String())
 }
 
-// NewPeer makes the end that proves our name by m.
+// NewPeer makes the end that proves our name by m, as NewAuthenticator does.
 func NewPeer(m Method, c PeerConfig) Exchange {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
@@ -151,6 +144,11 @@ func NewPeer(m Method, c PeerConfig) Exchange {
 		return newCHAPPeer(md5CHAP{}, c)
 	case MSCHAPv2:
 		return newCHAPPeer(msCHAPv2{}, c)
+	case EAPMSCHAPv2, EAPTLS:
+		c.EAP = []Method{m}
+		return newEAPPeer(c)
+	case EAP:
+		return newEAPPeer(c)
 	}
 	panic("auth: no peer for " + m.String())
 }
@@ -158,7 +156,7 @@ func NewPeer(m Method, c PeerConfig) Exchange {
 // Outstanding returns a func for PeerConfig that recognises the challenges of
 // authenticator, the Exchange of the other direction (nil: there is none).
 func Outstanding(authenticator Exchange) func(challenge []byte) bool {
-	a, ok := authenticator.(*chapAuthenticator)
+	a, ok := authenticator.(interface{ asked(challenge []byte) bool })
 	if !ok {
 		return func([]byte) bool { return false } // PAP has no challenges
 	}
@@ -177,6 +175,8 @@ func ToAuthenticator(protocol uint16, pkt []byte) bool {
 		return code == papRequest
 	case protocolCHAP:
 		return code == chapResponse || code == chapChangePassword
+	case protocolEAP:
+		return code == eapResponse
 	}
 	return false
 }

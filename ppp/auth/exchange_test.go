@@ -124,10 +124,12 @@ func TestKeysAgree(t *testing.T) {
 			}
 			continue
 		}
-		if a.Keys == nil || p.Keys == nil {
+		ak, aok := a.Keys.(*MasterKeys)
+		pk, pok := p.Keys.(*MasterKeys)
+		if !aok || !pok {
 			t.Fatalf("%v made no keys", m)
 		}
-		if a.Keys.NTResponse() != p.Keys.NTResponse() || a.Keys.PasswordHashHash() != p.Keys.PasswordHashHash() {
+		if ak.NTResponse() != pk.NTResponse() || ak.PasswordHashHash() != pk.PasswordHashHash() {
 			t.Error("the ends have different keys")
 		}
 		if !a.Keys.Authenticator() || p.Keys.Authenticator() {

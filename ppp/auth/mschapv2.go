@@ -33,6 +33,7 @@ func (r msResponse) encode() []byte {
 }
 
 func (msCHAPv2) protocol() string { return "MS-CHAPv2" }
+func (msCHAPv2) method() Method   { return MSCHAPv2 }
 
 // challengeFits takes 16 octets only. A shorter challenge once made a peer send
 // what lay behind it in memory (pppd, GHSA-j686-vmph-4m7c).

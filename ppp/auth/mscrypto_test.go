@@ -88,7 +88,7 @@ func TestMSCHAPv2Vectors(t *testing.T) {
 			if !got.right {
 				t.Error("the response was judged wrong")
 			}
-			if k := got.keys; k.PasswordHashHash() != hashHash || k.NTResponse() != w.ntResponse || !k.Authenticator() {
+			if k := got.keys.(*MasterKeys); k.PasswordHashHash() != hashHash || k.NTResponse() != w.ntResponse || !k.Authenticator() {
 				t.Error("the keys are not of this exchange")
 			}
 		})

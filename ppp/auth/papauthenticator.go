@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 )
@@ -11,7 +12,8 @@ import (
 type papAuthenticator struct {
 	AuthenticatorConfig
 	unprintable
-	end Output
+	held *heldPAP
+	end  Output
 }
 
 func newPAPAuthenticator(c AuthenticatorConfig) *papAuthenticator {
@@ -23,8 +25,14 @@ func (a *papAuthenticator) Protocol() uint16 { return protocolPAP }
 func (a *papAuthenticator) Start() Output { return Output{Wait: patience} }
 
 func (a *papAuthenticator) Timeout() Output {
-	if a.end.Verdict == Pending {
-		a.end = Output{Verdict: Failure, Reason: fmt.Sprintf("peer sent no PAP request in %v", patience)}
+	switch {
+	case a.end.Verdict != Pending:
+	case a.held != nil:
+		held := *a.held
+		a.held = nil
+		return a.judge(held.id, held.papCredentials)
+	default:
+		a.end = Output{Verdict: Failure, GaveUp: true, Reason: fmt.Sprintf("peer sent no PAP request in %v", patience)}
 	}
 	return a.end
 }
@@ -41,31 +49,48 @@ func (a *papAuthenticator) Receive(pkt []byte) Output {
 	if !ok {
 		return a.drop(DropMalformed)
 	}
-	if a.end.Verdict == Pending {
-		a.end = a.judge(c)
+	switch {
+	case a.held != nil:
+		return a.drop(DropWaiting)
+	case a.end.Verdict != Pending:
+		return a.answer(p.id)
 	}
-	out := a.end
-	if out.Verdict == Success {
-		out.Send = packet{papAck, p.id, appendSized(nil, nil)}.encode()
-	} else {
-		out.Send = packet{papNak, p.id, appendSized(nil, []byte("Authentication failure"))}.encode()
+	if wait := a.delay(string(c.name)); wait > 0 {
+		a.held = &heldPAP{p.id, papCredentials{bytes.Clone(c.name), bytes.Clone(c.password)}}
+		return Output{Wait: wait}
 	}
-	return out
+	return a.judge(p.id, c)
 }
 
-func (a *papAuthenticator) judge(c papCredentials) Output {
+// A heldPAP is a Request that waits to be judged.
+type heldPAP struct {
+	id byte
+	papCredentials
+}
+
+// judge answers Request id by what it holds.
+func (a *papAuthenticator) judge(id byte, c papCredentials) Output {
 	name := string(c.name)
 	want, known := find(a.AuthenticatorConfig, name)
 	right := equalText(c.password, []byte(want.Reveal()))
-	switch {
-	case isOurs(a.AuthenticatorConfig, name):
-		return Output{Verdict: Failure, Reason: "peer answered with our own name " + quote(c.name)}
-	case !known:
-		return Output{Verdict: Failure, Reason: "no such name: " + quote(c.name)}
-	case !right:
-		return Output{Verdict: Failure, Reason: "wrong secret for name " + quote(c.name)}
+	a.end = Output{Verdict: Success, Name: name, Method: PAP}
+	refusal := a.refusal(name, known, right)
+	if refusal != "" {
+		a.end = Output{Verdict: Failure, Reason: refusal}
 	}
-	return Output{Verdict: Success, Name: name}
+	a.judged(name, refusal == "")
+	return a.answer(id)
+}
+
+// answer tells the peer how it stands.
+func (a *papAuthenticator) answer(id byte) Output {
+	out := a.end
+	if out.Verdict == Success {
+		out.Send = packet{papAck, id, appendSized(nil, nil)}.encode()
+	} else {
+		out.Send = packet{papNak, id, appendSized(nil, []byte("Authentication failure"))}.encode()
+	}
+	return out
 }
 
 // equalText compares texts of any length without telling by its time where they
@@ -80,3 +105,5 @@ func (a *papAuthenticator) drop(why Drop) Output {
 	out.Drop = why
 	return out
 }
+
+func (a *papAuthenticator) Close() {}

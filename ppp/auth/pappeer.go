@@ -32,7 +32,9 @@ func (c *papPeer) Timeout() Output {
 	case c.end.Verdict != Pending:
 		return c.end
 	case c.transmits >= maxTransmits:
-		return c.fail("peer did not answer %d PAP requests", c.transmits)
+		c.fail("peer did not answer %d PAP requests", c.transmits)
+		c.end.GaveUp = true
+		return c.end
 	}
 	return c.request()
 }
@@ -63,7 +65,7 @@ func (c *papPeer) Receive(pkt []byte) Output {
 	case p.code == papNak:
 		return c.fail("peer refused us as %s: %s", quote([]byte(c.Name)), saying(message))
 	}
-	c.end = Output{Verdict: Success}
+	c.end = Output{Verdict: Success, Method: PAP}
 	return c.end
 }
 
@@ -77,3 +79,5 @@ func (c *papPeer) drop(why Drop) Output {
 	out.Drop = why
 	return out
 }
+
+func (c *papPeer) Close() {}

@@ -79,7 +79,7 @@ func TestExchangesOnTheWire(t *testing.T) {
 		string(out.Send[4:]) != "S=407A5589115FD0D6209F510FE9C04566932CDA56 M=Access granted" {
 		t.Errorf("MS-CHAPv2 response: %q, %v", out.Send, out.Verdict)
 	}
-	if out := newMSPeer().Receive(v[msS]); out.Verdict != Success || hex.EncodeToString(out.Keys.ntResponse[:4]) != "82309ecd" {
+	if out := newMSPeer().Receive(v[msS]); out.Verdict != Success || hex.EncodeToString(out.Keys.(*MasterKeys).ntResponse[:4]) != "82309ecd" {
 		t.Errorf("MS-CHAPv2 success: %+v", out)
 	}
 	const want = `peer refused us as "User": unknown name or wrong password (error 691), it said "Authentication failure"`

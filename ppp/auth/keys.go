@@ -1,0 +1,14 @@
+package auth
+
+// Keys are what an exchange leaves for encryption: *MasterKeys or *TLSKeys. They
+// cannot be printed.
+type Keys interface {
+	// Authenticator tells whether this end was the authenticator. The directions
+	// of the keys follow it, whatever the roles in PPTP are.
+	Authenticator() bool
+}
+
+var (
+	_ Keys = (*MasterKeys)(nil)
+	_ Keys = (*TLSKeys)(nil)
+)
