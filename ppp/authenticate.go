@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sitebridge/ppp/auth"
+	"sitebridge/ppp/fsm"
 )
 
 // lastWord is how long a peer that failed to prove itself has for hearing so,
@@ -17,6 +18,7 @@ type proof struct {
 	method   auth.Method
 	verdict  auth.Verdict
 	name     string    // that the peer proved
+	keys     auth.Keys // for encryption; nil: none
 	deadline time.Time // of the Exchange's timer
 	last     []byte    // what we sent last
 
@@ -47,10 +49,13 @@ func (p *proof) speaks(protocol uint16) bool { return p != nil && p.Protocol() =
 func (r *run) authenticate() {
 	r.authDeadline = time.Now().Add(r.cfg.AuthTimeout)
 	if m := r.ours.Auth; m != 0 {
-		r.asked = &proof{Exchange: auth.NewAuthenticator(m, r.cfg.Authenticator), method: m}
+		c := r.cfg.Authenticator
+		c.EAP = ofEAP(r.cfg.Ask)
+		r.asked = &proof{Exchange: auth.NewAuthenticator(m, c), method: m}
 	}
 	if m := r.theirs.Auth; m != 0 {
 		c := r.cfg.Peer
+		c.EAP = ofEAP(r.cfg.Prove)
 		if r.asked != nil {
 			c.Outstanding = auth.Outstanding(r.asked.Exchange)
 		}
@@ -78,6 +83,11 @@ func (r *run) proveNow() {
 }
 
 func (r *run) stopAuth() {
+	for _, p := range []*proof{r.asked, r.proving} {
+		if p != nil {
+			p.Close()
+		}
+	}
 	r.asked, r.proving, r.authDeadline = nil, nil, time.Time{}
 }
 
@@ -147,6 +157,12 @@ func (r *run) judged(p *proof, out auth.Output) {
 	case auth.Success:
 		p.deadline = time.Time{}
 		p.name = out.Name
+		if out.Method != 0 {
+			p.method = out.Method
+		}
+		if out.Keys != nil {
+			p.keys = out.Keys
+		}
 		if p == r.asked {
 			r.proveNow()
 		}
@@ -166,6 +182,21 @@ func (r *run) remind() {
 	}
 }
 
+// presume tells an exchange that waits for its last word that the peer has gone on
+// without it, and reports whether that is enough.
+func (r *run) presume() bool {
+	p := r.proving
+	if p == nil || p.verdict != auth.Pending {
+		return false
+	}
+	x, ok := p.Exchange.(auth.Presumer)
+	if !ok {
+		return false
+	}
+	r.judged(p, x.Presume())
+	return p.verdict == auth.Success
+}
+
 // failed ends the link. A peer that was refused hears it before that.
 func (r *run) failed(p *proof, reason string) {
 	if p == r.proving {
@@ -181,10 +212,30 @@ func (r *run) failed(p *proof, reason string) {
 // proved reports whether the phase is over.
 func (r *run) proved() bool { return r.asked.done() && r.proving.done() }
 
-// proven returns whom the peer proved to be.
+// proven returns whom the peer proved to be. An authenticator proves its name too,
+// where the method has certificates.
 func (r *run) proven() Identity {
-	if r.asked == nil {
-		return Identity{}
+	for _, p := range []*proof{r.asked, r.proving} {
+		if p != nil && (p == r.asked || p.name != "") {
+			return Identity{Name: p.name, Method: p.method, Proved: true}
+		}
 	}
-	return Identity{Name: r.asked.name, Method: r.asked.method, Proved: true}
+	return Identity{}
+}
+
+// admission is what Config.Admit is told. With two directions that leave keys the
+// two ends could take different ones: then there are none.
+func (r *run) admission(id Identity) Admission {
+	a := Admission{Identity: id, OurLCP: fsm.AppendOptions(nil, r.ours.list()), PeerLCP: r.options.peerRequest}
+	for _, p := range []*proof{r.asked, r.proving} {
+		switch {
+		case p == nil || p.keys == nil:
+		case a.Keys != nil:
+			a.Keys = nil
+			return a
+		default:
+			a.Keys = p.keys
+		}
+	}
+	return a
 }

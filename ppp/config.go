@@ -39,10 +39,10 @@ type Config struct {
 	AuthTimeout time.Duration
 
 	// Admit is called on the link's goroutine when authentication is over, and
-	// says which network protocols run. An error ends the link with its text.
+	// says which network protocols run, and how they are protected. An error ends the link with its text.
 	// LCP may be negotiated again, and the peer admitted again, within one Run.
 	// Nil: none run.
-	Admit func(Identity) (Network, error)
+	Admit func(Admission) (Network, error)
 
 	// Send hands frames to the carrier, which may change them in place but not
 	// keep them. df asks that the outer packet not be fragmented. It must be
@@ -61,7 +61,17 @@ type Config struct {
 type Identity struct {
 	Name   string      // as the peer sent it: escape it when it is shown
 	Method auth.Method // how it was proved
-	Proved bool        // false, and the others empty, when we did not ask
+	Proved bool        // false, and the others empty, when it proved no name
+}
+
+// An Admission is what is known of a peer when authentication is over.
+type Admission struct {
+	Identity
+	// Keys are what authentication leaves for encryption; nil: none.
+	Keys auth.Keys
+	// OurLCP and PeerLCP are the options of the two Configure-Requests that LCP
+	// agreed on, as they were on the wire.
+	OurLCP, PeerLCP []byte
 }
 
 // A Network is what runs over an admitted peer's link.
@@ -71,6 +81,8 @@ type Network struct {
 	// can live any more. Empty: when not one of NCPs can.
 	Required []string
 	Echo     Echo
+	// Encryption is what protects the packets of NCPs. The zero one is none.
+	Encryption Encryption
 }
 
 // An NCP is a network control protocol (RFC 1661, section 2) with the network
@@ -105,7 +117,7 @@ func (c Config) withDefaults() Config {
 		c.AuthTimeout = defaultAuthTimeout
 	}
 	if c.Admit == nil {
-		c.Admit = func(Identity) (Network, error) { return Network{}, nil }
+		c.Admit = func(Admission) (Network, error) { return Network{}, nil }
 	}
 	if c.Changed == nil {
 		c.Changed = func() {}

@@ -11,45 +11,70 @@ import (
 // Data goes to its NCP in runs of packets of one protocol; control packets are
 // copied for Run, which alone knows whether they come at the right time.
 func (l *Link) Receive(frames []*packet.Buffer) {
-	v := l.view.Load()
-	var run struct {
-		from     int
-		protocol uint16
-		to       *gates // nil: no run
-	}
-	var heard bool
-	deliver := func(end int) {
-		if run.to != nil {
-			l.deliver(run.to.ncp, run.protocol, frames[run.from:end])
-		}
-	}
-	for i, b := range frames {
-		protocol, ok := parseFrame(b)
-		if ok && run.to != nil && protocol == run.protocol {
-			continue
-		}
-		deliver(i)
-		run.from, run.protocol, run.to = i, protocol, nil
-		switch {
-		case !ok:
-			l.counters.malformed.Add(1)
-		case protocol >= firstControl:
-			l.enqueue(protocol, b)
-		default:
-			heard = true
-			run.to = l.gate(v, protocol, b)
-		}
-	}
-	deliver(len(frames))
-	if heard {
+	if l.sort(l.view.Load(), frames, false) {
 		l.hear(time.Now())
 	}
 }
 
+// A stretch is a run of packets of one protocol that are next to each other in a
+// batch.
+type stretch struct {
+	from     int
+	protocol uint16
+	to       *gates  // where they go to, if they are data
+	tunnel   *tunnel // or what they come out of
+}
+
+// sort passes each stretch of a batch on, and reports whether one held data. Sealed
+// says that the batch came out of the tunnel, which there is once only.
+func (l *Link) sort(v *view, frames []*packet.Buffer, sealed bool) (heard bool) {
+	var run stretch
+	for i, b := range frames {
+		protocol, ok := parseFrame(b)
+		if ok && protocol == run.protocol && (run.to != nil || run.tunnel != nil) {
+			continue
+		}
+		heard = l.pass(v, run, frames[run.from:i]) || heard
+		run = stretch{from: i, protocol: protocol}
+		switch {
+		case !ok:
+			l.counters.malformed.Add(1)
+		case protocol >= firstControl:
+			l.enqueue(frame{protocol, sealed, b})
+		case v.tunnel != nil && protocol == v.tunnel.data && !sealed:
+			run.tunnel = v.tunnel
+		case !sealed && v.expects(protocol):
+			l.enqueue(frame{protocol, sealed, b})
+		default:
+			heard = true
+			run.to = l.gate(v, protocol, b, sealed)
+		}
+	}
+	return l.pass(v, run, frames[run.from:]) || heard
+}
+
+// pass hands a stretch on. What no cipher opens is no sign of life.
+func (l *Link) pass(v *view, run stretch, pkts []*packet.Buffer) (heard bool) {
+	switch {
+	case run.tunnel != nil:
+		l.sealed = append(l.sealed[:0], pkts...) // pkts is the caller's, in its order
+		opened := l.open(run.tunnel, l.sealed)
+		l.sort(v, opened, true)
+		return len(opened) > 0
+	case run.to != nil:
+		l.deliver(run.to.ncp, run.protocol, pkts)
+	}
+	return false
+}
+
 // gate returns the layer that may receive a data packet, or nil after it has
 // taken care of the packet.
-func (l *Link) gate(v *view, protocol uint16, b *packet.Buffer) *gates {
+func (l *Link) gate(v *view, protocol uint16, b *packet.Buffer, sealed bool) *gates {
 	switch g := v.find(protocol); {
+	case v.tunnel.covers(protocol) && !sealed:
+		l.counters.clear.Add(1)
+	case sealed && !v.tunnel.covers(protocol):
+		l.counters.notInside.Add(1)
 	case g != nil && g.in:
 		return g
 	case g != nil || !v.network:
@@ -57,7 +82,7 @@ func (l *Link) gate(v *view, protocol uint16, b *packet.Buffer) *gates {
 	case !l.unknown.allow(time.Now()):
 		l.counters.unknownProtocol.Add(1)
 	default:
-		l.enqueue(protocol, b) // for a Protocol-Reject
+		l.enqueue(frame{protocol, sealed, b}) // for a Protocol-Reject
 	}
 	return nil
 }
@@ -68,10 +93,11 @@ func (l *Link) deliver(to NCP, protocol uint16, pkts []*packet.Buffer) {
 	to.Deliver(protocol, pkts)
 }
 
-// enqueue copies a packet for Run.
-func (l *Link) enqueue(protocol uint16, b *packet.Buffer) {
-	f := frame{protocol, packet.Get()}
-	if f.Set(b.Bytes()) {
+// enqueue hands a copy of a packet to Run.
+func (l *Link) enqueue(f frame) {
+	lent := f.Bytes()
+	f.Buffer = packet.Get()
+	if f.Set(lent) {
 		select {
 		case l.queue <- f:
 			return
@@ -82,9 +108,9 @@ func (l *Link) enqueue(protocol uint16, b *packet.Buffer) {
 	l.counters.queueFull.Add(1)
 }
 
-// Send hands packets of an open network protocol to the carrier, with the frame
-// header that was agreed written in front of each. What is longer than the
-// peer's MRU is dropped and counted: the peer need not take it.
+// Send hands packets of an open network protocol to the carrier, encrypted if that
+// was agreed on, with the frame header written in front of each. What is longer
+// than the peer's MRU is dropped and counted: the peer need not take it.
 func (l *Link) Send(protocol uint16, pkts []*packet.Buffer, df bool) error {
 	v := l.view.Load()
 	if g := v.find(protocol); g == nil || !g.out {
@@ -92,36 +118,47 @@ func (l *Link) Send(protocol uint16, pkts []*packet.Buffer, df bool) error {
 		return ErrNotOpen
 	}
 	var failed error
+	longest := v.maxPacket()
 	from := 0 // of the run of packets that fit
 	for i, b := range pkts {
-		if b.Len() > v.peerMRU {
+		if b.Len() > longest {
 			l.counters.overPeerMRU.Add(1)
-			failed = l.flush(pkts[from:i], df, failed)
+			failed = l.sendRun(v, protocol, pkts[from:i], df, failed)
 			from = i + 1
-			continue
 		}
-		v.framing.put(b, protocol)
 	}
-	return l.flush(pkts[from:], df, failed)
+	return l.sendRun(v, protocol, pkts[from:], df, failed)
 }
 
-// flush hands one run of frames to the carrier, and returns the first error.
-func (l *Link) flush(frames []*packet.Buffer, df bool, before error) error {
-	if len(frames) == 0 {
+// sendRun sends one run of packets and counts them. It returns the first error.
+func (l *Link) sendRun(v *view, protocol uint16, pkts []*packet.Buffer, df bool, before error) error {
+	if len(pkts) == 0 {
 		return before
 	}
-	sum := octets(frames)
-	err := l.cfg.Send(frames, df)
-	failed := failures(err, len(frames))
+	sum, err := l.flush(v, protocol, pkts, df)
+	failed := failures(err, len(pkts))
 	l.counters.sendFailed.Add(uint64(failed))
-	if failed < len(frames) { // then the octets of the others are an estimate
-		l.counters.packetsOut.Add(uint64(len(frames) - failed))
-		l.counters.octetsOut.Add(sum * uint64(len(frames)-failed) / uint64(len(frames)))
+	if failed < len(pkts) { // then the octets of the others are an estimate
+		l.counters.packetsOut.Add(uint64(len(pkts) - failed))
+		l.counters.octetsOut.Add(sum * uint64(len(pkts)-failed) / uint64(len(pkts)))
 	}
 	if before != nil {
 		return before
 	}
 	return err
+}
+
+// flush makes frames of packets, through the tunnel if they belong there, and
+// hands them to the carrier. It returns how many octets of frames that were.
+func (l *Link) flush(v *view, protocol uint16, pkts []*packet.Buffer, df bool) (sum uint64, err error) {
+	if v.tunnel.covers(protocol) {
+		return l.seal(v, protocol, pkts, df)
+	}
+	for _, b := range pkts {
+		v.framing.put(b, protocol)
+	}
+	sum = octets(pkts) // now: the carrier adds its own
+	return sum, l.cfg.Send(pkts, df)
 }
 
 // failures returns how many of n frames an error of the carrier is about. One that

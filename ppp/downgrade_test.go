@@ -90,7 +90,7 @@ func TestAttackA3Downgrade(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				d, a := dialler(t, auth.MSCHAPv2, auth.CHAP), answerer(t, auth.MSCHAPv2, auth.CHAP)
 				admitted := false
-				d.Admit = func(Identity) (Network, error) { admitted = true; return Network{}, nil }
+				d.Admit = func(Admission) (Network, error) { admitted = true; return Network{}, nil }
 				a.Admit = d.Admit
 				x, y := joined(t, d, a)
 				spy := func(hook func([]byte) [][]byte) func([]byte) [][]byte {

@@ -33,20 +33,22 @@ type EndKind uint8
 
 // The kinds of End.
 const (
-	Closed          EndKind = iota + 1 // Close was called
-	CarrierLost                        // HangUp was called
-	PeerTerminated                     // the peer said goodbye
-	NothingReceived                    // not one frame came: the carrier does not reach us
-	NoAnswer                           // frames came, but no answer to LCP or to any network protocol
-	NotAgreed                          // the two sides' options do not meet
-	LoopedBack                         // we talk to ourselves
-	AuthFailed                         // the peer refused our proof
-	AuthTimeout                        // authentication did not finish
-	PeerNotProved                      // the peer did not prove who it is
-	Refused                            // Config.Admit refused the peer
-	Rejected                           // the peer does not know a protocol that the link needs
-	EchoTimeout                        // the peer fell silent
-	NoNetwork                          // no network protocol that is required can live
+	Closed           EndKind = iota + 1 // Close was called
+	CarrierLost                         // HangUp was called
+	PeerTerminated                      // the peer said goodbye
+	NothingReceived                     // not one frame came: the carrier does not reach us
+	NoAnswer                            // frames came, but no answer to LCP or to any network protocol
+	NotAgreed                           // the two sides' options do not meet
+	LoopedBack                          // we talk to ourselves
+	AuthFailed                          // the peer refused our proof
+	AuthTimeout                         // authentication did not finish
+	PeerNotProved                       // the peer did not prove who it is
+	Refused                             // Config.Admit refused the peer
+	Rejected                            // the peer does not know a protocol that the link needs
+	EchoTimeout                         // the peer fell silent
+	NoNetwork                           // no network protocol that is required can live
+	EncryptionFailed                    // encryption is required, and the two ends do not agree on one
+	EncryptionLost                      // encryption was up, and is not any more
 )
 
 var endKinds = [...]string{
@@ -64,6 +66,9 @@ var endKinds = [...]string{
 	Rejected:        "rejected",
 	EchoTimeout:     "echo_timeout",
 	NoNetwork:       "no_network",
+
+	EncryptionFailed: "encryption_failed",
+	EncryptionLost:   "encryption_lost",
 }
 
 // String returns the kind as one word, stable for status and metrics.

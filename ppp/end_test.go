@@ -45,7 +45,7 @@ func TestEnds(t *testing.T) {
 		{
 			name: "not admitted", dial: []auth.Method{auth.CHAP}, answer: []auth.Method{auth.CHAP},
 			change: func(_, a *Config) {
-				a.Admit = func(Identity) (Network, error) { return Network{}, errors.New("site is disabled") }
+				a.Admit = func(Admission) (Network, error) { return Network{}, errors.New("site is disabled") }
 			},
 			x: PeerTerminated, y: Refused, reason: `"not admitted"`,
 		},
@@ -177,7 +177,7 @@ func TestNoAnswer(t *testing.T) {
 
 func TestEchoTimeout(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		admit := func(Identity) (Network, error) {
+		admit := func(Admission) (Network, error) {
 			return Network{NCPs: []NCP{fakeIP(t)}, Echo: Echo{Interval: 5 * time.Second, Failures: 2}}, nil
 		}
 		x, y := joined(t, Config{Admit: admit}, Config{Admit: admit})
@@ -202,7 +202,7 @@ func TestEchoTimeout(t *testing.T) {
 // sign of life.
 func TestDataKeepsLinkAlive(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		deaf := func(Identity) (Network, error) {
+		deaf := func(Admission) (Network, error) {
 			return Network{NCPs: []NCP{fakeIP(t)}, Echo: Echo{Off: true}}, nil
 		}
 		x, y := joined(t, Config{Admit: running(fakeIP(t))}, Config{Admit: deaf})

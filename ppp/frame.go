@@ -68,17 +68,38 @@ type framing struct {
 // maxHeader is the longest header that put writes.
 const maxHeader = 4
 
+// putProtocol writes the protocol field alone.
+func (f framing) putProtocol(b *packet.Buffer, protocol uint16) {
+	if f.pfc && protocol < 0x100 {
+		b.Prepend(1)[0] = byte(protocol)
+	} else {
+		binary.BigEndian.PutUint16(b.Prepend(2), protocol)
+	}
+}
+
+// protocolField is how long the field is for a packet that is data, in octets.
+func (f framing) protocolField() int {
+	if f.pfc {
+		return 1
+	}
+	return 2
+}
+
+// header is how long the header of a frame with data is, in octets.
+func (f framing) header() int {
+	if f.acfc {
+		return f.protocolField()
+	}
+	return 2 + f.protocolField()
+}
+
 // put writes the frame header in front of the packet in b. LCP packets are
 // never shortened, so that a peer which has forgotten everything can read them.
 func (f framing) put(b *packet.Buffer, protocol uint16) {
 	if protocol == protocolLCP {
 		f = framing{}
 	}
-	if f.pfc && protocol < 0x100 {
-		b.Prepend(1)[0] = byte(protocol)
-	} else {
-		binary.BigEndian.PutUint16(b.Prepend(2), protocol)
-	}
+	f.putProtocol(b, protocol)
 	if !f.acfc {
 		p := b.Prepend(2)
 		p[0], p[1] = addressField, controlField

@@ -66,7 +66,7 @@ func newPuppet(t *testing.T, asks bool) *puppet {
 			if !ok {
 				t.Errorf("sent % x", b.Bytes())
 			}
-			p.sent = append(p.sent, frame{protocol, copied})
+			p.sent = append(p.sent, frame{protocol, false, copied})
 		}
 		return nil
 	}
@@ -81,7 +81,7 @@ func (p *puppet) gives(f []byte) {
 	p.Receive([]*packet.Buffer{buffer(p.t, bytes.Clone(f))})
 	for len(p.queue) > 0 {
 		f := <-p.queue
-		p.receive(f.protocol, f.Bytes())
+		p.receive(f)
 		p.settle()
 	}
 }

@@ -3,7 +3,6 @@ package ppp
 import (
 	"encoding/binary"
 	"io"
-	"slices"
 
 	"sitebridge/ppp/auth"
 	"sitebridge/ppp/fsm"
@@ -24,6 +23,8 @@ type lcp struct {
 	loops  int           // how often that came back to us as a suggestion
 	wants  string        // the method that the peer asked for and we refused last
 	wanted string        // the same, also when it asks for none now
+
+	peerRequest []byte // the options that we acknowledged last, as they came
 }
 
 func newLCP(c Config) *lcp {
@@ -39,7 +40,7 @@ func (n *lcp) Repeatable(byte) bool { return false }
 // Reset starts anew with all that we would like.
 func (n *lcp) Reset() {
 	n.ours = options{MRU: n.mru, Magic: n.random(), PFC: true, ACFC: true}
-	n.left = slices.Clone(n.ask)
+	n.left = carriers(n.ask)
 	if len(n.left) > 0 {
 		n.ours.Auth = n.left[0]
 	}
@@ -70,6 +71,7 @@ func (n *lcp) Judge(peer []fsm.Option, _ bool) fsm.Verdict {
 		return fsm.Verdict{Code: fsm.ConfigureNak, Options: nak}
 	}
 	n.theirs, n.wants = parseOptions(peer), ""
+	n.peerRequest = fsm.AppendOptions(nil, peer)
 	return fsm.Verdict{Code: fsm.ConfigureAck}
 }
 

@@ -44,7 +44,7 @@ func (r *run) lowerUp(ours, theirs options) {
 
 // lowerDown takes down all that stands on LCP.
 func (r *run) lowerDown() {
-	layers := r.layers
+	layers, ciphers := r.layers, r.stopEncryption()
 	r.layers, r.required = nil, nil
 	r.watch = watch{}
 	r.stopAuth()
@@ -52,6 +52,9 @@ func (r *run) lowerDown() {
 	r.phase, r.changed = PhaseEstablish, true
 	r.publishView() // first: no packet passes a layer that is going down
 	for _, y := range layers {
+		y.machine.LowerDown()
+	}
+	for _, y := range ciphers {
 		y.machine.LowerDown()
 	}
 }

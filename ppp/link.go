@@ -29,12 +29,17 @@ type Link struct {
 	rtt      atomic.Int64 // of the last Echo-Reply, in ns
 	counters counters
 
-	queue chan frame // to Run; never closed
-	// unknown limits what Receive queues for a Protocol-Reject. It belongs to
-	// the caller of Receive.
+	queue     chan frame    // to Run; never closed
+	outOfStep chan struct{} // to Run: the cipher waits for the peer; holds one
+	// sealing keeps encrypted packets in the order of their numbers.
+	sealing sync.Mutex
+	// What follows belongs to the caller of Receive: unknown limits what is queued
+	// for a Protocol-Reject, sealed holds packets while they are decrypted.
 	unknown limiter
+	sealed  []*packet.Buffer
 
 	closing, hungUp order
+	broken          order // the cipher cannot go on
 }
 
 // An order is a message to Run that is given once, with a reason.
@@ -54,6 +59,7 @@ func (o *order) give(reason string) {
 // A frame is a packet for Run: a copy, from the pool, without frame header.
 type frame struct {
 	protocol uint16
+	sealed   bool // it came encrypted
 	*packet.Buffer
 }
 
@@ -66,7 +72,10 @@ func NewLink(cfg Config) *Link {
 		queue:   make(chan frame, queueLen),
 		closing: order{given: make(chan struct{})},
 		hungUp:  order{given: make(chan struct{})},
-		unknown: limiter{every: time.Second, burst: 8},
+		broken:  order{given: make(chan struct{})},
+
+		outOfStep: make(chan struct{}, 1),
+		unknown:   limiter{every: time.Second, burst: 8},
 	}
 	l.view.Store(&view{peerMRU: defaultMRU})
 	l.status.Store(&published{Status: Status{LCP: fsm.Initial.String()}})

@@ -25,8 +25,8 @@ func TestLinksComeUp(t *testing.T) {
 				ipA, ipB, ipxB := fakeIP(t), fakeIP(t), fakeIPX(t)
 				var who Identity
 				a.Admit = running(ipA, fakeIPX(t))
-				b.Admit = func(id Identity) (Network, error) {
-					who = id
+				b.Admit = func(id Admission) (Network, error) {
+					who = id.Identity
 					return Network{NCPs: []NCP{ipB, ipxB}}, nil
 				}
 				began := time.Now()
@@ -236,7 +236,7 @@ func TestNCPThatGaveUpTriesAgain(t *testing.T) {
 
 func TestRequired(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		admit := func(Identity) (Network, error) {
+		admit := func(Admission) (Network, error) {
 			return Network{NCPs: []NCP{fakeIP(t), fakeIPX(t)}, Required: []string{"IPXCP"}}, nil
 		}
 		x, _ := joined(t, Config{Admit: admit}, Config{Admit: running(fakeIP(t))})
@@ -266,8 +266,8 @@ func TestNCPRefusesToComeUp(t *testing.T) {
 // dials must not wait as long as for a peer that wants something else.
 func TestLineFailsBeforeNCPs(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		off := func(n NCP) func(Identity) (Network, error) {
-			return func(Identity) (Network, error) { return Network{NCPs: []NCP{n}, Echo: Echo{Off: true}}, nil }
+		off := func(n NCP) func(Admission) (Network, error) {
+			return func(Admission) (Network, error) { return Network{NCPs: []NCP{n}, Echo: Echo{Off: true}}, nil }
 		}
 		x, y := joined(t, Config{Admit: off(fakeIP(t))}, Config{Admit: off(fakeIP(t))})
 		withoutNCPs := func(f []byte) [][]byte {

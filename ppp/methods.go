@@ -12,7 +12,7 @@ import (
 
 // answerAuth takes only methods of prove, whatever the peer insists on.
 func (n *lcp) answerAuth(o fsm.Option) (fsm.Code, fsm.Option) {
-	if m, ok := auth.ParseLCPOption(o.Data); ok && slices.Contains(n.prove, m) {
+	if m, ok := auth.ParseLCPOption(o.Data); ok && slices.Contains(carriers(n.prove), m) {
 		return fsm.ConfigureAck, o
 	}
 	n.wants = describeAuth(o.Data)
@@ -58,6 +58,23 @@ func (n *lcp) moveAuth(suggestion []byte) error {
 	return nil
 }
 
+// carriers lists what LCP knows of methods, each once and in their order: all
+// methods of EAP are one there.
+func carriers(methods []auth.Method) []auth.Method {
+	var all []auth.Method
+	for _, m := range methods {
+		if c := m.Carrier(); !slices.Contains(all, c) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// ofEAP lists those of methods that EAP decides between.
+func ofEAP(methods []auth.Method) []auth.Method {
+	return slices.DeleteFunc(slices.Clone(methods), func(m auth.Method) bool { return m.Carrier() != auth.EAP })
+}
+
 // words lists methods for a person: "mschapv2 or chap".
 func words(methods []auth.Method) string {
 	var w []string
@@ -73,8 +90,6 @@ func describeAuth(data []byte) string {
 		return m.String()
 	}
 	switch {
-	case len(data) >= 2 && binary.BigEndian.Uint16(data) == protocolEAP:
-		return "eap"
 	case len(data) == 3 && binary.BigEndian.Uint16(data) == protocolCHAP && data[2] == 0x80:
 		return "mschapv1"
 	}

@@ -18,6 +18,7 @@ type layer struct {
 	machine  *fsm.Machine
 	out, in  bool      // which way data may pass
 	reopenAt time.Time // when to try again; zero: it lives, or never
+	early    []byte    // the peer's newest Configure-Request, while we wait for encryption
 }
 
 // reopenAfter is how long a layer that gave up rests until it tries again.
@@ -80,7 +81,7 @@ func (r *run) admit() {
 		return
 	}
 	r.identity = id
-	network, err := r.cfg.Admit(id)
+	network, err := r.cfg.Admit(r.admission(id))
 	if err != nil {
 		r.end(ended(Refused, "%v", err))
 		return
@@ -92,23 +93,54 @@ func (r *run) admit() {
 		r.layers = append(r.layers, y)
 	}
 	r.watch = newWatch(network.Echo, time.Now())
+	waits := r.encrypt(network.Encryption)
 	r.publishView()
-	for _, y := range r.layers {
-		y.machine.Open()
-		y.machine.LowerUp()
+	if !waits {
+		r.release()
 	}
 }
 
 // receiveNetwork takes what is neither LCP nor authentication, in the Network
 // phase.
-func (r *run) receiveNetwork(protocol uint16, pkt []byte) {
+func (r *run) receiveNetwork(f frame) {
+	protocol, pkt := f.protocol, f.Bytes()
+	tunnel := r.view.Load().tunnel
+	if y := r.encryption.find(protocol); y != nil {
+		switch {
+		case f.sealed:
+			r.counters.notInside.Add(1)
+		case y.Data() == protocol:
+			r.receiveSealed(f.Buffer)
+		default:
+			r.receiveCipher(y, pkt)
+		}
+		return
+	}
+	if tunnel != nil && tunnel.covers(protocol) != f.sealed {
+		r.counters.clear.Add(1)
+		return
+	}
 	for _, y := range r.layers {
 		if y.Number() == protocol {
-			y.machine.Receive(pkt)
+			y.receive(pkt)
 			return
 		}
 	}
+	if f.sealed { // nothing that came encrypted goes back in clear
+		pkt = nil
+	}
 	r.rejectProtocol(protocol, pkt)
+}
+
+// receive takes a packet of the layer's control protocol. One that comes before
+// encryption is neither answered nor lost: a Terminate-Ack would make the peer
+// wait, and some peers give up for it.
+func (y *layer) receive(pkt []byte) {
+	if !y.r.encryption.waits {
+		y.machine.Receive(pkt)
+	} else if isConfigureRequest(pkt) {
+		y.early = append(y.early[:0], pkt...)
+	}
 }
 
 // rejectProtocol tells the peer that we do not run a protocol (RFC 1661,
@@ -147,10 +179,16 @@ func (r *run) receiveProtocolReject(data []byte) {
 			y.machine.ProtocolRejected()
 		}
 	}
+	if y := r.encryption.find(protocol); y != nil {
+		y.machine.ProtocolRejected()
+	}
 }
 
 // checkRequired ends the link when no network protocol that it is for can live.
 func (r *run) checkRequired() bool {
+	if r.encryption.waits || r.ending != nil {
+		return false
+	}
 	var dead []string
 	kind := NoNetwork
 	for _, y := range r.layers {
@@ -183,6 +221,15 @@ func (y *layer) why() string {
 	return y.Name()
 }
 
+// tunnel returns what the data path needs of the cipher that is up: the same as
+// before, as long as it is the same cipher.
+func (r *run) tunnel(y *cipherLayer) *tunnel {
+	if t := r.view.Load().tunnel; t != nil && t.Coder == y.Coder() {
+		return t
+	}
+	return newTunnel(y.Cipher)
+}
+
 // publishView tells the data path what is so from now on.
 func (r *run) publishView() {
 	v := &view{framing: r.framing, peerMRU: defaultMRU, network: r.phase == PhaseNetwork && r.ending == nil}
@@ -192,10 +239,17 @@ func (r *run) publishView() {
 	for _, y := range r.layers {
 		v.layers = append(v.layers, gates{ncp: y.NCP, data: y.Data(), out: y.out, in: y.in})
 	}
+	if y := r.encryption.active; y != nil {
+		v.tunnel = r.tunnel(y)
+	}
+	for _, y := range r.encryption.candidates {
+		v.expected = append(v.expected, y.Data())
+	}
 	r.view.Store(v)
 }
 
 var (
 	_ fsm.ExtraCodes = (*layer)(nil)
+	_ fsm.ExtraCodes = (*cipherLayer)(nil)
 	_ fsm.ExtraCodes = lcpLayer{}
 )

@@ -100,8 +100,8 @@ func (n *fakeNCP) counts() (ups, downs, got int) {
 }
 
 // running is the Config.Admit of a site that runs these.
-func running(ncps ...NCP) func(Identity) (Network, error) {
-	return func(Identity) (Network, error) { return Network{NCPs: ncps}, nil }
+func running(ncps ...NCP) func(Admission) (Network, error) {
+	return func(Admission) (Network, error) { return Network{NCPs: ncps}, nil }
 }
 
 // A wire carries frames one way, in order, each after 5 ms. Hook sees each frame
@@ -280,7 +280,7 @@ func (l *lone) takes() []frame {
 		if !ok {
 			l.t.Errorf("sent % x, which is no frame", p)
 		}
-		out = append(out, frame{protocol, b})
+		out = append(out, frame{protocol, false, b})
 	}
 	l.sent = nil
 	return out

@@ -25,6 +25,8 @@ type run struct {
 	proving      *proof    // we prove ourselves
 	identity     Identity  // of the peer, once proved
 
+	encryption encryption
+
 	layers   []*layer
 	required []string
 	watch    watch
@@ -51,10 +53,11 @@ type run struct {
 // It may be called once.
 func (l *Link) Run(ctx context.Context) error {
 	r := newRun(l)
+	defer r.stopAuth()
 	r.begin()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	closing, stop := l.closing.given, ctx.Done()
+	closing, broken, stop := l.closing.given, l.broken.given, ctx.Done()
 	for r.settle(); r.phase != PhaseDead; r.settle() {
 		if at := r.deadline(); at.IsZero() {
 			timer.Stop()
@@ -63,8 +66,13 @@ func (l *Link) Run(ctx context.Context) error {
 		}
 		select {
 		case f := <-l.queue:
-			r.receive(f.protocol, f.Bytes())
+			r.receive(f)
 			packet.Put(f.Buffer)
+		case <-l.outOfStep:
+			r.askReset()
+		case <-broken:
+			broken = nil
+			r.endNow(&End{EncryptionLost, l.broken.reason})
 		case <-timer.C:
 			r.expire(time.Now())
 		case <-closing:
@@ -115,7 +123,8 @@ func (r *run) machineConfig(protocol uint16) fsm.Config {
 // receive takes a packet from the queue, and drops what comes in a phase in
 // which it is not due. That is done silently: a peer that is one phase ahead
 // will say it again, and a Protocol-Reject would stop it from doing so.
-func (r *run) receive(protocol uint16, pkt []byte) {
+func (r *run) receive(f frame) {
+	protocol, pkt := f.protocol, f.Bytes()
 	r.counters.controlIn.Add(1)
 	if protocol == protocolLCP {
 		r.receiveLCP(pkt)
@@ -128,18 +137,28 @@ func (r *run) receive(protocol uint16, pkt []byte) {
 	case isAuthentication(protocol):
 		r.receiveAuth(protocol, pkt)
 	case r.phase == PhaseAuthenticate:
+		if r.presume() {
+			r.settle()
+		}
+		if r.phase == PhaseNetwork {
+			r.receiveNetwork(f)
+			return
+		}
 		r.counters.beforeAuth.Add(1)
 		r.remind()
 	default:
-		r.receiveNetwork(protocol, pkt)
+		r.receiveNetwork(f)
 	}
 }
 
 // deadline returns when expire has something to do, zero for never.
 func (r *run) deadline() time.Time {
 	first := r.lcp.Deadline()
-	for _, t := range []time.Time{r.linger, r.authDeadline, r.asked.due(), r.proving.due(), r.watch.deadline} {
+	for _, t := range []time.Time{r.linger, r.authDeadline, r.asked.due(), r.proving.due(), r.watch.deadline, r.encryption.deadline} {
 		first = earlier(first, t)
+	}
+	for _, y := range r.encryption.layers() {
+		first = earlier(first, y.machine.Deadline())
 	}
 	for _, y := range r.layers {
 		first = earlier(first, earlier(y.machine.Deadline(), y.reopenAt))
@@ -167,6 +186,7 @@ func (r *run) expire(now time.Time) {
 	if passed(r.watch.deadline, now) {
 		r.supervise(now)
 	}
+	r.expireEncryption(now)
 	for _, y := range r.layers {
 		y.machine.Expire() // does nothing when it is early
 		y.reopen(now)
@@ -178,7 +198,9 @@ func (r *run) settle() {
 	for r.advance() {
 	}
 	for _, y := range r.layers {
-		y.rest(time.Now())
+		if !r.encryption.waits {
+			y.rest(time.Now())
+		}
 	}
 	r.publish()
 }
@@ -203,7 +225,7 @@ func (r *run) advance() bool {
 		r.enter(PhaseNetwork)
 		r.admit()
 	case r.phase == PhaseNetwork:
-		return r.checkRequired()
+		return r.settleEncryption() || r.checkRequired()
 	default:
 		return false
 	}
@@ -284,9 +306,8 @@ func (r *run) send(protocol uint16, pkt []byte) {
 		r.counters.sendFailed.Add(1)
 		return
 	}
-	r.framing.put(b, protocol)
 	r.one[0] = b
-	if err := r.cfg.Send(r.one[:], false); err != nil {
+	if _, err := r.flush(r.view.Load(), protocol, r.one[:], false); err != nil {
 		r.counters.sendFailed.Add(1)
 		return
 	}

@@ -32,6 +32,8 @@ type Drops struct {
 	NotOpen         uint64 `json:"not_open"`               // sent while the protocol is not up
 	OverPeerMRU     uint64 `json:"over_peer_mru"`          // sent longer than the peer takes
 	SendFailed      uint64 `json:"send_failed"`            // refused by the carrier
+	Clear           uint64 `json:"clear"`                  // came in clear, while encryption is up
+	NotInside       uint64 `json:"not_inside"`             // came encrypted, and must not: another encrypted packet, or LCP
 }
 
 type counters struct {
@@ -43,6 +45,7 @@ type counters struct {
 	unknownProtocol, authNotAgreed, authIgnored  atomic.Uint64
 	echoLimited, ownEcho, queueFull              atomic.Uint64
 	notOpen, overPeerMRU, sendFailed             atomic.Uint64
+	clear, notInside                             atomic.Uint64
 }
 
 // Stats may be called at any time.
@@ -71,6 +74,8 @@ func (l *Link) Stats() Stats {
 			NotOpen:         c.notOpen.Load(),
 			OverPeerMRU:     c.overPeerMRU.Load(),
 			SendFailed:      c.sendFailed.Load(),
+			Clear:           c.clear.Load(),
+			NotInside:       c.notInside.Load(),
 		},
 	}
 }

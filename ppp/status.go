@@ -2,6 +2,7 @@ package ppp
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"sitebridge/ppp/fsm"
@@ -17,7 +18,9 @@ type Status struct {
 	Ours     OptionSet  `json:"ours"`  // what we asked for, zero until agreed
 	Peers    OptionSet  `json:"peers"` // what the peer did
 	Peer     PeerStatus `json:"peer"`
-	NCPs     []NCPState `json:"ncps"`
+	// Encryption is how packets are protected.
+	Encryption EncryptionStatus `json:"encryption"`
+	NCPs       []NCPState       `json:"ncps"`
 
 	RoundTrip time.Duration `json:"round_trip_ns"` // of the last Echo-Reply, 0: none yet
 	LastHeard time.Time     `json:"last_heard"`    // zero: never
@@ -67,6 +70,7 @@ type published struct {
 	Status
 	lcp      *fsm.Machine
 	machines []*fsm.Machine // of NCPs, in their order
+	coder    Coder          // nil: none is up
 }
 
 // Status may be called at any time.
@@ -75,6 +79,9 @@ func (l *Link) Status() Status {
 	s := p.Status
 	if p.lcp != nil {
 		s.LCPStats = p.lcp.Stats()
+	}
+	if p.coder != nil {
+		s.Encryption.Packets = p.coder.Counters()
 	}
 	s.NCPs = slices.Clone(s.NCPs)
 	for i, m := range p.machines {
@@ -96,20 +103,47 @@ func (r *run) publish() {
 		return
 	}
 	r.changed = false
-	r.status.Store(&published{
+	p := &published{
 		Status: Status{
-			Phase: r.phase,
-			End:   r.ending,
-			LCP:   r.lcp.State().String(),
-			Ours:  r.ours.set(),
-			Peers: r.theirs.set(),
-			Peer:  r.peer(),
-			NCPs:  ncps,
+			Phase:      r.phase,
+			End:        r.ending,
+			LCP:        r.lcp.State().String(),
+			Ours:       r.ours.set(),
+			Peers:      r.theirs.set(),
+			Peer:       r.peer(),
+			Encryption: r.encryption.status(),
+			NCPs:       ncps,
 		},
 		lcp:      r.lcp,
 		machines: machines,
-	})
+	}
+	if y := r.encryption.active; y != nil {
+		p.coder = y.Coder()
+	}
+	r.status.Store(p)
 	r.cfg.Changed()
+}
+
+// An EncryptionStatus is how a link's packets are protected.
+type EncryptionStatus struct {
+	Policy string `json:"policy"`
+	// Method is the word of the configuration; "none" while nothing is encrypted.
+	Method string `json:"method"`
+	Agreed string `json:"agreed,omitempty"` // what it is, in words
+	// Waiting says that network protocols wait for it.
+	Waiting bool `json:"waiting,omitempty"`
+	// Reason says in words which methods were not agreed on, and why.
+	Reason string `json:"reason,omitempty"`
+	// Packets counts those sealed and opened, and drops by reason.
+	Packets map[string]uint64 `json:"packets,omitempty"`
+}
+
+func (e *encryption) status() EncryptionStatus {
+	s := EncryptionStatus{Policy: e.policy.String(), Method: "none", Waiting: e.waits, Reason: strings.Join(e.refused, "; ")}
+	if e.active != nil {
+		s.Method, s.Agreed = e.active.Method(), e.active.Agreed()
+	}
+	return s
 }
 
 func (r *run) peer() PeerStatus {
