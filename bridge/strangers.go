@@ -6,14 +6,25 @@ import (
 	"sync"
 )
 
-// maxStrangers bounds answered calls whose peer has not authenticated yet: each
-// costs a link's memory until its guard timer ends it.
-const maxStrangers = 256
+// How many answered calls there may be whose peer has not authenticated yet: each
+// costs a link's memory until its guard timer ends it, and each may make a guess
+// when the delay for its address is over. Many branches may share the address of
+// a NAT.
+const (
+	maxStrangers  = 256
+	maxFromSource = 32
+)
 
-// strangers are those calls. There is always room for a newcomer: of the address
-// with the most of them, the oldest must go, so that one who only calls keeps
-// nobody else out.
+// strangers are those calls. There is always room for a newcomer, whoever is
+// there. Where one address has too many, the oldest of its own must go; where
+// all have, the oldest of the address with the most of them. So one who only
+// calls keeps nobody else out, and pushing out his own calls gains him nothing:
+// a guess that waits is judged when its delay is over, or never.
 type strangers struct {
+	// knows, unless nil, tells the addresses from which peers have proved
+	// themselves before. Who calls from many others pushes out none of these.
+	knows func(netip.Addr) bool
+
 	mu    sync.Mutex // guards calls
 	calls []*session // oldest first
 }
@@ -22,8 +33,7 @@ type strangers struct {
 func (l *strangers) enter(s *session) (out *session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.calls) >= maxStrangers {
-		i := l.oldestOfMost()
+	if i := l.crowdedBy(s.path.Remote); i >= 0 {
 		out = l.calls[i]
 		l.calls = slices.Delete(l.calls, i, i+1)
 	}
@@ -40,10 +50,29 @@ func (l *strangers) leave(s *session) {
 	}
 }
 
-func (l *strangers) oldestOfMost() int {
+// waiting returns how many there are.
+func (l *strangers) waiting() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.calls)
+}
+
+// crowdedBy returns the call that must go for another one from addr, -1 for none.
+func (l *strangers) crowdedBy(addr netip.Addr) int {
 	count := map[netip.Addr]int{}
 	for _, s := range l.calls {
 		count[s.path.Remote]++
+	}
+	switch {
+	case count[addr] >= maxFromSource:
+		return slices.IndexFunc(l.calls, func(s *session) bool { return s.path.Remote == addr })
+	case len(l.calls) < maxStrangers:
+		return -1
+	}
+	for known := range count {
+		if l.knows != nil && l.knows(known) {
+			count[known] = 0
+		}
 	}
 	most := 0 // the first of equals is the one whose oldest is the oldest
 	for i, s := range l.calls {
