@@ -113,24 +113,13 @@ func (r *run) expireAuth(now time.Time) {
 	for _, p := range []*proof{r.asked, r.proving} {
 		if passed(p.due(), now) {
 			p.deadline = time.Time{}
-			r.waited(p, p.Timeout())
+			r.judged(p, p.Timeout())
 		}
 	}
 	if passed(r.authDeadline, now) {
 		r.authDeadline = time.Time{}
 		r.end(r.authTooLong())
 	}
-}
-
-// waited is judged for a step that the time brought. Giving up is no verdict: the
-// line may have failed, and the next try may well succeed.
-func (r *run) waited(p *proof, out auth.Output) {
-	if out.Verdict == auth.Failure {
-		p.verdict = out.Verdict
-		r.end(ended(AuthTimeout, "authentication with %v: %s", p.method, out.Reason))
-		return
-	}
-	r.judged(p, out)
 }
 
 func (r *run) authTooLong() *End {
@@ -148,6 +137,9 @@ func (r *run) judged(p *proof, out auth.Output) {
 	}
 	if out.Drop != "" {
 		r.counters.authIgnored.Add(1)
+	}
+	if out.Notice != "" {
+		r.cfg.Log.Info("peer notifies", "text", out.Notice)
 	}
 	if out.Wait > 0 {
 		p.deadline = time.Now().Add(out.Wait)
@@ -168,7 +160,7 @@ func (r *run) judged(p *proof, out auth.Output) {
 		}
 	case auth.Failure:
 		p.deadline = time.Time{}
-		r.failed(p, out.Reason)
+		r.failed(p, out)
 	}
 }
 
@@ -197,9 +189,15 @@ func (r *run) presume() bool {
 	return p.verdict == auth.Success
 }
 
-// failed ends the link. A peer that was refused hears it before that.
-func (r *run) failed(p *proof, reason string) {
-	if p == r.proving {
+// failed ends the link. A peer that was refused hears it before that. Giving up is
+// no verdict: the line may have failed, and the next try may well succeed.
+func (r *run) failed(p *proof, out auth.Output) {
+	reason := out.Reason
+	switch {
+	case out.GaveUp:
+		r.end(ended(AuthTimeout, "authentication with %v: %s", p.method, reason))
+		return
+	case p == r.proving:
 		r.end(ended(AuthFailed, "authentication with %v failed: %s", p.method, reason))
 		return
 	}
