@@ -28,7 +28,7 @@ func ExpiresSoon(c *x509.Certificate, now time.Time) (days int, soon bool) {
 	left := c.NotAfter.Sub(now)
 	warn := min(soonDays*day, c.NotAfter.Sub(c.NotBefore)/3)
 	days = int(left / day)
-	if left < 0 {
+	if left%day < 0 {
 		days--
 	}
 	return days, left <= warn

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -36,7 +37,7 @@ func ParseFingerprint(s string) (Fingerprint, error) {
 	digits := s[len(fingerprintPrefix):]
 	if len(digits) == 3*len(f)-1 {
 		octets := strings.Split(digits, ":")
-		if len(octets) != len(f) {
+		if slices.ContainsFunc(octets, func(o string) bool { return len(o) != 2 }) {
 			return f, fmt.Errorf("its colons do not stand between octets: %w", errFingerprint)
 		}
 		digits = strings.Join(octets, "")
