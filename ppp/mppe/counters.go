@@ -1,0 +1,50 @@
+package mppe
+
+import "sync/atomic"
+
+// A reason is why a packet was dropped.
+type reason uint8
+
+const (
+	short        reason = iota // no more than a header
+	notEncrypted               // bit D clear
+	isCompressed               // bit C set
+	notFlushed                 // stateless, and bit A clear
+	late                       // its key is gone
+	leap                       // far ahead, and not credible
+	outOfStep                  // stateful: packets before it were lost
+	implausible                // decrypts to nothing that a peer encrypts
+	isNested                   // 00FD inside 00FD
+	keysDiffer                 // came after all was given up
+	reasons
+)
+
+var reasonNames = [reasons]string{
+	"short", "not_encrypted", "compressed", "not_flushed", "late", "leap", "out_of_step",
+	"implausible", "nested", "keys_differ",
+}
+
+type counters struct {
+	sealed, opened        atomic.Uint64
+	drops                 [reasons]atomic.Uint64
+	resets, resetsLimited atomic.Uint64
+	ahead, resyncings     atomic.Uint64
+}
+
+// Counters may be called at any time. Every packet given to Open is in "opened"
+// or in one of the reasons why it was dropped.
+func (c *Coder) Counters() map[string]uint64 {
+	n := &c.count
+	all := map[string]uint64{
+		"sealed":                 n.sealed.Load(),
+		"opened":                 n.opened.Load(),
+		"reset_requests":         n.resets.Load(),
+		"reset_requests_limited": n.resetsLimited.Load(),
+		"resynchronised":         n.resyncings.Load(),
+		"key_changes_ahead":      n.ahead.Load(), // made to see what a packet after lost ones is
+	}
+	for r, name := range reasonNames {
+		all["dropped_"+name] = n.drops[r].Load()
+	}
+	return all
+}
