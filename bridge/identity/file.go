@@ -21,6 +21,19 @@ const maxFile = 4 << 20
 // somebody says otherwise: beside it, with .key for its extension.
 func KeyPath(path string) string { return strings.TrimSuffix(path, filepath.Ext(path)) + ".key" }
 
+// ReadCertificates reads the certificates at path.
+func ReadCertificates(path string) ([]*x509.Certificate, error) {
+	b, err := read(path, nil)
+	if err != nil {
+		return nil, err
+	}
+	certs, err := ParseCertificates(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return certs, nil
+}
+
 // ReadLists reads the revocation lists at path.
 func ReadLists(path string) ([]*x509.RevocationList, error) {
 	b, err := read(path, nil)

@@ -71,7 +71,7 @@ func siteTemplate(name string) *x509.Certificate {
 // itself. The key is ECDSA on P-256, which every TLS 1.2 and 1.3 has, and has
 // short certificates: they travel in small packets.
 func create(name string, now, end time.Time, template *x509.Certificate, ca *Own) (*Own, error) {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return nil, err
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -126,8 +126,9 @@ func (ca *Own) maySign(usage x509.KeyUsage, now time.Time) error {
 
 const maxName = 64 // of a common name (RFC 5280, appendix A.1), and of a site
 
-// checkName lets through what may be the name of a site in a configuration.
-func checkName(name string) error {
+// CheckName tells why a name may not be that of a site, as in a configuration, or
+// of a CA.
+func CheckName(name string) error {
 	for i, r := range []byte(name) {
 		if !isAlnum(r) && (i == 0 || !strings.ContainsRune("._-", rune(r))) {
 			return fmt.Errorf("%q is not a name: write up to %d letters, digits, dots, hyphens and underscores, the first a letter or digit", name, maxName)

@@ -90,7 +90,7 @@ func TestNamesThatMayBe(t *testing.T) {
 		"": false, ".": false, "..": false, "-hq": false, "_hq": false, "a/b": false, "a b": false, "a\nb": false, "ä": false, "a\x00": false, strings.Repeat("a", 65): false,
 		"$(reboot)": false,
 	} {
-		if err := checkName(name); (err == nil) != good {
+		if err := CheckName(name); (err == nil) != good {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
