@@ -1,0 +1,104 @@
+package ecp
+
+import (
+	"fmt"
+	"strings"
+
+	"sitebridge/ppp/aead"
+	"sitebridge/ppp/fsm"
+)
+
+// Agreed says in words what was agreed on.
+func (p *Protocol) Agreed() string {
+	in, out := p.ours.Cipher, p.theirs.Cipher
+	if in == out {
+		return fmt.Sprintf("AEAD, %v", in)
+	}
+	return fmt.Sprintf("AEAD, %v out, %v in", out, in)
+}
+
+// Dispute says in words what we asked for, what the peer offered and which rule
+// stands between. It is empty where nothing is known. Once the cipher is up, it
+// tells that nothing which came was the peer's.
+func (p *Protocol) Dispute() string {
+	if p.coder != nil {
+		return strangers(p.coder.Strangers())
+	}
+	return p.dispute.words(p.ours.Cipher)
+}
+
+func strangers(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("keys differ: none of the %d encrypted packets that came could be authenticated; "+
+		"somebody changed the negotiation on its way, or sends in the peer's place", n)
+}
+
+// A dispute is what the peer said that was not good.
+type dispute struct{ offered, rule string }
+
+// asked notes the options of the peer's request.
+func (d *dispute) asked(opts []fsm.Option) {
+	d.offered, d.rule = "no encryption", "each end must ask for a cipher"
+	if len(opts) == 0 {
+		return
+	}
+	d.offered, d.rule = list(opts), "only ECP option 0 of this cipher is known"
+	if len(opts) > 1 {
+		return
+	}
+	switch f, err := parse(opts[0]); {
+	case err == nil:
+		d.offered, d.rule = f.Cipher.String(), "" // what we asked for it has not taken yet
+	case err != errForeign:
+		d.offered, d.rule = err.Error(), "the cipher must be 1 or 2"
+	}
+}
+
+// naked notes what the peer wants us to ask for.
+func (d *dispute) naked(opts []fsm.Option) {
+	if len(opts) != 1 || opts[0].Type != optOUI {
+		d.offered, d.rule = list(opts)+" (Configure-Nak)", "only ECP option 0 of this cipher is known"
+	}
+}
+
+func (d *dispute) rejected() {
+	d.offered, d.rule = "Configure-Reject of it", "both ends must have this cipher"
+}
+
+func (d dispute) words(asked aead.Cipher) string {
+	if d.offered == "" {
+		return ""
+	}
+	s := fmt.Sprintf("we asked for %v in ECP option 0, the peer answered with %s", asked, d.offered)
+	if d.rule != "" {
+		s += ": " + d.rule
+	}
+	return s
+}
+
+// maxListed bounds what is said of a peer's options.
+const maxListed = 4
+
+// list names options by their numbers (RFC 1968, section 4), and shows the OUI of
+// one that has it.
+func list(opts []fsm.Option) string {
+	var words []string
+	for _, o := range opts[:min(len(opts), maxListed)] {
+		word := fmt.Sprintf("option %d", o.Type)
+		switch {
+		case o.Type == optOUI && len(o.Data) >= 4:
+			word += fmt.Sprintf(" (OUI %x, subtype %d)", o.Data[:3], o.Data[3])
+		case o.Type == 1, o.Type == 3:
+			word += " (DES)"
+		case o.Type == 2:
+			word += " (triple DES)"
+		}
+		words = append(words, word)
+	}
+	if len(opts) > maxListed {
+		words = append(words, "and more")
+	}
+	return strings.Join(words, ", ")
+}
