@@ -112,11 +112,7 @@ func private(fi fs.FileInfo) error {
 // Save writes the certificate and its key into two new files: both, or none. It
 // never writes over a file.
 func (o *Own) Save(certPath, keyPath string) error {
-	key, err := o.keyPEM()
-	if err != nil {
-		return err
-	}
-	return saveNew([]newFile{{keyPath, 0o600, key}, {certPath, 0o644, o.Certificate()}})
+	return saveNew([]newFile{{keyPath, 0o600, o.Key()}, {certPath, 0o644, o.Certificate()}})
 }
 
 type newFile struct {

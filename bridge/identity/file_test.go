@@ -94,7 +94,7 @@ func TestSaveBothOrNone(t *testing.T) {
 // H2: a key that others can get at is refused, and the file named.
 func TestAttackH2KeyFile(t *testing.T) {
 	own := must[*Own](t)(SelfSigned("hq", noon, year))
-	key := must[[]byte](t)(own.keyPEM())
+	key := own.Key()
 	for name, c := range map[string]struct {
 		make func(t *testing.T, path string)
 		want string

@@ -45,7 +45,7 @@ func TestWhatIsMade(t *testing.T) {
 	if ca.Leaf().NotAfter != noon.Add(3650*day) || site.Leaf().NotAfter != noon.Add(730*day) || !site.Leaf().NotBefore.Before(noon) {
 		t.Errorf("the CA ends on %v, the site on %v", ca.Leaf().NotAfter, site.Leaf().NotAfter)
 	}
-	block, _ := pem.Decode(must[[]byte](t)(self.keyPEM()))
+	block, _ := pem.Decode(self.Key())
 	if block.Type != "PRIVATE KEY" {
 		t.Errorf("the key is %q", block.Type)
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -83,13 +82,13 @@ func (o *Own) Certificate() []byte {
 	return encode(typeCertificate, ders...)
 }
 
-// keyPEM is the key in PEM (PKCS#8).
-func (o *Own) keyPEM() ([]byte, error) {
+// Key is the key in PEM (PKCS#8). It is for a file of mode 0600, as Save makes it.
+func (o *Own) Key() []byte {
 	der, err := x509.MarshalPKCS8PrivateKey(o.key)
 	if err != nil {
-		return nil, errors.New("the key cannot be written as PKCS#8")
+		panic("identity: a key that was made or read here cannot be written: " + err.Error())
 	}
-	return encode(typeKey, der), nil
+	return encode(typeKey, der)
 }
 
 // Format shows the certificate, whatever the verb. The receiver is a value so

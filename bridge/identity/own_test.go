@@ -22,7 +22,7 @@ func TestLoadChain(t *testing.T) {
 	if len(branch.chain) != 2 || !branch.chain[1].Equal(middle.Leaf()) {
 		t.Fatalf("a site of an intermediate CA shows %d certificates, want its own and that of the CA", len(branch.chain))
 	}
-	key := must[[]byte](t)(branch.keyPEM())
+	key := branch.Key()
 	loaded := must[*Own](t)(Load(branch.Certificate(), key))
 	c := must[*tls.Certificate](t)(loaded.TLS(noon))
 	if len(c.Certificate) != 2 || !bytes.Equal(c.Certificate[0], branch.Leaf().Raw) || c.Leaf == nil {

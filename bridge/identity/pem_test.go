@@ -16,7 +16,7 @@ import (
 
 func TestParseCertificates(t *testing.T) {
 	one, two := testCA(t, "one"), testCA(t, "two")
-	key := must[[]byte](t)(one.keyPEM())
+	key := one.Key()
 	join := func(texts ...[]byte) []byte { return slices.Concat(texts...) }
 	for name, c := range map[string]struct {
 		text []byte
