@@ -25,13 +25,22 @@ const (
 // it has expired, and whether it is time to replace it: 30 days before its end,
 // or a third of its life if that is shorter.
 func ExpiresSoon(c *x509.Certificate, now time.Time) (days int, soon bool) {
-	left := c.NotAfter.Sub(now)
-	warn := min(soonDays*day, c.NotAfter.Sub(c.NotBefore)/3)
+	return endsSoon(c.NotBefore, c.NotAfter, now)
+}
+
+// ListExpiresSoon is ExpiresSoon for a revocation list. Once it is out of date
+// every peer is refused.
+func ListExpiresSoon(l *x509.RevocationList, now time.Time) (days int, soon bool) {
+	return endsSoon(l.ThisUpdate, l.NextUpdate, now)
+}
+
+func endsSoon(begin, end, now time.Time) (days int, soon bool) {
+	left := end.Sub(now)
 	days = int(left / day)
 	if left%day < 0 {
 		days--
 	}
-	return days, left <= warn
+	return days, left <= min(soonDays*day, end.Sub(begin)/3)
 }
 
 // Info is a certificate in the daemon's status.

@@ -57,6 +57,10 @@ func TestAttackA13ExpiresSoon(t *testing.T) {
 			if days, soon := ExpiresSoon(cert, noon); days != c.days || soon != c.soon {
 				t.Errorf("%d days, soon %v; want %d, %v", days, soon, c.days, c.soon)
 			}
+			list := &x509.RevocationList{ThisUpdate: cert.NotBefore, NextUpdate: end}
+			if days, soon := ListExpiresSoon(list, noon); days != c.days || soon != c.soon {
+				t.Errorf("a list: %d days, soon %v; want %d, %v", days, soon, c.days, c.soon)
+			}
 		})
 	}
 }
