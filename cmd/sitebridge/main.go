@@ -9,10 +9,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"sitebridge/internal/privilege"
 )
 
 // Exit codes, stable for scripts.
@@ -43,7 +46,7 @@ var commands []cmd
 
 func init() { // not in the declaration: help prints the table itself
 	commands = []cmd{
-		{"run", "[--config FILE]", "join the sites of the configuration, until stopped", runDaemon},
+		{"run", "[--config FILE] [--user NAME]", "join the sites of the configuration, until stopped", runDaemon},
 		{"check", "[--config FILE]", "read the configuration and name everything wrong with it", runCheck},
 		{"status", "[--json] [SITE]", "each site: its state and why, its link, every counter", runStatus},
 		{"up", "SITE", "start a stopped site, or dial at once", runUp},
@@ -60,11 +63,12 @@ func init() { // not in the declaration: help prints the table itself
 type env struct {
 	ctx            context.Context
 	stdout, stderr io.Writer
+	drop           func(*privilege.User, *slog.Logger) error // of privileges; the tests keep theirs
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := dispatch(&env{ctx, os.Stdout, os.Stderr}, os.Args[1:])
+	code := dispatch(&env{ctx, os.Stdout, os.Stderr, dropPrivileges}, os.Args[1:])
 	stop()
 	os.Exit(code)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"sitebridge/bridge"
 	"sitebridge/control"
 	"sitebridge/control/gre"
+	"sitebridge/internal/privilege"
 	"sitebridge/ppp"
 )
 
@@ -19,7 +21,8 @@ import (
 func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = dispatch(&env{context.Background(), &out, &errs}, args)
+	keep := func(*privilege.User, *slog.Logger) error { return nil }
+	code = dispatch(&env{context.Background(), &out, &errs, keep}, args)
 	return code, out.String(), errs.String()
 }
 

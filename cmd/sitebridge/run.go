@@ -10,11 +10,13 @@ import (
 
 	"sitebridge/bridge"
 	"sitebridge/bridge/config"
+	"sitebridge/internal/privilege"
 )
 
 func runDaemon(e *env, args []string) int {
-	f := e.flags("run", "[--config FILE] [--log text|json] [--verbose]")
+	f := e.flags("run", "[--config FILE] [--user NAME] [--log text|json] [--verbose]")
 	path := f.String("config", defaultConfig, "the configuration `file`")
+	user := f.String("user", "", "become this `user`, a name or uid:gid, when started as root")
 	format := f.String("log", "text", "log as `text` or json")
 	verbose := f.Bool("verbose", false, "log details of each negotiation")
 	if code, ok := parse(f, args); !ok {
@@ -24,6 +26,14 @@ func runDaemon(e *env, args []string) int {
 	if err != nil {
 		fmt.Fprintln(e.stderr, "sitebridge run:", err)
 		return exitUsage
+	}
+	who, err := privilege.Lookup(*user)
+	if err != nil {
+		fmt.Fprintln(e.stderr, "sitebridge run: --user:", err)
+		return exitUsage
+	}
+	if err := e.drop(who, log); err != nil {
+		return e.fail(err)
 	}
 	cfg, err := config.Load(*path)
 	if err != nil {

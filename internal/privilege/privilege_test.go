@@ -205,9 +205,9 @@ func TestMissingCapabilityIsNamed(t *testing.T) {
 		attr  *syscall.SysProcAttr
 		words []string
 	}{
-		"none":         {"", stranger(), []string{"CAP_NET_ADMIN CAP_NET_RAW is missing", "AmbientCapabilities", "setcap cap_net_admin,cap_net_raw=ep /", "root"}},
-		"one":          {"", stranger(unix.CAP_NET_ADMIN), []string{"CAP_NET_RAW is missing"}},
-		"to become":    {"4343:4343", stranger(unix.CAP_NET_ADMIN, unix.CAP_NET_RAW), []string{"cannot become user 4343:4343", "CAP_SETGID CAP_SETUID is missing"}},
+		"none":         {"", stranger(), []string{"missing capabilities: CAP_NET_ADMIN CAP_NET_RAW:", "AmbientCapabilities", "setcap cap_net_admin,cap_net_raw=ep /", "root"}},
+		"one":          {"", stranger(unix.CAP_NET_ADMIN), []string{"missing capabilities: CAP_NET_RAW:"}},
+		"to become":    {"4343:4343", stranger(unix.CAP_NET_ADMIN, unix.CAP_NET_RAW), []string{"cannot become user 4343:4343", "missing capabilities: CAP_SETGID CAP_SETUID:"}},
 		"no such user": {"no-such-user", nil, []string{`there is no user "no-such-user"`, "useradd"}},
 		"no numbers":   {"4242:", nil, []string{`"4242:" is not a user`, "998:998"}},
 	} {

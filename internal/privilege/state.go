@@ -81,12 +81,12 @@ func (s State) amiss(who *User) string {
 // enough says what is missing to get there.
 func (s State) enough(who *User) error {
 	if missing := Needed &^ s.Permitted; missing != 0 {
-		return fmt.Errorf("the capability %v is missing: the daemon needs %v: run it as root, or by systemd with AmbientCapabilities=%v, or let its file have them: %s",
-			missing, Needed, Needed, setcap())
+		return fmt.Errorf("missing capabilities: %v: run the daemon as root, or by systemd with AmbientCapabilities=%v, or let its file have them: %s",
+			missing, Needed, setcap())
 	}
 	const become Set = 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID
 	if who != nil && (s.UID != all(who.UID) || s.GID != all(who.GID)) && become&^s.Permitted != 0 {
-		return fmt.Errorf("cannot become user %s: the capability %v is missing: run it as root, or as that user from the start", who.Name, become&^s.Permitted)
+		return fmt.Errorf("cannot become user %s: missing capabilities: %v: run the daemon as root, or as that user from the start", who.Name, become&^s.Permitted)
 	}
 	return nil
 }
