@@ -15,20 +15,22 @@ import (
 // with us.
 type Cmd struct {
 	*exec.Cmd
-	ns *Namespace
+	ns       *Namespace
+	readOnly bool
+	writable []string // where it is not
 }
 
 // Command returns the command to run the named program inside the namespace.
 func (ns *Namespace) Command(name string, args ...string) *Cmd {
-	return &Cmd{exec.Command(name, args...), ns}
+	return &Cmd{Cmd: exec.Command(name, args...), ns: ns}
 }
 
 // CommandContext is Command with a context that kills the process when it ends.
 func (ns *Namespace) CommandContext(ctx context.Context, name string, args ...string) *Cmd {
-	return &Cmd{exec.CommandContext(ctx, name, args...), ns}
+	return &Cmd{Cmd: exec.CommandContext(ctx, name, args...), ns: ns}
 }
 
-// Start starts the process from the namespace's own thread, whose network it
+// Start starts the process from a thread in the namespace, whose network it
 // inherits.
 func (c *Cmd) Start() error {
 	if c.SysProcAttr == nil {
@@ -40,13 +42,21 @@ func (c *Cmd) Start() error {
 	if c.ns.closed || c.ns.file == nil {
 		return errClosed
 	}
-	started := make(chan error)
-	c.ns.calls <- func() { started <- c.Cmd.Start() }
-	if err := <-started; err != nil {
+	start := c.startByKeeper
+	if c.readOnly {
+		start = c.startReadOnly
+	}
+	if err := start(); err != nil {
 		return err
 	}
 	c.ns.processes = append(c.ns.processes, c.Process)
 	return nil
+}
+
+func (c *Cmd) startByKeeper() error {
+	started := make(chan error)
+	c.ns.calls <- func() { started <- c.Cmd.Start() }
+	return <-started
 }
 
 // Run starts the command and waits for its end.
