@@ -68,11 +68,11 @@ func newWorld(t *testing.T) *world {
 func peerSite(us, them string, dial, answer bool) *config.Site {
 	s := &config.Site{
 		Name: them, Answer: answer,
-		Required: []config.Protocol{config.ProtocolIPX},
-		Echo:     config.Echo{Interval: 10 * time.Second, Failures: 3, LCP: true},
-		Reorder:  config.Reorder{Packets: 32, Time: 30 * time.Millisecond},
-		Policy:   config.PolicyDisabled,
-		IPX:      &config.IPX{Routes: []config.IPXRoute{{Network: ipx.Network(0x1000 + len(them)), Hops: 1, Ticks: 7}}},
+		Required:   []config.Protocol{config.ProtocolIPX},
+		Echo:       config.Echo{Interval: 10 * time.Second, Failures: 3, LCP: true},
+		Reorder:    config.Reorder{Packets: 32, Time: 30 * time.Millisecond},
+		Encryption: config.Encryption{Policy: config.PolicyDisabled},
+		IPX:        &config.IPX{Routes: []config.IPXRoute{{Network: ipx.Network(0x1000 + len(them)), Hops: 1, Ticks: 7}}},
 		Auth: config.Auth{
 			Methods: []auth.Method{auth.MSCHAPv2}, Name: us, PeerName: them,
 			SecretOut: "secret of " + secret.Secret(us), SecretIn: "secret of " + secret.Secret(them),

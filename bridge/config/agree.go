@@ -19,6 +19,7 @@ func (d *draft) agree() {
 	d.Listen.Methods = slices.Compact(d.Listen.Methods)
 	d.agreeOnDevices()
 	d.agreeOnNames()
+	d.agreeOnCertificates()
 	d.agreeOnRoutes()
 	d.agreeOnNetworks()
 }

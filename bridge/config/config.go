@@ -3,9 +3,11 @@ package config
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
+	"sitebridge/bridge/identity"
 	"sitebridge/internal/secret"
 	"sitebridge/ipx"
 	"sitebridge/ppp/auth"
@@ -30,6 +32,13 @@ type Daemon struct {
 	Status string           // path of the control socket
 	// InternalNetwork is our IPX network number inside; 0: we have none.
 	InternalNetwork ipx.Network
+	// Metrics is where metrics can be read: on loopback, if the file does not say
+	// that others may. Not valid: nowhere.
+	Metrics netip.AddrPort
+	// Identity is the certificate that we prove ourselves with by EAP-TLS; nil: we
+	// have none, and no site allows EAP-TLS.
+	Identity        *identity.Own
+	CertificatePath string // of its file; empty: none
 }
 
 // A Listen is what all answering sites have in common. Until a caller has proved
@@ -94,14 +103,14 @@ type Site struct {
 	Device string     // the name of the TUN interface
 	// Required are the network protocols that must be up for the site to count
 	// as up. Never empty.
-	Required []Protocol
-	Echo     Echo
-	Reorder  Reorder
-	MTU      int // of IP in the tunnel; 0: worked out from the path
-	Auth     Auth
-	Policy   Policy
-	IP       *IP  // nil: no IP in the tunnel
-	IPX      *IPX // nil: no IPX in the tunnel
+	Required   []Protocol
+	Echo       Echo
+	Reorder    Reorder
+	MTU        int // of IP in the tunnel; 0: worked out from the path
+	Auth       Auth
+	Encryption Encryption
+	IP         *IP  // nil: no IP in the tunnel
+	IPX        *IPX // nil: no IPX in the tunnel
 	// Segment is the segment whose packets cross the link; nil: IPX is routed.
 	// IPX is then not nil, and says nothing about routes.
 	Segment *Segment
@@ -160,32 +169,51 @@ type Reorder struct {
 	Time    time.Duration
 }
 
-// An Auth is who proves what to whom. The dialler proves itself with SecretOut;
-// the answerer asks for SecretIn. With PAP and CHAP both directions that have a
-// secret are asked.
+// An Auth is who proves what to whom. With EAP-TLS both ends prove themselves by
+// certificates. With the others the dialler proves itself with SecretOut, and the
+// answerer asks for SecretIn; with PAP and CHAP both directions that have a secret
+// are asked.
 type Auth struct {
-	Methods   []auth.Method // strongest first; never empty
-	Name      string        // our own name there
-	PeerName  string        // the name that the peer must prove
-	SecretOut secret.Secret // empty: none
-	SecretIn  secret.Secret // empty: none
+	Methods   []auth.Method   // strongest first; never empty
+	Name      string          // our own name there
+	PeerName  string          // the name that the peer must prove
+	SecretOut secret.Secret   // empty: none, or no method has a use for it
+	SecretIn  secret.Secret   // the same
+	Trust     *identity.Trust // whose certificate is the peer's; nil: EAP-TLS is not allowed
 }
 
 // Allows reports whether the site allows m.
-func (a Auth) Allows(m auth.Method) bool {
-	for _, allowed := range a.Methods {
-		if allowed == m {
-			return true
-		}
-	}
-	return false
+func (a Auth) Allows(m auth.Method) bool { return slices.Contains(a.Methods, m) }
+
+// An Encryption is how a link is protected.
+type Encryption struct {
+	Policy   Policy
+	Methods  []Cipher // strongest first; empty when Policy is PolicyDisabled, and only then
+	Stateful bool     // whether stateful MPPE is taken from a peer that has no other
 }
 
-// A Policy says how much the link is protected.
+// Allows reports whether the site allows c.
+func (e Encryption) Allows(c Cipher) bool { return slices.Contains(e.Methods, c) }
+
+// A Policy says how much the link must be protected.
 type Policy string
 
-// PolicyDisabled: nothing is encrypted. It is the only one in this version.
-const PolicyDisabled Policy = "disabled"
+// The policies.
+const (
+	PolicyRequired  Policy = "required"  // nothing crosses the link before it is encrypted
+	PolicyPreferred Policy = "preferred" // we ask for it, and go on without
+	PolicyPermitted Policy = "permitted" // we do not ask, and take it from a peer that does
+	PolicyDisabled  Policy = "disabled"  // nothing is encrypted
+)
+
+// A Cipher is a way to encrypt by the word of the configuration.
+type Cipher string
+
+// The ciphers.
+const (
+	AEAD    Cipher = "aead"     // our own authenticated encryption, by ECP
+	MPPE128 Cipher = "mppe-128" // MPPE with keys of 128 bits, by CCP (RFC 3078)
+)
 
 // An AddressMode says where our own IPv4 address in the tunnel comes from.
 type AddressMode uint8
@@ -264,6 +292,18 @@ func (c *Config) Caller(name string) *Site {
 		}
 	}
 	return nil
+}
+
+// Callers lists the answering sites that allow m. By EAP-TLS the one whose Trust
+// takes the certificate is the one that calls.
+func (c *Config) Callers(m auth.Method) []*Site {
+	var callers []*Site
+	for _, s := range c.Sites {
+		if s.Answer && s.Auth.Allows(m) {
+			callers = append(callers, s)
+		}
+	}
+	return callers
 }
 
 // LAN finds a LAN by its name; nil: there is none.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"sitebridge/bridge/identity"
 	"sitebridge/ipx"
 	"sitebridge/ppp/auth"
 )
@@ -87,15 +89,15 @@ func loadMinimal(t *testing.T) *Config {
 func TestDefaults(t *testing.T) {
 	c := loadMinimal(t)
 	want := &Site{
-		Name:     "branch1",
-		Dial:     []Endpoint{{"192.0.2.1", 1723}},
-		Device:   "sb-branch1",
-		Required: []Protocol{ProtocolIP},
-		Echo:     Echo{10 * time.Second, 3, true},
-		Reorder:  Reorder{32, 30 * time.Millisecond},
-		Auth:     Auth{Methods: []auth.Method{auth.MSCHAPv2}, Name: "hq", PeerName: "branch1", SecretOut: "hunter2"},
-		Policy:   PolicyDisabled,
-		IP:       &IP{Metric: 100},
+		Name:       "branch1",
+		Dial:       []Endpoint{{"192.0.2.1", 1723}},
+		Device:     "sb-branch1",
+		Required:   []Protocol{ProtocolIP},
+		Echo:       Echo{10 * time.Second, 3, true},
+		Reorder:    Reorder{32, 30 * time.Millisecond},
+		Auth:       Auth{Methods: []auth.Method{auth.MSCHAPv2}, Name: "hq", PeerName: "branch1", SecretOut: "hunter2"},
+		Encryption: Encryption{Policy: PolicyDisabled},
+		IP:         &IP{Metric: 100},
 	}
 	if got := c.Site("branch1"); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
@@ -111,9 +113,13 @@ func TestDefaults(t *testing.T) {
 // The example says more than the defaults.
 func TestValues(t *testing.T) {
 	c := loadExample(t, func(text string) string { return text })
+	folder := filepath.Dir(c.Path)
+	crl := filepath.Join(folder, "ca.crl")
 	hq := Daemon{
 		Name: "hq", Listen: []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:1723")},
 		Status: "/run/sitebridge/sitebridge.sock", InternalNetwork: 0xbeef,
+		Metrics:  netip.MustParseAddrPort("127.0.0.1:9723"),
+		Identity: testOwn(), CertificatePath: filepath.Join(folder, "hq.pem"),
 	}
 	if !reflect.DeepEqual(c.Daemon, hq) {
 		t.Errorf("%+v, want %+v", c.Daemon, hq)
@@ -141,14 +147,14 @@ func TestValues(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, segment)
 	}
 	branch1 := &Site{
-		Name: "branch1", Answer: true, Device: "sb-branch1", MTU: 1400, Policy: PolicyDisabled,
+		Name: "branch1", Answer: true, Device: "sb-branch1", MTU: 1400, Encryption: Encryption{Policy: PolicyRequired, Methods: []Cipher{AEAD}},
 		Dial:     []Endpoint{{"branch1.example.net", 1723}, {"192.0.2.1", 1723}},
 		Source:   Source{Address: netip.MustParseAddr("192.0.2.10")},
 		Required: []Protocol{ProtocolIP, ProtocolIPX},
 		Echo:     Echo{10 * time.Second, 3, true},
 		Reorder:  Reorder{32, 30 * time.Millisecond},
-		Auth: Auth{[]auth.Method{auth.MSCHAPv2}, "hq", "branch1",
-			"the secret of branch1.out", "the secret of branch1.in"},
+		Auth: Auth{Methods: []auth.Method{auth.EAPTLS}, Name: "hq", PeerName: "branch1",
+			Trust: &identity.Trust{CAs: []*x509.Certificate{testCA().Leaf()}, CRL: crl, Name: "branch1"}},
 		IP: &IP{Metric: 100, IPv6: true, Routes: []netip.Prefix{
 			netip.MustParsePrefix("10.2.0.0/16"), netip.MustParsePrefix("2001:db8:2::/48")}},
 		IPX: &IPX{
@@ -169,6 +175,21 @@ func TestValues(t *testing.T) {
 		Routes: []netip.Prefix{netip.MustParsePrefix("10.3.0.0/16")},
 		DNS:    []netip.Addr{address("10.1.0.53")}, NBNS: []netip.Addr{address("10.1.0.54")}}); !reflect.DeepEqual(branch2.IP, want) {
 		t.Errorf("%+v, want %+v", branch2.IP, want)
+	}
+	if trust := branch2.Auth.Trust; !trust.Pinned || !strings.HasPrefix(trust.Fingerprint.String(), "sha256:7d1a54127b22") ||
+		len(trust.CAs) > 0 || trust.CRL != "" || trust.Name != "branch2" {
+		t.Errorf("branch2 is known by %+v", trust)
+	}
+	branch3 := c.Site("branch3")
+	if a := branch3.Auth; !slices.Equal(a.Methods, []auth.Method{auth.EAPTLS, auth.MSCHAPv2}) || a.Trust.CRL != crl ||
+		a.SecretOut != "the secret of branch3.out" || a.SecretIn != "the secret of branch3.in" {
+		t.Errorf("%+v", a)
+	}
+	if e := branch3.Encryption; !slices.Equal(e.Methods, []Cipher{AEAD, MPPE128}) || e.Policy != PolicyRequired || e.Stateful {
+		t.Errorf("%+v", e)
+	}
+	if e, a := c.Site("win98").Encryption, c.Site("win98").Auth; !slices.Equal(e.Methods, []Cipher{MPPE128}) || a.Trust != nil {
+		t.Errorf("%+v, %+v", e, a)
 	}
 	if win98 := c.Site("win98"); !win98.IPX.Workstation || win98.IP.Pool != netip.MustParsePrefix("10.255.1.0/24") {
 		t.Errorf("%+v", win98)

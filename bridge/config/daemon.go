@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 )
@@ -26,9 +27,30 @@ func (d *draft) readDaemon(t *table) {
 			t.at("listen").fault(show(a.String())+" stands there twice", "leave one out")
 		}
 	}
-	t.laterKeys("leave it out, and use sitebridge status --json", "metrics")
-	t.laterKeys(`leave it out; it belongs to "eap-tls"`, "certificate", "key")
+	d.readMetrics(t)
+	d.readIdentity(t)
 	t.unknown()
+}
+
+// readMetrics reads where metrics can be read. They name our peers and tell how
+// much each sends, so that other machines see them only where the file says so.
+func (d *draft) readMetrics(t *table) {
+	d.Daemon.Metrics = read(t, "metrics", netip.AddrPort{}, metricsAddress)
+	public := read(t, "metrics_public", false, flag)
+	if a := d.Daemon.Metrics; a.IsValid() && !a.Addr().IsLoopback() && !public {
+		t.at("metrics").fault(fmt.Sprintf("other machines could read the metrics at %q, which name our peers", a),
+			`write an address of loopback, as in "127.0.0.1:9723", or metrics_public = true to agree to that`)
+	}
+}
+
+// metricsAddress parses where metrics can be read.
+func metricsAddress(raw any) (netip.AddrPort, *mistake) {
+	text, _ := raw.(string)
+	a, err := netip.ParseAddrPort(text)
+	if err != nil || a.Addr().Is4In6() || a.Addr().IsMulticast() || a.Port() == 0 {
+		return netip.AddrPort{}, notA(raw, "an address with a port", `write it as in "127.0.0.1:9723" or "[::1]:9723"`)
+	}
+	return a, nil
 }
 
 // listenAddress parses where calls are answered. PPTP's data travels in GRE over

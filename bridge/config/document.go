@@ -25,7 +25,7 @@ type document struct {
 	faults *Faults
 }
 
-// maxFile is more than a thousand sites need.
+// maxFile is more than a thousand sites need, or a revocation list of thousands.
 const maxFile = 4 << 20
 
 // readDocument reads and decodes the file at path. What cannot be read or

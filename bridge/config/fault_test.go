@@ -35,11 +35,10 @@ policy = "disabled"
 // Each case puts text into good and names all faults that this brings, whole.
 func TestFaults(t *testing.T) {
 	const b1ip, b2ip = "[site.b1.ip]\n", "[site.b2.ip]\n"
-	for _, c := range []struct {
-		name     string
-		old, new string // old is replaced by new; no old: new is appended
-		want     []string
-	}{
+	runFaults(t, good, func(d dir) {
+		d.secret("out", "one secret")
+		d.secret("in", "another")
+	}, []faultCase{
 		{"nothing", "", "", nil},
 
 		// the file
@@ -72,10 +71,10 @@ func TestFaults(t *testing.T) {
 			[]string{`:3: daemon.listen: "0.0.0.0:1723" stands there twice: leave one out`}},
 		{"internal network", "[lan.office]", "ipx_internal_network = 0xBEEF\n[lan.office]",
 			[]string{`:4: daemon.ipx_internal_network: 48879 is not the number of an IPX network: write quoted hexadecimal, "00000001" to "FFFFFFFD"`}},
-		{"metrics and a certificate", "[lan.office]", "metrics = \"127.0.0.1:9723\"\ncertificate = \"x\"\nkey = \"y\"\n[lan.office]", []string{
-			`:4: daemon.metrics: this version does not have it: leave it out, and use sitebridge status --json`,
-			`:5: daemon.certificate: this version does not have it: leave it out; it belongs to "eap-tls"`,
-			`:6: daemon.key: this version does not have it: leave it out; it belongs to "eap-tls"`}},
+		{"metrics of no port", "[lan.office]", "metrics = \"127.0.0.1\"\n[lan.office]",
+			[]string{`:4: daemon.metrics: "127.0.0.1" is not an address with a port: write it as in "127.0.0.1:9723" or "[::1]:9723"`}},
+		{"metrics in words", "[lan.office]", "metrics = \"[::1]:9723\"\nmetrics_public = \"no\"\n[lan.office]",
+			[]string{`:5: daemon.metrics_public: "no" is not a yes or no: write true or false, without quotes`}},
 
 		// LANs
 		{"two ports for a LAN", `interface = "eth1"`, "interface = \"eth1\"\ntap = \"ipx0\"",
@@ -84,13 +83,11 @@ func TestFaults(t *testing.T) {
 			[]string{`:4: lan.office: no interface: write interface = "eth1", or tap = "ipx0" for a port that we make`}},
 		{"long interface", `"eth1"`, `"averylongnameforone"`,
 			[]string{`:5: lan.office.interface: "averylongnameforone" is not the name of an interface: write up to 15 letters, digits, hyphens and dots`}},
-		{"names of other letters", "", "[lan.\"a b\"]\ntap = \"t\"\n[site.\"a\\u0008\"]\n", []string{
+		{"names of other letters", "", "[lan.\"a b\"]\ntap = \"t\"\n[site.\"a\\u0008\"]\nauth = { methods = [\"chap\"] }\nencryption = { policy = \"disabled\" }\n", []string{
 			`:23: lan."a b": "a b" is not a name: write up to 64 letters, digits, dots, hyphens and underscores, the first a letter or digit`,
 			`:25: site."a\b": "a\b" is not a name: write up to 64 letters, digits, dots, hyphens and underscores, the first a letter or digit`,
 			`:25: site."a\b": the site carries neither IP nor IPX: add [site."a\b".ip] or [site."a\b".ipx], or name it in the sites of a segment`,
-			`:25: site."a\b".auth.methods: the default is "eap-tls", and this version does not have it: write methods = ["mschapv2"], or "chap" or "pap" for a peer that knows nothing better`,
-			`:25: site."a\b".auth.secret_in_file: the site may call, and we have nothing to know it by: write secret_in_file = "..."`,
-			`:25: site."a\b".encryption.policy: the default is "required", and this version cannot encrypt: write policy = "disabled" to agree to that`,
+			`:26: site."a\b".auth.secret_in_file: the site may call, and we have nothing to know it by: write secret_in_file = "..."`,
 		}},
 		{"one interface for two", "", "[lan.shop]\ninterface = \"eth1\"\n",
 			[]string{`:24: lan.shop.interface: interface "eth1" is that of lan.office.interface already: write another one`}},
@@ -180,23 +177,21 @@ func TestFaults(t *testing.T) {
 		{"reorder", `dial = ["b1.example.net"]`, "dial = [\"b1.example.net\"]\nreorder = { packets = -1, time = \"1m\" }", []string{
 			`:9: site.b1.reorder.packets: -1 is not a number that fits: write 0 to 1024, without quotes`,
 			`:9: site.b1.reorder.time: "1m" is not a time that fits: write "1ms" to "1s"`}},
-		{"no encryption policy", "policy = \"disabled\"\n[site.b1.ip]\n", "[site.b1.ip]\n",
-			[]string{`:13: site.b1.encryption.policy: the default is "required", and this version cannot encrypt: write policy = "disabled" to agree to that`}},
-		{"encryption", "policy = \"disabled\"\n[site.b1.ip]\n", "policy = \"required\"\nmethods = [\"aead\", \"mppe-128\"]\n[site.b1.ip]\n", []string{
-			`:14: site.b1.encryption.policy: this version does not have "required": write "disabled"`,
-			`:15: site.b1.encryption.methods: this version does not have it: leave it out; this version cannot encrypt`}},
-
 		// authentication
 		{"an empty list of methods", "[\"mschapv2\"]\nsecret_out_file", "[]\nsecret_out_file",
-			[]string{`:10: site.b1.auth.methods: no method: write methods = ["mschapv2"], or "chap" or "pap" for a peer that knows nothing better`}},
+			[]string{`:10: site.b1.auth.methods: no method: write methods = ["eap-tls"], or leave it out, which is the same`}},
 		{"a secret that is no path", `secret_out_file = "out"`, `secret_out_file = 5`,
 			[]string{`:11: site.b1.auth.secret_out_file: 5 is not a text: write it in quotes`}},
-		{"no methods", "methods = [\"mschapv2\"]\nsecret_out_file", "secret_out_file",
-			[]string{`:9: site.b1.auth.methods: the default is "eap-tls", and this version does not have it: write methods = ["mschapv2"], or "chap" or "pap" for a peer that knows nothing better`}},
-		{"methods", "[\"mschapv2\"]\nsecret_out_file", "[\"eap-tls\", \"mschap\"]\nca = \"ca.pem\"\nsecret_out_file", []string{
-			`:10: site.b1.auth.methods: this version does not have "eap-tls": write "mschapv2", "chap" or "pap"`,
-			`:10: site.b1.auth.methods: "mschap" is not known here: write "mschapv2", "chap" or "pap"`,
-			`:11: site.b1.auth.ca: this version does not have it: leave it out; it belongs to "eap-tls"`}},
+		{"no methods", "methods = [\"mschapv2\"]\nsecret_out_file", "secret_out_file", []string{
+			`:1: daemon.certificate: "eap-tls", which is the default of auth.methods, needs a certificate of our own: make one with sitebridge identity and write certificate = "hq.pem", or write other methods for the sites that do not have it`,
+			`:9: site.b1.auth.ca: with "eap-tls", we have nothing to know the peer's certificate by: write ca = "ca.pem", who signs for it, or fingerprint = "sha256:...", which sitebridge identity show prints there; or methods = ["mschapv2"] for a peer that has no certificate`,
+			`:10: site.b1.auth.secret_out_file: no method of the site uses a secret: leave it out, or write methods = ["mschapv2"] for a peer that has no certificate`,
+			`:11: site.b1.auth.secret_in_file: no method of the site uses a secret: leave it out, or write methods = ["mschapv2"] for a peer that has no certificate`}},
+		{"keys of another method", "secret_out_file", "ca = \"ca.pem\"\nfingerprint = \"" + printB2 + "\"\nsecret_out_file", []string{
+			`:11: site.b1.auth.ca: cannot open "ca.pem": no such file or directory: write the path of a file that holds the certificate, relative to this file`,
+			`:12: site.b1.auth.fingerprint: it belongs to "eap-tls", which the site does not allow: leave it out, or add "eap-tls" to methods`}},
+		{"methods of no version", "[\"mschapv2\"]\nsecret_out_file", "[\"mschapv2\", \"EAP\"]\nsecret_out_file",
+			[]string{`:10: site.b1.auth.methods: "EAP" is not known here: write "eap-tls", "eap-mschapv2", "mschapv2", "chap" or "pap"`}},
 		{"one secret for both with chap", "[\"mschapv2\"]\nsecret_out_file = \"out\"", "[\"mschapv2\", \"chap\"]\nsecret_out_file = \"in\"",
 			[]string{`:12: site.b1.auth.secret_in_file: the same secret as in secret_out_file: with chap and pap a peer could send our own proof back: take another secret for one of them`}},
 		{"the peer has our name", "[site.b1.auth]", "[site.b1.auth]\npeer_name = 'X\\hq'",
@@ -271,17 +266,27 @@ func TestFaults(t *testing.T) {
 			`:26: defaults.ipx: no site has such a table: add [site.NAME.ipx], if empty, to those that it is for`}},
 		{"unknown defaults of a table", b2ip, b2ip + "[site.b2.ipx]\n[defaults.ipx]\nnetwork = \"1\"\n",
 			[]string{`:25: defaults.ipx.network: unknown key: known here are accept_networks, exchange, hold, routes, services, workstation`}},
-	} {
+	})
+}
+
+// A faultCase puts text into a base and names all faults that this brings, whole.
+type faultCase struct {
+	name     string
+	old, new string // old is replaced by new; no old: new is appended
+	want     []string
+}
+
+func runFaults(t *testing.T, base string, files func(dir), cases []faultCase) {
+	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			text := good + c.new
+			text := base + c.new
 			if c.old != "" {
-				if text = strings.Replace(good, c.old, c.new, 1); text == good {
+				if text = strings.Replace(base, c.old, c.new, 1); text == base {
 					t.Fatalf("%q is not in the base", c.old)
 				}
 			}
 			d := newDir(t, text)
-			d.secret("out", "one secret")
-			d.secret("in", "another")
+			files(d)
 			_, err := Load(d.path())
 			wantFaults(t, d, err, c.want)
 		})

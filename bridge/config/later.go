@@ -1,10 +1,6 @@
 package config
 
-import (
-	"slices"
-
-	"sitebridge/ppp/auth"
-)
+import "slices"
 
 // What is planned and not in this version: it is known, and refused with what
 // to write instead. A key moves from here to its reader when it is built.
@@ -27,15 +23,4 @@ func soon[T ~string](now []T, later ...T) func(any) (T, *mistake) {
 		}
 		return word(now...)(raw)
 	}
-}
-
-// method parses a method of authentication.
-func method(raw any) (auth.Method, *mistake) {
-	words := []string{auth.MSCHAPv2.String(), auth.CHAP.String(), auth.PAP.String()}
-	w, wrong := soon(words, "eap-tls")(raw)
-	if wrong != nil {
-		return 0, wrong
-	}
-	m, _ := auth.ParseMethod(w)
-	return m, nil
 }

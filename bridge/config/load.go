@@ -8,10 +8,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Load reads and checks the configuration at path, with the files that it
-// includes and the secrets that it names. Its error is a *Faults.
+// includes, the secrets and the certificates that it names. Its error is a *Faults.
 func Load(path string) (*Config, error) {
 	faults := new(Faults)
 	return load(readDocument(path, faults), faults)
@@ -19,7 +20,7 @@ func Load(path string) (*Config, error) {
 
 // load checks what main and the files that it includes hold.
 func load(main *document, faults *Faults) (*Config, error) {
-	d := &draft{Config: &Config{Path: main.path}, faults: faults}
+	d := &draft{Config: &Config{Path: main.path}, faults: faults, now: time.Now()}
 	if main.values != nil || len(*faults) == 0 {
 		d.read(main)
 		d.agree()
@@ -36,6 +37,7 @@ func load(main *document, faults *Faults) (*Config, error) {
 type draft struct {
 	*Config
 	faults    *Faults
+	now       time.Time // for certificates
 	daemonAt  *table
 	lanAt     map[*LAN]*table
 	segmentAt map[*Segment]*table
@@ -43,7 +45,7 @@ type draft struct {
 }
 
 // siteTables are where the parts of a site stand.
-type siteTables struct{ site, auth, ip, ipx *table }
+type siteTables struct{ site, auth, encryption, ip, ipx *table }
 
 // read takes the tables of all files one by one.
 func (d *draft) read(main *document) {

@@ -80,10 +80,10 @@ func TestAttackH2OwnerOfSecret(t *testing.T) {
 		}
 		us = 12345
 	}
-	if wrong := private(f, "s", us); wrong != nil {
+	if wrong := secretFile.owned(f, "s", us); wrong != nil {
 		t.Errorf("our own file: %+v", wrong)
 	}
-	if wrong := private(f, "s", us+1); wrong == nil || !strings.HasPrefix(wrong.reason, `"s" belongs to user `) {
+	if wrong := secretFile.owned(f, "s", us+1); wrong == nil || !strings.HasPrefix(wrong.reason, `"s" belongs to user `) {
 		t.Errorf("another user's file: %+v", wrong)
 	}
 }

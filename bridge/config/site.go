@@ -24,9 +24,10 @@ func (d *draft) readSites(tables []*table, defaults *table) {
 	d.siteAt = map[*Site]*siteTables{}
 	for _, t := range tables {
 		t.defaults = defaults
-		at := &siteTables{site: t, auth: t.sub("auth"), ip: t.sub("ip"), ipx: t.sub("ipx")}
+		at := &siteTables{site: t, auth: t.sub("auth"), encryption: t.sub("encryption"), ip: t.sub("ip"), ipx: t.sub("ipx")}
 		s := d.readSite(at)
 		s.Auth = d.readAuth(s, at.auth)
+		s.Encryption = readEncryption(s, at)
 		if at.ip.present {
 			s.IP = readIP(at.ip)
 		}
@@ -46,7 +47,7 @@ func (d *draft) readSites(tables []*table, defaults *table) {
 
 // unknown reports what is unknown in the site's own tables.
 func (at *siteTables) unknown() {
-	for _, t := range []*table{at.site, at.auth, at.ip, at.ipx} {
+	for _, t := range []*table{at.site, at.auth, at.encryption, at.ip, at.ipx} {
 		t.unknown()
 	}
 }
@@ -99,7 +100,6 @@ func (d *draft) readSite(at *siteTables) *Site {
 		Time:    read(reorder, "time", defaultHoldBack, duration(time.Millisecond, time.Second)),
 	}
 	reorder.unknown()
-	s.Policy = readEncryption(t.sub("encryption"))
 	return s
 }
 
@@ -116,18 +116,6 @@ func (d *draft) readAnswer(s *Site, t *table) {
 	case dials && t.below("dial").faultless() && len(s.Dial) == 0:
 		t.below("dial").fault("no address to dial", `write dial = ["host.example.net"], or leave it out to wait for a call`)
 	}
-}
-
-// readEncryption reads [site.NAME.encryption].
-func readEncryption(t *table) Policy {
-	p := read(t, "policy", "", soon([]Policy{PolicyDisabled}, "required", "preferred", "permitted"))
-	if !t.has("policy") {
-		t.below("policy").fault(`the default is "required", and this version cannot encrypt`,
-			fmt.Sprintf("write policy = %q to agree to that", PolicyDisabled))
-	}
-	t.laterKeys("leave it out; this version cannot encrypt", "methods", "downgrade")
-	t.unknown()
-	return p
 }
 
 // endpoint parses "host" or "host:port".

@@ -5,29 +5,67 @@ import (
 	"slices"
 	"strings"
 
-	"sitebridge/internal/secret"
 	"sitebridge/ppp/auth"
 )
+
+// secretMethods are those by which a secret is proved.
+var secretMethods = []auth.Method{auth.EAPMSCHAPv2, auth.MSCHAPv2, auth.CHAP, auth.PAP}
+
+// neverMethods are ways to prove a name that other programs have and we never
+// will, and why.
+var neverMethods = map[string]string{
+	"mschapv1": "it gives the password away to who listens",
+	"mschap":   "it gives the password away to who listens",
+	"ms-chap":  "it gives the password away to who listens",
+	"eap-md5":  "it proves one end only, and leaves no keys",
+	"md5":      "it proves one end only, and leaves no keys",
+}
+
+// method parses a method of authentication.
+func method(raw any) (auth.Method, *mistake) {
+	words := []string{auth.EAPTLS.String()}
+	for _, m := range secretMethods {
+		words = append(words, m.String())
+	}
+	w, wrong := wordBut(neverMethods, words...)(raw)
+	if wrong != nil {
+		return 0, wrong
+	}
+	m, _ := auth.ParseMethod(w)
+	return m, nil
+}
 
 // readAuth reads [site.NAME.auth].
 func (d *draft) readAuth(s *Site, t *table) Auth {
 	a := Auth{
-		Methods:   readList(t, "methods", method),
-		Name:      read(t, "name", d.Daemon.Name, authName),
-		PeerName:  read(t, "peer_name", s.Name, authName),
-		SecretOut: read(t, "secret_out_file", "", secretBeside(t.at("secret_out_file"))),
-		SecretIn:  read(t, "secret_in_file", "", secretBeside(t.at("secret_in_file"))),
+		Methods:  []auth.Method{auth.EAPTLS},
+		Name:     read(t, "name", d.Daemon.Name, authName),
+		PeerName: read(t, "peer_name", s.Name, authName),
 	}
-	slices.Sort(a.Methods)
-	a.Methods = slices.Compact(a.Methods)
-	slices.Reverse(a.Methods)
-	t.laterKeys(`leave it out; it belongs to "eap-tls"`, "ca", "fingerprint")
+	if t.has("methods") {
+		a.Methods = readList(t, "methods", method)
+		slices.Sort(a.Methods)
+		a.Methods = slices.Compact(a.Methods)
+		slices.Reverse(a.Methods)
+	}
+	if len(a.Methods) == 0 && t.at("methods").faultless() {
+		t.at("methods").fault("no method", `write methods = ["eap-tls"], or leave it out, which is the same`)
+	}
+	readSecrets(s, &a, t)
+	a.Trust = d.readTrust(&a, t)
+	return a
+}
 
-	if !t.has("methods") {
-		t.below("methods").fault(`the default is "eap-tls", and this version does not have it`,
-			`write methods = ["mschapv2"], or "chap" or "pap" for a peer that knows nothing better`)
-	} else if len(a.Methods) == 0 && t.at("methods").faultless() {
-		t.at("methods").fault("no method", `write methods = ["mschapv2"], or "chap" or "pap" for a peer that knows nothing better`)
+// readSecrets reads what both ends prove themselves with where they have no
+// certificates.
+func readSecrets(s *Site, a *Auth, t *table) {
+	a.SecretOut = read(t, "secret_out_file", "", secretBeside(t.at("secret_out_file")))
+	a.SecretIn = read(t, "secret_in_file", "", secretBeside(t.at("secret_in_file")))
+	if !slices.ContainsFunc(secretMethods, a.Allows) {
+		t.unused("no method of the site uses a secret", `leave it out, or write methods = ["mschapv2"] for a peer that has no certificate`,
+			"secret_out_file", "secret_in_file")
+		a.SecretOut, a.SecretIn = "", ""
+		return
 	}
 	if len(s.Dial) > 0 && !t.has("secret_out_file") {
 		t.below("secret_out_file").fault("the site is dialled, and we have nothing to prove ourselves with",
@@ -44,17 +82,15 @@ func (d *draft) readAuth(s *Site, t *table) Auth {
 		t.at("secret_in_file").fault("the same secret as in secret_out_file: with chap and pap a peer could send our own proof back",
 			"take another secret for one of them")
 	}
-	return a
 }
 
-// secretBeside parses the path of a secret, relative to the file that names it.
-func secretBeside(at place) func(any) (secret.Secret, *mistake) {
-	return func(raw any) (secret.Secret, *mistake) {
-		path, wrong := text(raw)
-		if wrong != nil {
-			return "", wrong
+// unused reports keys that no method has a use for. What the defaults say is for
+// other sites; and where methods has a fault nobody knows what was meant.
+func (t *table) unused(reason, fix string, keys ...string) {
+	for _, key := range keys {
+		if at := t.below(key); t.owns(key) && at.faultless() && t.at("methods").faultless() {
+			at.fault(reason, fix)
 		}
-		return readSecret(at.doc.beside(""), path)
 	}
 }
 

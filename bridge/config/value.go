@@ -186,6 +186,17 @@ func word[T ~string](words ...T) func(any) (T, *mistake) {
 	}
 }
 
+// wordBut is word, with words that no version will ever take and why.
+func wordBut[T ~string](never map[string]string, words ...T) func(any) (T, *mistake) {
+	return func(raw any) (T, *mistake) {
+		s, _ := raw.(string)
+		if why := never[strings.ToLower(s)]; why != "" {
+			return "", &mistake{show(raw) + " is never accepted: " + why, "write " + oneOf(words)}
+		}
+		return word(words...)(raw)
+	}
+}
+
 // oneOf lists words for a message: "a", "b" or "c".
 func oneOf[T ~string](words []T) string {
 	var b strings.Builder

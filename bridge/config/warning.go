@@ -1,33 +1,58 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"time"
 
+	"sitebridge/bridge/identity"
 	"sitebridge/ppp/auth"
 )
 
 // A Warning is something that works and that an operator should know about.
 type Warning struct {
-	Site string
+	Site string // empty: of the whole daemon
 	Text string
 }
 
-func (w Warning) String() string { return fmt.Sprintf("site.%s: %s", w.Site, w.Text) }
+func (w Warning) String() string {
+	if w.Site == "" {
+		return "daemon: " + w.Text
+	}
+	return fmt.Sprintf("site.%s: %s", w.Site, w.Text)
+}
 
 // Warnings lists what `check`, the start of the daemon and status must tell.
 func (c *Config) Warnings() []Warning {
-	var all []Warning
+	all := warnings("", c.Daemon.openMetrics())
+	all = append(all, c.Expiring(time.Now())...)
 	for _, s := range c.Sites {
 		for _, m := range s.Auth.Methods {
-			if text := weakness[m]; text != "" {
-				all = append(all, Warning{s.Name, text})
-			}
+			all = append(all, warnings(s.Name, weakness[m])...)
 		}
-		if len(s.Dial) > 0 && s.Auth.SecretIn == "" && (s.Auth.Allows(auth.CHAP) || s.Auth.Allows(auth.PAP)) {
-			all = append(all, Warning{s.Name, "with chap and pap the peer that we dial proves itself only if there is a secret_in_file"})
-		}
-		if s.Policy == PolicyDisabled {
-			all = append(all, Warning{s.Name, "nothing in this tunnel is encrypted: who is on the way can read and change it"})
+		all = append(all, warnings(s.Name, s.oneWay(), c.Daemon.misnamed(s))...)
+		all = append(all, warnings(s.Name, s.Encryption.weaknesses()...)...)
+	}
+	return all
+}
+
+// Expiring lists the Warnings of certificates that are not good at the time of
+// now, or not for long. They come with time, whatever was told at the start.
+func (c *Config) Expiring(now time.Time) []Warning {
+	all := warnings("", c.Daemon.expiring(now))
+	for _, s := range c.Sites {
+		all = append(all, warnings(s.Name, s.expiring(now)...)...)
+	}
+	return all
+}
+
+// warnings makes one of each text that is not empty.
+func warnings(site string, texts ...string) []Warning {
+	var all []Warning
+	for _, text := range texts {
+		if text != "" {
+			all = append(all, Warning{site, text})
 		}
 	}
 	return all
@@ -35,7 +60,94 @@ func (c *Config) Warnings() []Warning {
 
 // weakness says what is wrong with each method.
 var weakness = map[auth.Method]string{
-	auth.MSCHAPv2: "mschapv2 falls to one DES search over a recorded exchange: take a long random secret that is used for nothing else",
-	auth.CHAP:     "chap lets who recorded an exchange try secrets against it: take a long random secret that is used for nothing else",
-	auth.PAP:      "pap sends the secret in clear: who is on the way can read it",
+	auth.EAPMSCHAPv2: "eap-mschapv2 falls to one DES search over a recorded exchange: take a long random secret that is used for nothing else",
+	auth.MSCHAPv2:    "mschapv2 falls to one DES search over a recorded exchange: take a long random secret that is used for nothing else",
+	auth.CHAP:        "chap lets who recorded an exchange try secrets against it: take a long random secret that is used for nothing else",
+	auth.PAP:         "pap sends the secret in clear: who is on the way can read it",
+}
+
+// oneWay tells of a peer that is not asked who it is.
+func (s *Site) oneWay() string {
+	if len(s.Dial) > 0 && s.Auth.SecretIn == "" && (s.Auth.Allows(auth.CHAP) || s.Auth.Allows(auth.PAP)) {
+		return "with chap and pap the peer that we dial proves itself only if there is a secret_in_file"
+	}
+	return ""
+}
+
+// weaknesses says what is wrong with how a link is protected.
+func (e Encryption) weaknesses() []string {
+	var all []string
+	switch e.Policy {
+	case PolicyDisabled:
+		all = append(all, "nothing in this tunnel is encrypted: who is on the way can read and change it")
+	case PolicyPreferred, PolicyPermitted:
+		all = append(all, fmt.Sprintf("encryption is only %s: who is on the way can have it switched off", e.Policy))
+	}
+	if e.Allows(MPPE128) {
+		all = append(all, "mppe-128 has no integrity: who is on the way can change packets")
+		if e.Allows(AEAD) {
+			all = append(all, "a downgrade is allowed: who is on the way can have mppe-128 taken instead of aead")
+		}
+	}
+	if e.Stateful {
+		all = append(all, "stateful MPPE repeats its keystream after each lost packet: who is on the way can read what was sent with it")
+	}
+	return all
+}
+
+// openMetrics tells of metrics that others than this machine may read.
+func (d *Daemon) openMetrics() string {
+	if !d.Metrics.IsValid() || d.Metrics.Addr().IsLoopback() {
+		return ""
+	}
+	return fmt.Sprintf("metrics can be read at %s from other machines: they name our peers and tell how much each sends", d.Metrics)
+}
+
+// expiring tells of a certificate of ours that is not good, or not for long.
+func (d *Daemon) expiring(now time.Time) string {
+	if d.Identity == nil {
+		return ""
+	}
+	leaf := d.Identity.Leaf()
+	if now.Before(leaf.NotBefore) {
+		return fmt.Sprintf("our certificate is not good before %s: is the clock right?", date(leaf.NotBefore))
+	}
+	if days, soon := identity.ExpiresSoon(leaf, now); soon {
+		return "our certificate " + expiry(days, leaf.NotAfter) + ": have it issued anew; sitebridge identity does that"
+	}
+	return ""
+}
+
+// misnamed tells of a site where we go by another name than our certificate's.
+func (d *Daemon) misnamed(s *Site) string {
+	if d.Identity == nil || !s.Auth.Allows(auth.EAPTLS) {
+		return ""
+	}
+	names := identity.Names(d.Identity.Leaf())
+	if slices.Contains(names, s.Auth.Name) {
+		return ""
+	}
+	return fmt.Sprintf("our certificate is for %s, and our name there is %s: the peer asks for a certificate of that name", cmp.Or(oneOf(names), "no name"), show(s.Auth.Name))
+}
+
+// expiring tells of who signs for the peer, and will not be able to for long.
+func (s *Site) expiring(now time.Time) []string {
+	if s.Auth.Trust == nil {
+		return nil
+	}
+	var all []string
+	for _, ca := range s.Auth.Trust.CAs {
+		if days, soon := identity.ExpiresSoon(ca, now); soon {
+			all = append(all, fmt.Sprintf("the certificate of %s, who signs for the peer, %s: have it renewed, and write the new one into ca too", nameOf(ca), expiry(days, ca.NotAfter)))
+		}
+	}
+	return all
+}
+
+// expiry says when a certificate ends, days from now.
+func expiry(days int, end time.Time) string {
+	if days < 0 {
+		return "expired on " + date(end)
+	}
+	return fmt.Sprintf("expires in %d days, on %s", days, date(end))
 }

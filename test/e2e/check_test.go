@@ -32,7 +32,7 @@ dial = ["192.0.2.1"]
 methods = ["mschapv1"]
 secret_out_file = "public"
 [site.b.encryption]
-policy = "required"
+policy = "on"
 [site.b.ip]
 routes = ["10.2.0.0/33"]
 [site.b.ipx]
