@@ -22,6 +22,7 @@ type worth uint8
 
 const (
 	ending  worth = iota + 1 // only its last words are still under way
+	spent                    // its call is over, and hardly any peer makes another
 	silent                   // no Start-Control-Connection-Request has come yet
 	started                  // it has, so a call may come any moment
 )
@@ -71,7 +72,7 @@ func (l *lobby) update(g *guest, calls int) {
 		g.busy = true
 		l.unseat(g)
 	default:
-		g.busy = false
+		g.busy, g.worth = false, spent
 		l.seat(g)
 	}
 }

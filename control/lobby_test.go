@@ -92,6 +92,22 @@ func TestLobbyPrefersNewcomersToGoodbyes(t *testing.T) {
 	l.wantGone(t, "2/0")
 }
 
+// Who makes calls that are ended for him, one after the other, does not push out a
+// newcomer behind the same NAT with the connections that he leaves.
+func TestLobbyPrefersNewcomersToThoseAfterTheirCall(t *testing.T) {
+	l := newLobbyTest(10, 10, 2)
+	for i := range 3 {
+		l.in(1, i)
+		l.update(l.guests[fmt.Sprintf("1/%d", i)], 1)
+	}
+	l.in(1, 3) // has not spoken yet
+	for i := range 3 {
+		l.update(l.guests[fmt.Sprintf("1/%d", i)], 0)
+	}
+	l.wantGone(t, "1/0", "1/1")
+	l.wantCounts(t, 2, 2)
+}
+
 func TestLobbyKeepsCalls(t *testing.T) {
 	l := newLobbyTest(3, 2, 2)
 	for i := range 3 {
