@@ -41,7 +41,7 @@ type guard struct {
 	names   tally[string]
 	pairs   tally[pair]
 	known   tally[pair]       // that were right
-	homes   tally[netip.Addr] // of the known
+	homes   tally[netip.Addr] // where peers were met
 	wrong   uint64
 	delayed uint64
 }
@@ -122,10 +122,16 @@ func (g *guard) judged(now time.Time, p pair, right bool) {
 	g.sources.sub(p.source, was)
 	g.names.sub(p.name, was)
 	g.known.add(now, p)
-	g.homes.add(now, p.source)
 }
 
-// knows reports whether some peer has proved itself from addr.
+// met tells that a peer has proved itself from addr, by whatever method.
+func (g *guard) met(addr netip.Addr) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.homes.add(time.Now(), addr)
+}
+
+// knows reports whether a peer has been met at addr.
 func (g *guard) knows(addr netip.Addr) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -65,7 +65,7 @@ func TestAttackC11CallsFromManyAddresses(t *testing.T) {
 // address from which a peer has proved itself before is spared.
 func TestAttackC11CallsFromAsManyAddressesAsCalls(t *testing.T) {
 	g := newGuard()
-	g.source(homeAddr).Judged("branch", true)
+	g.met(homeAddr)
 	l := strangers{knows: g.knows}
 	branch := strangerFrom(homeAddr)
 	l.enter(branch)
