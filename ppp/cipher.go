@@ -60,7 +60,8 @@ type Cipher interface {
 	// Agreed says in words what was agreed on, once it is up.
 	Agreed() string
 	// Dispute says in words what we asked for, what the peer offered and which
-	// rule stands between; empty: nothing is known.
+	// rule stands between; once the cipher is up, what is wrong with the packets
+	// that come. Empty: nothing is known.
 	Dispute() string
 }
 

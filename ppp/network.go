@@ -209,6 +209,9 @@ func (r *run) checkRequired() bool {
 	if dead == nil {
 		dead = r.required
 	}
+	if y := r.encryption.active; y != nil && y.Dispute() != "" {
+		dead = append(dead, y.Dispute())
+	}
 	r.end(ended(kind, "no network protocol can run: %s", strings.Join(dead, "; ")))
 	return true
 }
