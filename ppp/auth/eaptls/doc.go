@@ -1,7 +1,7 @@
 // Package eaptls is the TLS conversation of one end of EAP-TLS, with TLS 1.2
 // (RFC 5216) and TLS 1.3 (RFC 9190): type data in, type data out.
 //
-// A Conversation is a step without clock, socket or log: TLS runs in a coroutine
+// A Conversation is a step without clock, socket or log: TLS runs in a goroutine
 // that stands still between two calls. The package leaves to others the EAP
 // headers, identifiers, repeats and time-outs, which certificate is ours, and
 // whether the other end's certificate is that of the right peer.

@@ -5,16 +5,14 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
-	"iter"
 	"net"
 )
 
-// A handshake is TLS in a coroutine, which runs inside resume and at no other time.
+// A handshake is TLS, which runs inside feed and at no other time.
 type handshake struct {
 	pipe
-	conn   *tls.Conn
-	resume func() (struct{}, bool)
-	stop   func()
+	turns
+	conn *tls.Conn
 
 	ours    *x509.Certificate
 	shown   bool   // the other end gets to see our certificate
@@ -30,18 +28,22 @@ func newHandshake(c Config) (*handshake, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &handshake{shown: c.Server}
+	h := &handshake{turns: newTurns(), shown: c.Server}
 	if h.ours, err = leaf(own); err != nil {
 		return nil, err
 	}
-	settings := h.settings(c, own)
+	h.over(c, h.settings(c, own))
+	return h, nil
+}
+
+// over lays TLS over the pipe.
+func (h *handshake) over(c Config, settings *tls.Config) {
+	h.wait = h.stand
 	if c.Server {
 		h.conn = tls.Server(h, settings)
 	} else {
 		h.conn = tls.Client(h, settings)
 	}
-	h.resume, h.stop = iter.Pull(h.run)
-	return h, nil
 }
 
 func leaf(own *tls.Certificate) (*x509.Certificate, error) {
@@ -82,19 +84,16 @@ func (h *handshake) settings(c Config, own *tls.Certificate) *tls.Config {
 	}
 }
 
+// judge lets Verify judge the other end, which has shown a certificate at least:
+// TLS sees to that.
 func (h *handshake) judge(c Config, s tls.ConnectionState) error {
-	if len(s.PeerCertificates) == 0 {
-		h.refusal = errors.New("there is none")
-		return h.refusal
-	}
 	h.refusal = c.Verify(s.PeerCertificates)
 	return h.refusal
 }
 
-// run is the coroutine: the handshake, then whatever the other end still says.
+// run is what takes turns: the handshake, then whatever the other end still says.
 // One octet can be right; the second ends it.
-func (h *handshake) run(yield func(struct{}) bool) {
-	h.wait = func() bool { return yield(struct{}{}) }
+func (h *handshake) run() {
 	if h.err = h.conn.Handshake(); h.err != nil {
 		return
 	}
@@ -110,7 +109,7 @@ func (h *handshake) run(yield func(struct{}) bool) {
 // ends. It keeps nothing of flight.
 func (h *handshake) feed(flight []byte) {
 	h.in = flight
-	h.resume()
+	h.resume(h.run)
 	h.in = nil
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 // A pipe is the net.Conn below TLS. What TLS writes is gathered, and what it wants
-// to read beyond what came lets its coroutine stand still: the octets gathered by
+// to read beyond what came lets it stand still: the octets gathered by
 // then are one flight.
 type pipe struct {
 	in   []byte
