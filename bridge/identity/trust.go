@@ -151,7 +151,7 @@ func fit(leaf *x509.Certificate, usage x509.ExtKeyUsage, now time.Time) error {
 		return fmt.Errorf("the peer's certificate expired on %s: the site needs another one", date(leaf.NotAfter))
 	case now.Before(leaf.NotBefore):
 		return fmt.Errorf("the peer's certificate is not valid before %s: is the clock right, here and there?", date(leaf.NotBefore))
-	case !allows(leaf, usage):
+	case !Allows(leaf, usage):
 		return fmt.Errorf("the peer's certificate is not for this use: its extended key usage lacks %s", usageName(usage))
 	case leaf.KeyUsage != 0 && leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0:
 		return errors.New("the peer's certificate is not for this use: its key usage lacks digitalSignature")
@@ -164,9 +164,9 @@ func fit(leaf *x509.Certificate, usage x509.ExtKeyUsage, now time.Time) error {
 	return nil
 }
 
-// allows tells whether the extended key usage of c includes usage. A certificate
+// Allows tells whether the extended key usage of c includes usage. A certificate
 // without any is for every use (RFC 5280, section 4.2.1.12).
-func allows(c *x509.Certificate, usage x509.ExtKeyUsage) bool {
+func Allows(c *x509.Certificate, usage x509.ExtKeyUsage) bool {
 	if len(c.ExtKeyUsage) == 0 && len(c.UnknownExtKeyUsage) == 0 {
 		return true
 	}
