@@ -55,6 +55,7 @@ func init() { // not in the declaration: help prints the table itself
 		{"ipx services", "[--json]", "IPX services: servers and what they offer", runIPXServices},
 		{"ipx nodes", "[--json]", "IPX stations, and where each was heard", runIPXNodes},
 		{"ipx ping", "[-c N] NETWORK:NODE", "ask an IPX station or server for an answer", runIPXPing},
+		{"identity", "new|ca|issue|revoke|show", "certificates: make, sign, revoke and show them", runIdentity},
 		{"demo", "", "two sites on this machine, joined, cut and healed; needs no root", runDemo},
 	}
 }

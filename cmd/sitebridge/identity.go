@@ -1,0 +1,250 @@
+package main
+
+import (
+	"crypto/x509"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"sitebridge/bridge/identity"
+)
+
+// What runIdentity is followed by, in the order that a newcomer needs them.
+var identityCommands = []cmd{
+	{"new", "[--dir DIR] [--days N] NAME", "a certificate for this site, which its peers know by its fingerprint", runIdentityNew},
+	{"ca", "[--dir DIR] [--days N] NAME", "or a CA for all sites: ca.pem and ca.key", runIdentityCA},
+	{"issue", "[--dir DIR] [--days N] [--out DIR] NAME", "a certificate for a site, signed by the CA", runIdentityIssue},
+	{"revoke", "[--dir DIR] [--days N] [FILE...]", "take certificates of the CA back; without FILE renew the list, ca.crl", runIdentityRevoke},
+	{"show", "[--config FILE] [FILE...]", "names, fingerprints and dates; without FILE of what the configuration names", runIdentityShow},
+}
+
+func runIdentity(e *env, args []string) int {
+	if len(args) > 0 {
+		for _, c := range identityCommands {
+			if c.name == args[0] {
+				return c.run(e, args[1:])
+			}
+		}
+	}
+	w, code := e.stderr, exitUsage
+	if len(args) > 0 && (args[0] == "-h" || args[0] == "--help" || args[0] == "help") {
+		w, code = e.stdout, exitOK
+	}
+	for _, c := range identityCommands {
+		fmt.Fprintf(w, "  sitebridge identity %s\n      %s\n", c.name+" "+c.args, c.about)
+	}
+	return code
+}
+
+// The files of a CA, beside the configuration.
+const (
+	caName     = "ca"
+	listFile   = "ca.crl"
+	pemEnding  = ".pem"
+	maxDays    = 100 * 365
+	hoursOfDay = 24 * time.Hour
+)
+
+// A making is the command line of a command that makes something.
+type making struct {
+	flags *flag.FlagSet
+	dir   *string
+	days  *int
+	args  []string // what is not a flag
+}
+
+func (e *env) making(name, args string, life time.Duration) *making {
+	f := e.flags("identity "+name, args)
+	return &making{
+		flags: f,
+		dir:   f.String("dir", filepath.Dir(defaultConfig), "the `directory` of the configuration"),
+		days:  f.Int("days", int(life/hoursOfDay), "how many days it is good for"),
+	}
+}
+
+// parse takes flags before and after the names.
+func (m *making) parse(args []string) (code int, ok bool) {
+	for {
+		if code, ok := parse(m.flags, args); !ok {
+			return code, false
+		}
+		if m.flags.NArg() == 0 {
+			break
+		}
+		m.args, args = append(m.args, m.flags.Arg(0)), m.flags.Args()[1:]
+	}
+	if *m.days < 1 || *m.days > maxDays {
+		return m.wrong(fmt.Errorf("--days must be 1 to %d", maxDays)), false
+	}
+	return exitOK, true
+}
+
+// parseName is parse for the commands that make one certificate.
+func (m *making) parseName(args []string) (code int, ok bool) {
+	if code, ok := m.parse(args); !ok {
+		return code, false
+	}
+	if len(m.args) != 1 {
+		m.flags.Usage()
+		return exitUsage, false
+	}
+	if err := identity.CheckName(m.args[0]); err != nil {
+		return m.wrong(err), false
+	}
+	return exitOK, true
+}
+
+func (m *making) wrong(err error) int {
+	fmt.Fprintf(m.flags.Output(), "sitebridge %s: %v\n", m.flags.Name(), err)
+	return exitUsage
+}
+
+func (m *making) life() time.Duration { return time.Duration(*m.days) * hoursOfDay }
+
+// at is a file of the directory.
+func (m *making) at(name string) string { return filepath.Join(*m.dir, name) }
+
+// ca loads the CA of the directory.
+func (m *making) ca() (*identity.Own, error) {
+	path := m.at(caName + pemEnding)
+	ca, err := identity.LoadFiles(path, identity.KeyPath(path))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w: sitebridge identity ca makes a CA, and --dir says where it is", err)
+	}
+	return ca, err
+}
+
+// save writes a certificate and its key into dir, which it makes, and says so.
+func (e *env) save(own *identity.Own, dir, name string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	path := filepath.Join(dir, name+pemEnding)
+	key := identity.KeyPath(filepath.Join(dir, name) + pemEnding)
+	if err := own.Save(path, key); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "made         %s\n", path)
+	fmt.Fprintf(e.stdout, "its key      %s, for nobody else to read\n", key)
+	fmt.Fprintf(e.stdout, "valid        until %s\n", date(own.Leaf().NotAfter))
+	fmt.Fprintf(e.stdout, "fingerprint  %v\n", identity.Of(own.Leaf()))
+	return nil
+}
+
+func runIdentityNew(e *env, args []string) int {
+	m := e.making("new", "[--dir DIR] [--days N] NAME", identity.SiteLife)
+	if code, ok := m.parseName(args); !ok {
+		return code
+	}
+	name := m.args[0]
+	if name == caName {
+		return m.wrong(errKept)
+	}
+	own, err := identity.SelfSigned(name, time.Now(), m.life())
+	if err == nil {
+		err = e.save(own, *m.dir, name)
+	}
+	if err != nil {
+		return e.fail(err)
+	}
+	e.paste("Here, in sites.toml (where a table stands already, only the line goes into it):", "daemon", "certificate", name+pemEnding)
+	e.paste(fmt.Sprintf("At the peer, in whose sites.toml this site is %s:", name), siteAuth(name), "fingerprint", identity.Of(own.Leaf()).String())
+	return exitOK
+}
+
+var errKept = fmt.Errorf("%s%s is the file of the CA: take another name", caName, pemEnding)
+
+func siteAuth(name string) string {
+	if strings.Contains(name, ".") {
+		name = strconv.Quote(name)
+	}
+	return "site." + name + ".auth"
+}
+
+// paste prints a key of the configuration under its table.
+func (e *env) paste(where, table, key, value string) {
+	fmt.Fprintf(e.stdout, "\n%s\n\n    [%s]\n    %s = %q\n", where, table, key, value)
+}
+
+func runIdentityCA(e *env, args []string) int {
+	m := e.making("ca", "[--dir DIR] [--days N] NAME", identity.CALife)
+	if code, ok := m.parseName(args); !ok {
+		return code
+	}
+	ca, err := identity.NewCA(m.args[0], time.Now(), m.life())
+	if err == nil {
+		err = e.save(ca, *m.dir, caName)
+	}
+	if err != nil {
+		return e.fail(err)
+	}
+	fmt.Fprint(e.stdout, "\nWho has the key can be any site: it stays here, and each site gets ca.pem. Now, for each site:\n\n    sitebridge identity issue SITE\n")
+	return exitOK
+}
+
+func runIdentityIssue(e *env, args []string) int {
+	m := e.making("issue", "[--dir DIR] [--days N] [--out DIR] NAME", identity.SiteLife)
+	out := m.flags.String("out", "", "the `directory` that the certificate is written to, if not that of the CA")
+	if code, ok := m.parseName(args); !ok {
+		return code
+	}
+	name := m.args[0]
+	if name == caName {
+		return m.wrong(errKept)
+	}
+	if *out == "" {
+		*out = *m.dir
+	}
+	ca, err := m.ca()
+	if err != nil {
+		return e.fail(err)
+	}
+	own, err := ca.Issue(name, time.Now(), m.life())
+	if err == nil {
+		err = e.save(own, *out, name)
+	}
+	if err != nil {
+		return e.fail(err)
+	}
+	fmt.Fprintf(e.stdout, "signed by    %s\n", escape(ca.Leaf().Subject.CommonName))
+	e.paste(fmt.Sprintf("At %s, in sites.toml, beside which both files and %s go:", name, m.at(caName+pemEnding)), "daemon", "certificate", name+pemEnding)
+	e.paste(fmt.Sprintf("At each of its peers, which need ca.pem too, and in whose sites.toml it is %s:", name), siteAuth(name), "ca", caName+pemEnding)
+	if _, err := os.Stat(m.at(listFile)); err == nil {
+		fmt.Fprintf(e.stdout, "    crl = %q\n", listFile)
+	}
+	return exitOK
+}
+
+func runIdentityRevoke(e *env, args []string) int {
+	m := e.making("revoke", "[--dir DIR] [--days N] [FILE...]", identity.ListLife)
+	if code, ok := m.parse(args); !ok {
+		return code
+	}
+	var certs []*x509.Certificate
+	for _, path := range m.args {
+		chain, err := identity.ReadCertificates(path)
+		if err != nil {
+			return e.fail(err)
+		}
+		certs = append(certs, chain[0])
+	}
+	ca, err := m.ca()
+	if err != nil {
+		return e.fail(err)
+	}
+	list, err := ca.UpdateList(m.at(listFile), certs, time.Now(), m.life())
+	if err != nil {
+		return e.fail(err)
+	}
+	fmt.Fprintf(e.stdout, "made         %s\nnumber       %v, with %d revoked\nnext due     %s, after which it refuses everybody\n",
+		m.at(listFile), list.Number, len(list.RevokedCertificateEntries), date(list.NextUpdate))
+	fmt.Fprintf(e.stdout, "\nBring it to every site, where it is read anew for each call. There, for each peer with ca = %q:\n\n    crl = %q\n", caName+pemEnding, listFile)
+	return exitOK
+}
+
+func date(t time.Time) string { return t.UTC().Format(time.DateOnly) }
