@@ -39,8 +39,10 @@ func (Config) MarshalText() ([]byte, error) { return []byte("[keys]"), nil }
 // A Protocol is ECP for a [fsm.Machine]. It comes up once: keys that were used are
 // never used from the beginning again.
 type Protocol struct {
-	emsk  *[64]byte // nil: used, and wiped
-	cfg   Config    // its EMSK is clear
+	// emsk gives the EMSK, which is wiped where it is used; nil then. A function
+	// cannot be printed, by any verb.
+	emsk  func() *[64]byte
+	cfg   Config // its EMSK is clear
 	coder *aead.Coder
 
 	ours     offer // in our next request
@@ -71,7 +73,7 @@ func New(cfg Config) *Protocol {
 	cfg.OurLCP, cfg.PeerLCP = bytes.Clone(cfg.OurLCP), bytes.Clone(cfg.PeerLCP)
 	emsk := cfg.EMSK
 	clear(cfg.EMSK[:])
-	p := &Protocol{emsk: &emsk, cfg: cfg}
+	p := &Protocol{emsk: func() *[64]byte { return &emsk }, cfg: cfg}
 	p.Reset()
 	return p
 }
@@ -172,7 +174,7 @@ func (p *Protocol) Up() error {
 func (p *Protocol) exchange() aead.Exchange {
 	ours := aead.End{LCP: p.cfg.OurLCP, ECP: fsm.AppendOptions(nil, p.Request()), Salt: p.ours.Salt, Cipher: p.ours.Cipher}
 	theirs := aead.End{LCP: p.cfg.PeerLCP, ECP: p.theirECP, Salt: p.theirs.Salt, Cipher: p.theirs.Cipher}
-	x := aead.Exchange{EMSK: p.emsk, Peer: ours, Authenticator: theirs}
+	x := aead.Exchange{EMSK: p.emsk(), Peer: ours, Authenticator: theirs}
 	if p.cfg.Authenticator {
 		x.Peer, x.Authenticator = theirs, ours
 	}
