@@ -338,6 +338,27 @@ func TestSecretsUnprintable(t *testing.T) {
 	}
 }
 
+func TestKeyUnprintable(t *testing.T) {
+	d := newEncrypted(t, withMethods(`["eap-tls"]`, ""))
+	c, err := Load(d.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := os.ReadFile(d.path("hq.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := dump(c) + fmt.Sprintf("%v %+v %#v %s", c.Daemon, c.Daemon, c.Daemon, c.Daemon.Identity)
+	if !strings.Contains(shown, identity.Of(c.Daemon.Identity.Leaf()).String()) {
+		t.Errorf("the certificate is not shown: %s", shown)
+	}
+	for line := range strings.Lines(string(key)) {
+		if strings.Contains(shown, strings.TrimSpace(line)) {
+			t.Errorf("the key is shown: %s", shown)
+		}
+	}
+}
+
 // A1: MS-CHAPv2 is used only where it is named, and then warned of; so are the
 // others.
 func TestAttackA1WarningsOfWeakMethods(t *testing.T) {
@@ -364,11 +385,7 @@ func TestAttackA1WarningsOfWeakMethods(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got []string
-		for _, one := range c.Warnings() {
-			got = append(got, one.String())
-		}
-		if !slices.Equal(got, w.want) {
+		if got := told(c.Warnings()); !slices.Equal(got, w.want) {
 			t.Errorf("%s: %q, want %q", w.methods, got, w.want)
 		}
 	}

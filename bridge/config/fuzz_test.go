@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"sitebridge/ipx"
+	"sitebridge/ppp/auth"
 )
 
 // Whatever the text is, it is either refused, with a key or file, a reason and a
@@ -17,6 +18,8 @@ import (
 func FuzzLoad(f *testing.F) {
 	f.Add(good)
 	f.Add(minimal)
+	f.Add(certified)
+	f.Add(withMethods(`["eap-tls", "mschapv2"]`, "methods = [\"aead\", \"mppe-128\"]\ndowngrade = \"allowed\"\nmppe_stateful = true"))
 	f.Add("\ufeff[daemon]\nname = \"hq\"\n")
 	f.Add("[[site]]\n[site.a]\n")
 	f.Add("site.\"a\\nb\" = { ip = {}, dial = [ {} ], auth = { methods = [1, [2]] } }")
@@ -27,7 +30,8 @@ func FuzzLoad(f *testing.F) {
 		f.Add(string(b))
 	}
 	d := newDir(f, "")
-	for _, name := range []string{"out", "in", "secrets/branch1.out", "secrets/branch1.in", "secrets/branch2.in", "secrets/win98.in"} {
+	d.ofExample()
+	for _, name := range []string{"out", "in", "secrets/branch3.out", "secrets/branch3.in", "secrets/win98.in"} {
 		d.secret(name, "hunter2 "+name)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -76,14 +80,16 @@ func checkConfig(t *testing.T, c *Config) {
 			t.Errorf("site %s is never reached", s.Name)
 		case len(s.Required) == 0, len(s.Auth.Methods) == 0, devices[s.Device]:
 			t.Errorf("site %s lacks what it needs: %+v", s.Name, s)
-		case s.Auth.SecretOut == "" && len(s.Dial) > 0, s.Auth.SecretIn == "" && s.Answer:
-			t.Errorf("site %s lacks a secret", s.Name)
+		case s.Answer && !slices.Contains(c.Callers(s.Auth.Methods[0]), s):
+			t.Errorf("site %s is not among the callers", s.Name)
 		case s.Answer && c.Caller(s.Auth.PeerName) != s, slices.Contains(c.OwnNames(), s.Auth.PeerName):
 			t.Errorf("site %s is not known by %q", s.Name, s.Auth.PeerName)
 		case s.Segment != nil && (s.IPX == nil || len(s.IPX.Routes) > 0):
 			t.Errorf("site %s bridges and routes", s.Name)
 		}
 		devices[s.Device] = true
+		checkProof(t, c, s)
+		checkEncryption(t, s)
 		for _, p := range s.Required {
 			if !s.Runs(p) {
 				t.Errorf("site %s requires %s and does not run it", s.Name, p)
@@ -99,9 +105,48 @@ func checkConfig(t *testing.T, c *Config) {
 			}
 		}
 	}
+	if m := c.Daemon.Metrics; m.IsValid() && !m.Addr().IsLoopback() && !strings.HasPrefix(c.Warnings()[0].String(), "daemon: metrics") {
+		t.Errorf("metrics at %v, and nobody is told", m)
+	}
 	for _, w := range c.Warnings() {
 		if strings.Contains(w.String(), "hunter2") {
 			t.Errorf("the secret is shown: %v", w)
 		}
+	}
+}
+
+// checkProof looks whether both ends have something to prove themselves with, and
+// nothing else.
+func checkProof(t *testing.T, c *Config, s *Site) {
+	a := s.Auth
+	secrets := slices.ContainsFunc(secretMethods, a.Allows)
+	switch {
+	case secrets && (a.SecretOut == "" && len(s.Dial) > 0 || a.SecretIn == "" && s.Answer):
+		t.Errorf("site %s lacks a secret", s.Name)
+	case !secrets && (a.SecretOut != "" || a.SecretIn != ""):
+		t.Errorf("site %s has a secret and no use for it", s.Name)
+	case a.Allows(auth.EAPTLS) != (a.Trust != nil), a.Trust != nil && c.Daemon.Identity == nil:
+		t.Errorf("site %s lacks what EAP-TLS needs: %+v", s.Name, a)
+	case a.Trust != nil && (a.Trust.Pinned == (len(a.Trust.CAs) > 0) || a.Trust.Pinned && a.Trust.CRL != "" || a.Trust.Name != a.PeerName):
+		t.Errorf("site %s knows its peer by %+v", s.Name, a.Trust)
+	}
+}
+
+// checkEncryption looks whether keys fit, and whether what is weak is written.
+func checkEncryption(t *testing.T, s *Site) {
+	e := s.Encryption
+	switch disabled := e.Policy == PolicyDisabled; {
+	case disabled != (len(e.Methods) == 0), e.Stateful && !e.Allows(MPPE128), len(e.Methods) > 2:
+		t.Errorf("site %s is encrypted by %+v", s.Name, e)
+	case e.Allows(AEAD) && !s.Auth.Allows(auth.EAPTLS):
+		t.Errorf("site %s has no keys for aead", s.Name)
+	}
+	for _, m := range s.Auth.Methods {
+		if e.Policy == PolicyRequired && !slices.ContainsFunc(leaves[m], e.Allows) {
+			t.Errorf("site %s requires %v, and %v leaves no keys for it", s.Name, e.Methods, m)
+		}
+	}
+	if weak := e.Policy != PolicyRequired || e.Allows(MPPE128); weak != (len(e.weaknesses()) > 0) {
+		t.Errorf("site %s: told of %+v: %q", s.Name, e, e.weaknesses())
 	}
 }

@@ -1,0 +1,48 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+// H4: metrics are read on this machine, if the file does not say otherwise; and
+// then it is warned of.
+func TestAttackH4Metrics(t *testing.T) {
+	const fix = `write an address of loopback, as in "127.0.0.1:9723", or metrics_public = true to agree to that`
+	for _, c := range []struct {
+		name, keys string
+		fault      string
+		warning    string
+	}{
+		{"none", ``, "", ""},
+		{"loopback", `metrics = "127.0.0.1:9723"`, "", ""},
+		{"loopback of IPv6", `metrics = "[::1]:9723"`, "", ""},
+		{"all addresses", `metrics = "0.0.0.0:9723"`,
+			`:3: daemon.metrics: other machines could read the metrics at "0.0.0.0:9723", which name our peers: ` + fix, ""},
+		{"all addresses of IPv6", `metrics = "[::]:9723"`,
+			`:3: daemon.metrics: other machines could read the metrics at "[::]:9723", which name our peers: ` + fix, ""},
+		{"one that others reach", "metrics = \"192.0.2.1:9723\"\nmetrics_public = false",
+			`:3: daemon.metrics: other machines could read the metrics at "192.0.2.1:9723", which name our peers: ` + fix, ""},
+		{"agreed to", "metrics = \"192.0.2.1:9723\"\nmetrics_public = true", "",
+			"daemon: metrics can be read at 192.0.2.1:9723 from other machines: they name our peers and tell how much each sends"},
+		{"agreed to, and not needed", "metrics = \"127.0.0.1:9723\"\nmetrics_public = true", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := newDir(t, strings.TrimPrefix(strings.Replace(minimal, `name = "hq"`, "name = \"hq\"\n"+c.keys, 1), "\n"))
+			d.secret("out", "hunter2")
+			conf, err := Load(d.path())
+			if c.fault != "" || err != nil {
+				wantFaults(t, d, err, []string{c.fault})
+				return
+			}
+			if got := conf.Warnings()[0].String(); c.warning != "" && got != c.warning {
+				t.Errorf("%s, want %s", got, c.warning)
+			} else if c.warning == "" && strings.Contains(got, "metrics") {
+				t.Errorf("warned of: %s", got)
+			}
+			if conf.Daemon.Metrics.IsValid() != strings.Contains(c.keys, "metrics =") {
+				t.Errorf("metrics at %v", conf.Daemon.Metrics)
+			}
+		})
+	}
+}

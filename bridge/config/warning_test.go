@@ -1,0 +1,141 @@
+package config
+
+import (
+	"crypto/x509"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sitebridge/bridge/identity"
+	"sitebridge/ppp/auth"
+)
+
+func told(ws []Warning) []string {
+	var all []string
+	for _, w := range ws {
+		all = append(all, w.String())
+	}
+	return all
+}
+
+// E6: stateful MPPE is taken only where it is written, and then warned of, like all
+// that is less than authenticated encryption.
+func TestAttackE6WarningsOfWeakEncryption(t *testing.T) {
+	const (
+		des      = "site.b1: mschapv2 falls to one DES search over a recorded exchange: take a long random secret that is used for nothing else"
+		eapDES   = "site.b1: eap-mschapv2 falls to one DES search over a recorded exchange: take a long random secret that is used for nothing else"
+		change   = "site.b1: mppe-128 has no integrity: who is on the way can change packets"
+		weaker   = "site.b1: a downgrade is allowed: who is on the way can have mppe-128 taken instead of aead"
+		repeats  = "site.b1: stateful MPPE repeats its keystream after each lost packet: who is on the way can read what was sent with it"
+		prefers  = "site.b1: encryption is only preferred: who is on the way can have it switched off"
+		permits  = "site.b1: encryption is only permitted: who is on the way can have it switched off"
+		disabled = "site.b1: nothing in this tunnel is encrypted: who is on the way can read and change it"
+	)
+	for _, c := range []struct {
+		name, methods, encryption string
+		want                      []string
+	}{
+		{"nothing weak", `["eap-tls"]`, "", nil},
+		{"preferred", `["eap-tls"]`, `policy = "preferred"`, []string{prefers}},
+		{"permitted", `["eap-tls"]`, `policy = "permitted"`, []string{permits}},
+		{"disabled", `["eap-tls"]`, `policy = "disabled"`, []string{disabled}},
+		{"MPPE", `["eap-tls"]`, `methods = ["mppe-128"]`, []string{change}},
+		{"stateful MPPE", `["eap-mschapv2"]`, `mppe_stateful = true`, []string{eapDES, change, repeats}},
+		{"a downgrade", `["eap-tls", "mschapv2"]`, "methods = [\"aead\", \"mppe-128\"]\ndowngrade = \"allowed\"", []string{des, change, weaker}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			conf, err := Load(newEncrypted(t, withMethods(c.methods, c.encryption)).path())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := told(conf.Warnings()); !slices.Equal(got, c.want) {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// A13: what is about to expire is told days ahead, and what is not good as well.
+func TestAttackA13WarningsOfCertificates(t *testing.T) {
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	ca := must(identity.NewCA("ca", now, 1000*testDay))
+	c := &Config{
+		Daemon: Daemon{Identity: must(ca.Issue("hq", now, 365*testDay))},
+		Sites: []*Site{
+			{Name: "b1", Auth: Auth{Methods: []auth.Method{auth.EAPTLS}, Name: "hq", Trust: &identity.Trust{CAs: []*x509.Certificate{ca.Leaf()}}}},
+			{Name: "b2", Auth: Auth{Methods: []auth.Method{auth.EAPTLS}, Name: "hq", Trust: &identity.Trust{Pinned: true}}},
+			{Name: "b3", Auth: Auth{Methods: []auth.Method{auth.CHAP}}},
+		},
+	}
+	const (
+		again  = ": have it issued anew; sitebridge identity does that"
+		anewCA = `site.b1: the certificate of "ca", who signs for the peer, `
+	)
+	for _, w := range []struct {
+		name string
+		days int
+		want []string
+	}{
+		{"the day before", -1, []string{"daemon: our certificate is not good before 2026-05-01: is the clock right?"}},
+		{"the first day", 0, nil},
+		{"31 days before the end", 365 - 31, nil},
+		{"30 days before the end", 365 - 30, []string{"daemon: our certificate expires in 30 days, on 2027-05-01" + again}},
+		{"on the day", 365, []string{"daemon: our certificate expires in 0 days, on 2027-05-01" + again}},
+		{"too late", 366, []string{"daemon: our certificate expired on 2027-05-01" + again}},
+		{"the CA too", 1000 - 7, []string{"daemon: our certificate expired on 2027-05-01" + again,
+			anewCA + "expires in 7 days, on 2029-01-25: have it renewed, and write the new one into ca too"}},
+		{"the CA, too late", 1001, []string{"daemon: our certificate expired on 2027-05-01" + again,
+			anewCA + "expired on 2029-01-25: have it renewed, and write the new one into ca too"}},
+	} {
+		t.Run(w.name, func(t *testing.T) {
+			if got := told(c.Expiring(now.Add(time.Duration(w.days) * testDay))); !slices.Equal(got, w.want) {
+				t.Errorf("%q, want %q", got, w.want)
+			}
+		})
+	}
+}
+
+// A peer looks for our name in our certificate.
+func TestWarningOfAnotherName(t *testing.T) {
+	d := newEncrypted(t, withMethods(`["eap-tls"]`, "")+"[site.b2]\ndial = [\"192.0.2.2\"]\n[site.b2.ip]\n[site.b2.auth]\nname = \"centre\"\n")
+	c, err := Load(d.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{`site.b2: our certificate is for "hq", and our name there is "centre": the peer asks for a certificate of that name`}
+	if got := told(c.Warnings()); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestCallers(t *testing.T) {
+	text := strings.Replace(certified, pinnedB2, pinnedB2+"\nmethods = [\"eap-tls\", \"mschapv2\"]\nsecret_in_file = \"in\"", 1) + `
+[defaults.encryption]
+methods = ["mppe-128"]
+[site.b3]
+dial = ["b3.example.net"]
+answer = false
+auth = { ca = "ca.pem" }
+ip = {}
+`
+	d := newDir(t, text)
+	d.certificates()
+	d.secret("in", "a secret")
+	c, err := Load(d.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for m, want := range map[auth.Method][]*Site{
+		auth.EAPTLS:   {c.Site("b1"), c.Site("b2")},
+		auth.MSCHAPv2: {c.Site("b2")},
+		auth.PAP:      nil,
+	} {
+		if got := c.Callers(m); !slices.Equal(got, want) {
+			t.Errorf("by %v call %v, want %v", m, got, want)
+		}
+	}
+	if want := []auth.Method{auth.EAPTLS, auth.MSCHAPv2}; !slices.Equal(c.Listen.Methods, want) {
+		t.Errorf("offers %v, want %v", c.Listen.Methods, want)
+	}
+}
