@@ -78,19 +78,21 @@ func (c *Coder) Open(pkts []*packet.Buffer) ([]*packet.Buffer, error) {
 // fresh tables, which the peer sends upon a CCP Reset-Request.
 func (c *Coder) OutOfStep() bool { return c.outOfStep.Load() }
 
-// Flush takes a CCP Reset-Request that came at now. In stateful mode the next
-// packet begins with fresh tables. It reports false when such requests come
-// faster than they are answered: each repeats keystream (see the package
-// comment), and a stranger can forge them.
-func (c *Coder) Flush(now time.Time) bool {
+// MayFlush counts a CCP Reset-Request that came at now, and reports whether to
+// answer it. It does not allow more than the peer can need: in stateful mode each
+// answer repeats keystream, and anybody on the way can forge requests.
+func (c *Coder) MayFlush(now time.Time) bool {
 	c.count.resets.Add(1)
 	if !c.resets.allow(now) {
 		c.count.resetsLimited.Add(1)
 		return false
 	}
-	c.flush.Store(true)
 	return true
 }
+
+// Flush answers a Reset-Request: in stateful mode the next packet begins with
+// fresh tables. In stateless mode each does.
+func (c *Coder) Flush() { c.flush.Store(c.stateful) }
 
 const (
 	resetEvery = 10 * time.Millisecond

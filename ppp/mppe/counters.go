@@ -11,7 +11,7 @@ const (
 	isCompressed               // bit C set
 	notFlushed                 // stateless, and bit A clear
 	late                       // its key is gone
-	leap                       // far ahead, and not credible
+	untrusted                  // it would move the key, and is doubtful
 	outOfStep                  // stateful: packets before it were lost
 	implausible                // decrypts to nothing that a peer encrypts
 	isNested                   // 00FD inside 00FD
@@ -20,7 +20,7 @@ const (
 )
 
 var reasonNames = [reasons]string{
-	"short", "not_encrypted", "compressed", "not_flushed", "late", "leap", "out_of_step",
+	"short", "not_encrypted", "compressed", "not_flushed", "late", "doubtful", "out_of_step",
 	"implausible", "nested", "keys_differ",
 }
 

@@ -57,7 +57,7 @@ func (r *receiver) err() error {
 	return fmt.Errorf("MPPE cannot read the peer: its keys differ from ours, or its packets are changed on the way "+
 		"(%d decrypted to nonsense, %d not encrypted, %d late, %d otherwise wrong): "+
 		"check that both ends authenticate with the same method and secret, and that nothing but the peer sends on this link",
-		n(implausible)+n(isNested), n(notEncrypted), n(late), n(isCompressed)+n(notFlushed)+n(leap))
+		n(implausible)+n(isNested), n(notEncrypted), n(late), n(isCompressed)+n(notFlushed)+n(untrusted))
 }
 
 // begin takes the header off a packet. It reports false after it has dropped
@@ -98,6 +98,15 @@ func (r *receiver) judge(l look) bool {
 		return false
 	}
 	return true
+}
+
+// distrust drops a packet that is not credible, where no other will do.
+func (r *receiver) distrust(l look) {
+	if l == doubtful && r.errors < grave {
+		r.drop(untrusted, slight)
+	} else {
+		r.judge(l)
+	}
 }
 
 // take is judge for a packet that was decrypted.
@@ -192,10 +201,9 @@ func (r *receiver) skip(good []*packet.Buffer, b *packet.Buffer, n uint64) []*pa
 	r.count.ahead.Add(uint64(changes))
 	head, l := r.peek(&k, b)
 	if l == doubtful && n-r.n > near {
-		r.drop(leap, slight)
+		r.distrust(l)
 		return good
-	}
-	if !r.judge(l) {
+	} else if !r.judge(l) {
 		return good
 	}
 	r.finish(b, head)

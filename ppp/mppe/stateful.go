@@ -24,16 +24,17 @@ func (r *receiver) openContinued(pkts []*packet.Buffer, rekeys *atomic.Bool) []*
 			continue
 		}
 		n, ok := r.number(h)
+		inStep := !r.lost && n == r.expected
 		switch {
 		case !ok:
 			r.drop(late, slight)
+		case inStep && (h&flushed == 0 || isFlag(n)):
+			good = r.goOn(good, b)
 		case h&flushed != 0:
 			good = r.resync(good, b, n, rekeys)
-		case r.lost || n != r.expected:
+		default:
 			r.lost, r.newest = true, max(r.newest, n)
 			r.drop(outOfStep, 0)
-		default:
-			good = r.goOn(good, b)
 		}
 	}
 	return good
@@ -68,25 +69,23 @@ func (r *receiver) goOn(good []*packet.Buffer, b *packet.Buffer) []*packet.Buffe
 
 // resync opens packet n, which has fresh tables (RFC 3078, section 8.2): the key
 // changes that fell among the lost packets are made up for. Nothing moves unless
-// the packet looks right.
+// the packet is credible.
 func (r *receiver) resync(good []*packet.Buffer, b *packet.Buffer, n uint64, rekeys *atomic.Bool) []*packet.Buffer {
 	due := (n+1)>>8 - r.expected>>8
 	if due > mostChanges-mostExtra {
-		r.drop(leap, slight)
+		r.distrust(doubtful)
 		return good
 	}
-	guess := uint64(0)
-	if rekeys.Load() && !isFlag(n) {
-		guess = 1
-	}
-	k, head, extra, l := r.try(b, r.n+due, guess)
-	if !r.judge(l) {
+	k, head, extra, l := r.try(b, r.n+due)
+	if l != credible {
+		r.distrust(l)
 		return good
 	}
+	r.judge(l)
 	r.finish(b, head)
 	r.one = r.probe
 	r.jump(r.n+due+extra, k)
-	if l == credible && extra > 0 {
+	if extra > 0 {
 		rekeys.Store(true)
 	}
 	if r.lost {
@@ -97,20 +96,18 @@ func (r *receiver) resync(good []*packet.Buffer, b *packet.Buffer, n uint64, rek
 }
 
 // try looks for the key under which a packet is credible: the one after n
-// changes, or one of those next to come. When none makes it so, the guess
-// decides.
-func (r *receiver) try(b *packet.Buffer, n, guess uint64) (k key, head [headLen]byte, extra uint64, l look) {
+// changes, or one of the extra ones that come next. It leaves the packet to
+// finish.
+func (r *receiver) try(b *packet.Buffer, n uint64) (k key, head [headLen]byte, extra uint64, l look) {
 	k, changes := r.ahead(n)
 	r.count.ahead.Add(uint64(changes))
-	var tried [mostExtra + 1]key
-	for i := range tried {
-		if head, l = r.peek(&k, b); l == credible {
-			return k, head, uint64(i), l
-		}
-		tried[i] = k
-		k = r.after(k)
-	}
-	k = tried[guess]
 	head, l = r.peek(&k, b)
-	return k, head, guess, l
+	for first := l; l != credible; {
+		if extra++; extra > mostExtra {
+			return k, head, 0, first
+		}
+		k = r.after(k)
+		head, l = r.peek(&k, b)
+	}
+	return k, head, extra, l
 }
