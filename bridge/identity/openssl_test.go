@@ -1,7 +1,9 @@
 package identity
 
 import (
+	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -89,6 +91,53 @@ func TestOpenSSLsOwnAreTaken(t *testing.T) {
 	byOpenSSL := must[*Own](t)(LoadFiles(at("ca.pem"), at("ca.key")))
 	ours := must[*Own](t)(byOpenSSL.Issue("west", now, SiteLife))
 	verdict{trust: Trust{CAs: cas, Name: "west"}, chain: ours.chain, at: now}.check(t)
+}
+
+// Both versions of TLS, with OpenSSL as the end that dials. It judges our
+// certificate, and shows one of ours.
+func TestTLSWithOpenSSL(t *testing.T) {
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("openssl is not installed")
+	}
+	dir, now := t.TempDir(), time.Now()
+	ca := must[*Own](t)(NewCA("office", now, CALife))
+	hq, branch := must[*Own](t)(ca.Issue("hq", now, SiteLife)), must[*Own](t)(ca.Issue("branch", now, SiteLife))
+	for name, o := range map[string]*Own{"ca": ca, "branch": branch} {
+		if err := o.Save(filepath.Join(dir, name+".pem"), filepath.Join(dir, name+".key")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for flag, version := range map[string]uint16{"-tls1_2": tls.VersionTLS12, "-tls1_3": tls.VersionTLS13} {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			l := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+			defer l.Close()
+			config := endOf(t, hq, &Trust{CAs: ca.chain, Name: "branch"}, client, version, now)
+			served := make(chan error, 1)
+			go func() { served <- handshake(l, config) }()
+			out, err := openssl(dir, "s_client -connect "+l.Addr().String()+" "+flag+
+				" -cert branch.pem -key branch.key -CAfile ca.pem -verify_return_error -verify_hostname hq")
+			if err != nil || !strings.Contains(out, "Verify return code: 0 (ok)") {
+				t.Errorf("OpenSSL: %v\n%s", err, out)
+			}
+			if err := <-served; err != nil {
+				t.Error("ours:", err)
+			}
+		})
+	}
+}
+
+// handshake takes one connection as far as its handshake.
+func handshake(l net.Listener, config *tls.Config) error {
+	c, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	server := tls.Server(c, config)
+	if err := server.Handshake(); err != nil {
+		return err
+	}
+	return server.Close()
 }
 
 func openssl(dir, args string) (string, error) {

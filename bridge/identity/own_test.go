@@ -92,8 +92,8 @@ func TestMutualTLS(t *testing.T) {
 			a, b := net.Pipe()
 			defer a.Close()
 			defer b.Close()
-			answerer := tls.Server(a, endOf(t, self, knowsBranch, client, version))
-			caller := tls.Client(b, endOf(t, signed, knowsHQ, server, version))
+			answerer := tls.Server(a, endOf(t, self, knowsBranch, client, version, noon))
+			caller := tls.Client(b, endOf(t, signed, knowsHQ, server, version, noon))
 			failed := make(chan error, 1)
 			go func() { failed <- answerer.Handshake() }()
 			if err := caller.Handshake(); err != nil {
@@ -107,11 +107,11 @@ func TestMutualTLS(t *testing.T) {
 }
 
 // endOf is one end of a handshake that proves own and wants what trust says.
-func endOf(t *testing.T, own *Own, trust *Trust, usage x509.ExtKeyUsage, version uint16) *tls.Config {
+func endOf(t *testing.T, own *Own, trust *Trust, usage x509.ExtKeyUsage, version uint16, at time.Time) *tls.Config {
 	return &tls.Config{
-		Certificates: []tls.Certificate{*must[*tls.Certificate](t)(own.TLS(noon))},
+		Certificates: []tls.Certificate{*must[*tls.Certificate](t)(own.TLS(at))},
 		ClientAuth:   tls.RequireAnyClientCert, InsecureSkipVerify: true, // the judge is VerifyConnection
 		MinVersion: version, MaxVersion: version,
-		VerifyConnection: func(s tls.ConnectionState) error { return trust.Check(s.PeerCertificates, usage, noon) },
+		VerifyConnection: func(s tls.ConnectionState) error { return trust.Check(s.PeerCertificates, usage, at) },
 	}
 }

@@ -31,12 +31,25 @@ func untrusted(format string, args ...any) error {
 	return &UntrustedError{fmt.Sprintf(format, args...)}
 }
 
+// A stranger may show anything. With a certificate in the names of all our sites,
+// and others that could each have signed the next, it would have us look for ways
+// from one to the other, once for each site.
+const (
+	maxChain = 8
+	maxNames = 32
+)
+
 // Check judges a chain, leaf first, of a peer that uses it as usage says:
 // x509.ExtKeyUsageServerAuth or ...ClientAuth. That it is the site's is settled
 // before anything else, so that the reason of a refusal is told for that site.
 func (t *Trust) Check(chain []*x509.Certificate, usage x509.ExtKeyUsage, now time.Time) error {
-	if len(chain) == 0 {
+	switch {
+	case len(chain) == 0:
 		return untrusted("the peer showed no certificate")
+	case len(chain) > maxChain:
+		return untrusted("the peer showed %d certificates, and %d are enough", len(chain), maxChain)
+	case len(chain[0].DNSNames) > maxNames:
+		return untrusted("the peer's certificate has %d names, and %d are enough", len(chain[0].DNSNames), maxNames)
 	}
 	leaf := chain[0]
 	if err := t.recognise(leaf); err != nil {

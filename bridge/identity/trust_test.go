@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +124,23 @@ func TestChains(t *testing.T) {
 		"no extended usage: any": {trust: by(ca), chain: mint{ca: ca, name: "branch", mod: func(c *x509.Certificate) { c.ExtKeyUsage = nil }}.make(t).chain},
 		"any extended usage":     {trust: by(ca), chain: mint{ca: ca, name: "branch", mod: func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageAny} }}.make(t).chain},
 		"itself among the CAs":   {trust: by(branch), chain: branch.chain},
+	})
+}
+
+// What a stranger shows is looked at with little work, whatever it is: a thousand
+// sites share the processor.
+func TestTooMuchToLookAt(t *testing.T) {
+	ca := testCA(t, "office")
+	branch := must[*Own](t)(ca.Issue("branch", noon, SiteLife))
+	long := slices.Repeat(branch.chain, maxChain)
+	names := func(n int) []*x509.Certificate {
+		return mint{ca: ca, name: "branch", mod: func(c *x509.Certificate) { c.DNSNames = slices.Repeat([]string{"branch"}, n) }}.make(t).chain
+	}
+	checkAll(t, map[string]verdict{
+		"many certificates":     {trust: by(ca), chain: long},
+		"too many certificates": {trust: by(ca), chain: append(long, ca.Leaf()), want: "showed 9 certificates, and 8 are enough", foreign: true},
+		"many names":            {trust: by(ca), chain: names(maxNames)},
+		"too many names":        {trust: by(ca), chain: names(maxNames + 1), want: "has 33 names, and 32 are enough", foreign: true},
 	})
 }
 
