@@ -18,7 +18,7 @@ func (d *draft) readTrust(a *Auth, t *table) *identity.Trust {
 		t.unused(`it belongs to "eap-tls", which the site does not allow`, `leave it out, or add "eap-tls" to methods`, "ca", "fingerprint", "crl")
 		return nil
 	}
-	d.needIdentity(t)
+	d.needIdentity()
 	trust := &identity.Trust{Name: a.PeerName}
 	switch byCA, pinned := t.either("ca", "fingerprint"); {
 	case byCA && pinned:
@@ -56,7 +56,7 @@ func (t *table) needTrust() {
 }
 
 // needIdentity reports, once for all sites, that we have no certificate.
-func (d *draft) needIdentity(t *table) {
+func (d *draft) needIdentity() {
 	if d.daemonAt.has("certificate") {
 		return
 	}
