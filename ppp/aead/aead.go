@@ -14,12 +14,11 @@ import (
 // A packet is the epoch, the counter, the ciphertext and the tag. The first two
 // are the nonce, and are authenticated.
 const (
-	epochLen   = 4
-	headerLen  = epochLen + 8
-	tagLen     = 16
-	overhead   = headerLen + tagLen
-	shortest   = overhead + 1 // a protocol field of one octet
-	tailInside = 64
+	epochLen  = 4
+	headerLen = epochLen + 8
+	tagLen    = 16
+	overhead  = headerLen + tagLen
+	shortest  = overhead + 1 // a protocol field of one octet
 )
 
 // Limits say when the sender goes on to the next epoch.
@@ -66,10 +65,13 @@ func New(x Exchange, authenticator bool, l Limits) *Coder {
 // Overhead is how much longer Seal makes a packet, in octets.
 func (*Coder) Overhead() int { return overhead }
 
+// longest leaves room in a buffer for the tag, behind a packet that a LAN's header
+// was taken off.
+const longest = packet.MaxLen - 64
+
 // MaxInner returns the longest network packet for a peer with this MRU. The MRU
-// counts what is inside: a receiver takes the overhead on top of it. The tag must
-// find room in a buffer, behind a packet that another header was taken off.
-func (*Coder) MaxInner(peerMRU int) int { return min(peerMRU, packet.MaxLen-tailInside) }
+// counts what is inside: a receiver takes the overhead on top of it.
+func (*Coder) MaxInner(peerMRU int) int { return min(peerMRU, longest) }
 
 // Seal encrypts packets in place. One call at a time is allowed.
 func (c *Coder) Seal(pkts []*packet.Buffer) {

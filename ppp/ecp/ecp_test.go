@@ -416,26 +416,26 @@ func TestInside(t *testing.T) {
 }
 
 func TestDispute(t *testing.T) {
-	const begins = "we asked for AES-256-GCM in ECP option 0, the peer answered with "
+	const begins = "we asked for AES-256-GCM in ECP option 0, the peer "
 	for _, c := range []struct {
 		name string
 		do   func(*Protocol)
 		want string
 	}{
 		{"silence", func(*Protocol) {}, ""},
-		{"empty", func(p *Protocol) { p.Judge(nil, false) }, begins + "no encryption: each end must ask for a cipher"},
-		{"ours, and no answer to our request", func(p *Protocol) { p.Judge([]fsm.Option{ours(2)}, false) }, begins + "ChaCha20-Poly1305"},
+		{"empty", func(p *Protocol) { p.Judge(nil, false) }, begins + "asks for no encryption: each end must ask for a cipher"},
+		{"ours, and no answer to our request", func(p *Protocol) { p.Judge([]fsm.Option{ours(2)}, false) }, begins + "asks for ChaCha20-Poly1305"},
 		{"cipher 7", func(p *Protocol) { p.Judge([]fsm.Option{with(ours(1), 20, 7)}, false) },
-			begins + "no cipher has the number 7: the cipher must be 1 or 2"},
+			begins + "asks for cipher 7: the cipher must be 1 or 2"},
 		{"DES", func(p *Protocol) { p.Judge([]fsm.Option{{Type: 1}, {Type: 2}, {Type: 3}}, false) },
-			begins + "option 1 (DES), option 2 (triple DES), option 3 (DES): only ECP option 0 of this cipher is known"},
+			begins + "asks for option 1 (DES), option 2 (triple DES), option 3 (DES): only ECP option 0 of this cipher is known"},
 		{"another OUI", func(p *Protocol) { p.Judge([]fsm.Option{{Data: []byte("\x1b[2Jxyz")}}, false) },
-			begins + "option 0 (OUI 1b5b32, subtype 74): only ECP option 0 of this cipher is known"},
+			begins + "asks for option 0 (OUI 1b5b32, subtype 74): only ECP option 0 of this cipher is known"},
 		{"many", func(p *Protocol) { p.Judge(make([]fsm.Option, 100), false) },
-			begins + "option 0, option 0, option 0, option 0, and more: only ECP option 0 of this cipher is known"},
+			begins + "asks for option 0, option 0, option 0, option 0, and more: only ECP option 0 of this cipher is known"},
 		{"Nak for DES", func(p *Protocol) { p.Naked([]fsm.Option{{Type: 1}}) },
-			begins + "option 1 (DES) (Configure-Nak): only ECP option 0 of this cipher is known"},
-		{"rejected", func(p *Protocol) { p.Rejected(nil) }, begins + "Configure-Reject of it: both ends must have this cipher"},
+			begins + "wants option 1 (DES) instead (Configure-Nak): only ECP option 0 of this cipher is known"},
+		{"rejected", func(p *Protocol) { p.Rejected(nil) }, begins + "rejects that (Configure-Reject): both ends must have this cipher"},
 		{"anew", func(p *Protocol) { p.Rejected(nil); p.Reset() }, ""},
 	} {
 		p := New(prefer(false, aead.AES256GCM))

@@ -38,10 +38,10 @@ func (f offer) option() fsm.Option {
 
 var errForeign = errors.New("not the option of this cipher")
 
-// errCipher is an offer of ours in all but the cipher's octet.
-type errCipher byte
+// A cipherError is an offer of ours in all but the cipher's octet.
+type cipherError byte
 
-func (e errCipher) Error() string { return fmt.Sprintf("no cipher has the number %d", byte(e)) }
+func (e cipherError) Error() string { return fmt.Sprintf("no cipher has the number %d", byte(e)) }
 
 func parse(o fsm.Option) (offer, error) {
 	if o.Type != optOUI || len(o.Data) != offerLen || [20]byte(o.Data) != prefix {
@@ -50,7 +50,7 @@ func parse(o fsm.Option) (offer, error) {
 	rest := o.Data[len(prefix):]
 	f := offer{Cipher: aead.Cipher(rest[0]), Salt: [32]byte(rest[1:])}
 	if !f.Cipher.Valid() {
-		return offer{}, errCipher(f.Cipher)
+		return offer{}, cipherError(f.Cipher)
 	}
 	return f, nil
 }

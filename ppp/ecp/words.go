@@ -1,6 +1,7 @@
 package ecp
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -35,43 +36,54 @@ func strangers(n uint64) string {
 		"somebody changed the negotiation on its way, or sends in the peer's place", n)
 }
 
-// A dispute is what the peer said that was not good.
-type dispute struct{ offered, rule string }
+// A dispute is what the peer last said, and which rule it breaks.
+type dispute struct{ peer, rule string }
 
-// asked notes the options of the peer's request.
+const (
+	onlyOurs = "only ECP option 0 of this cipher is known"
+	bothAsk  = "each end must ask for a cipher"
+	bothHave = "both ends must have this cipher"
+	oneOrTwo = "the cipher must be 1 or 2"
+)
+
+// asked notes the options of the peer's request. A good one breaks no rule: then it
+// is our request that the peer has not taken yet.
 func (d *dispute) asked(opts []fsm.Option) {
-	d.offered, d.rule = "no encryption", "each end must ask for a cipher"
-	if len(opts) == 0 {
+	switch {
+	case len(opts) == 0:
+		*d = dispute{"asks for no encryption", bothAsk}
+		return
+	case len(opts) > 1:
+		*d = dispute{"asks for " + list(opts), onlyOurs}
 		return
 	}
-	d.offered, d.rule = list(opts), "only ECP option 0 of this cipher is known"
-	if len(opts) > 1 {
-		return
-	}
-	switch f, err := parse(opts[0]); {
+	f, err := parse(opts[0])
+	var unknown cipherError
+	switch {
 	case err == nil:
-		d.offered, d.rule = f.Cipher.String(), "" // what we asked for it has not taken yet
-	case err != errForeign:
-		d.offered, d.rule = err.Error(), "the cipher must be 1 or 2"
+		*d = dispute{peer: fmt.Sprintf("asks for %v", f.Cipher)}
+	case errors.As(err, &unknown):
+		*d = dispute{fmt.Sprintf("asks for %v", aead.Cipher(unknown)), oneOrTwo}
+	default:
+		*d = dispute{"asks for " + list(opts), onlyOurs}
 	}
 }
 
-// naked notes what the peer wants us to ask for.
+// naked notes what the peer wants us to ask for. A hint to the other cipher is no
+// dispute.
 func (d *dispute) naked(opts []fsm.Option) {
 	if len(opts) != 1 || opts[0].Type != optOUI {
-		d.offered, d.rule = list(opts)+" (Configure-Nak)", "only ECP option 0 of this cipher is known"
+		*d = dispute{"wants " + list(opts) + " instead (Configure-Nak)", onlyOurs}
 	}
 }
 
-func (d *dispute) rejected() {
-	d.offered, d.rule = "Configure-Reject of it", "both ends must have this cipher"
-}
+func (d *dispute) rejected() { *d = dispute{"rejects that (Configure-Reject)", bothHave} }
 
 func (d dispute) words(asked aead.Cipher) string {
-	if d.offered == "" {
+	if d.peer == "" {
 		return ""
 	}
-	s := fmt.Sprintf("we asked for %v in ECP option 0, the peer answered with %s", asked, d.offered)
+	s := fmt.Sprintf("we asked for %v in ECP option 0, the peer %s", asked, d.peer)
 	if d.rule != "" {
 		s += ": " + d.rule
 	}
