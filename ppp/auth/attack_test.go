@@ -166,7 +166,7 @@ func TestAttackA9AuthenticatorResponse(t *testing.T) {
 func TestAttackH3SecretsUnprintable(t *testing.T) {
 	const hidden = "hunter2hunter2"
 	var all []any
-	for _, m := range allMethods {
+	for _, m := range guarded {
 		a := NewAuthenticator(m, AuthenticatorConfig{Lookup: accounts("n", hidden)})
 		p := NewPeer(m, PeerConfig{Name: "n", Secret: hidden})
 		aOut, pOut := carry(t, a, p)
@@ -175,10 +175,16 @@ func TestAttackH3SecretsUnprintable(t *testing.T) {
 			all = append(all, k, *k, Output{Keys: k})
 		}
 	}
+	d := newDialog(t, NewAuthenticator(EAP, hqConfig(EAPTLS)), NewPeer(EAP, westConfig(EAPTLS))).run(t)
+	all = append(all, d.authenticator, d.peer, d.a, d.p)
+	k := d.a.Keys.(*TLSKeys)
+	all = append(all, k, *k, NewTLSKeys(k.MSK(), k.EMSK(), [32]byte{}, [32]byte{}, true))
+	msk := k.MSK()
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		for _, v := range all {
 			got := fmt.Sprintf(verb, v)
-			if strings.Contains(got, hidden) || strings.Contains(got, fmt.Sprintf("%x", hidden)) || strings.Contains(got, "ntResponse") {
+			if strings.Contains(got, hidden) || strings.Contains(got, fmt.Sprintf("%x", hidden)) || strings.Contains(got, "ntResponse") ||
+				strings.Contains(got, fmt.Sprintf("%x", msk[:4])) || strings.Contains(got, strings.Trim(fmt.Sprint(msk), "[]")) {
 				t.Errorf("%s of %T shows %s", verb, v, got)
 			}
 		}

@@ -56,6 +56,9 @@ func (m Method) eapType() eapType {
 // order. Nothing else is ever begun, MD5-Challenge least of all: it proves one end
 // only and leaves no keys.
 func offered(methods []Method, c *TLSConfig) (can []Method) {
+	if c != nil && (c.Certificate == nil || c.Verify == nil) {
+		panic("auth: TLSConfig without Certificate or Verify")
+	}
 	for _, m := range methods {
 		if m == EAPMSCHAPv2 || m == EAPTLS && c != nil {
 			can = append(can, m)

@@ -8,7 +8,8 @@ import (
 
 // An eapPeer answers Requests (RFC 3748). It never sends by itself: a Request that
 // comes again gets the same Response again. It believes a Success only after the
-// method's own positive result, and a link that was open once is not asked anew.
+// method's own positive result. Once it has, it takes part in nothing new: the keys
+// of a link belong to its first exchange.
 type eapPeer struct {
 	PeerConfig
 	unprintable
@@ -67,7 +68,7 @@ func (c *eapPeer) Receive(pkt []byte) Output {
 	case c.end.Verdict == Failure:
 		return c.drop(DropUnexpectedCode)
 	case p.code == eapRequest:
-		return c.asked(p)
+		return c.requested(p)
 	case p.code != eapSuccess && p.code != eapFailure:
 		return c.drop(DropUnexpectedCode)
 	case len(p.data) != 0:
@@ -84,9 +85,9 @@ func (c *eapPeer) Receive(pkt []byte) Output {
 	return c.succeed()
 }
 
-// asked takes a Request. The one just answered is known by its content too: some
+// requested takes a Request. The one just answered is known by its content too: some
 // authenticators use an identifier again.
-func (c *eapPeer) asked(p packet) Output {
+func (c *eapPeer) requested(p packet) Output {
 	m, ok := parseEAPMessage(p)
 	switch {
 	case !ok:
@@ -108,7 +109,7 @@ func (c *eapPeer) answer(m eapMessage) Output {
 	switch {
 	case m.kind == typeNotification:
 		out := c.respond(m, typeNotification, nil)
-		out.Notice = quote(m.data)
+		out.Wait, out.Notice = 0, quote(m.data)
 		return out
 	case m.kind == typeNak || c.proved != nil || c.refusal != "":
 		return c.drop(DropWrongType)
@@ -138,7 +139,7 @@ func (c *eapPeer) begin(m eapMessage) Output {
 	}
 	c.method, c.client = c.willing[i], client
 	out := c.take(m, t)
-	if c.method == EAPTLS && out.Verdict == Pending {
+	if out.Verdict == Pending && out.Wait == 0 {
 		out.Wait = tlsTime
 	}
 	return out

@@ -9,9 +9,17 @@ import (
 
 // An eapTLS is either half of EAP-TLS (RFC 5216, RFC 9190).
 type eapTLS struct {
-	conversation *eaptls.Conversation
+	conversation conversation
 	server       bool
 	name         string // that the other end's certificate proves
+}
+
+// A conversation is what we need of *eaptls.Conversation.
+type conversation interface {
+	Start() eaptls.Step
+	Receive(typeData []byte) eaptls.Step
+	Result() eaptls.Result
+	Close()
 }
 
 // newEAPTLS makes the half of an authenticator or peer. identity is what the other

@@ -10,7 +10,11 @@ import (
 	"sitebridge/internal/secret"
 )
 
-var allMethods = []Method{PAP, CHAP, MSCHAPv2}
+// allMethods are those without EAP, guarded those by a secret.
+var (
+	allMethods = []Method{PAP, CHAP, MSCHAPv2}
+	guarded    = []Method{PAP, CHAP, MSCHAPv2, EAPMSCHAPv2}
+)
 
 // accounts is a Lookup.
 func accounts(pairs ...string) func(string) (secret.Secret, bool) {
@@ -53,7 +57,7 @@ func merge(before, after Output) Output {
 }
 
 func TestExchange(t *testing.T) {
-	for _, m := range allMethods {
+	for _, m := range guarded {
 		for _, c := range []struct {
 			name, peerName, secret string
 			verdict                Verdict
@@ -86,11 +90,11 @@ func TestExchange(t *testing.T) {
 				if a.Reason != c.reason {
 					t.Errorf("reason %s, want %s", a.Reason, c.reason)
 				}
-				if c.verdict == Success && a.Name != c.peerName {
-					t.Errorf("proved %q, want %q", a.Name, c.peerName)
+				if c.verdict == Success && (a.Name != c.peerName || a.Method != m || p.Method != m) {
+					t.Errorf("proved %q by %v and %v, want %q by %v", a.Name, a.Method, p.Method, c.peerName, m)
 				}
-				if c.verdict == Failure && (a.Name != "" || a.Keys != nil || p.Keys != nil) {
-					t.Error("a failure proved a name or made keys")
+				if c.verdict == Failure && (a.Name != "" || a.Method != 0 || a.Keys != nil || p.Keys != nil || a.GaveUp || p.GaveUp) {
+					t.Error("a failure proved something, made keys, or is no verdict")
 				}
 			})
 		}
@@ -114,26 +118,18 @@ func TestRefusalInWords(t *testing.T) {
 }
 
 func TestKeysAgree(t *testing.T) {
-	for _, m := range allMethods {
+	for _, m := range guarded {
 		a, p := carry(t,
 			NewAuthenticator(m, AuthenticatorConfig{Lookup: accounts("n", "s")}),
 			NewPeer(m, PeerConfig{Name: "n", Secret: "s"}))
-		if m != MSCHAPv2 {
+		if m != MSCHAPv2 && m != EAPMSCHAPv2 {
 			if a.Keys != nil || p.Keys != nil {
 				t.Errorf("%v made keys", m)
 			}
 			continue
 		}
-		ak, aok := a.Keys.(*MasterKeys)
-		pk, pok := p.Keys.(*MasterKeys)
-		if !aok || !pok {
-			t.Fatalf("%v made no keys", m)
-		}
-		if ak.NTResponse() != pk.NTResponse() || ak.PasswordHashHash() != pk.PasswordHashHash() {
-			t.Error("the ends have different keys")
-		}
-		if !a.Keys.Authenticator() || p.Keys.Authenticator() {
-			t.Error("the ends do not know their roles")
+		if err := sameKeys(a.Keys, p.Keys); err != nil {
+			t.Errorf("%v: %v", m, err)
 		}
 	}
 }
@@ -281,7 +277,7 @@ func TestSilence(t *testing.T) {
 				after += out.Wait
 				out = c.exchange.Timeout()
 			}
-			if out.Verdict != Failure || out.Reason != c.reason || sends != c.sends || after != c.after {
+			if out.Verdict != Failure || !out.GaveUp || out.Reason != c.reason || sends != c.sends || after != c.after {
 				t.Errorf("%v after %v and %d packets: %s", out.Verdict, after, sends, out.Reason)
 			}
 			if again := c.exchange.Timeout(); again.Verdict != Failure || again.Send != nil {

@@ -100,9 +100,12 @@ func converse(t *testing.T, e Exchange, conversation []byte, check func(Output))
 			if p, ok := parsePacket(out.Send); !ok || !bytes.Equal(p.encode(), out.Send) {
 				t.Errorf("sent what is no packet: % x", out.Send)
 			}
-			if e.Protocol() == protocolCHAP && bytes.Contains(out.Send, []byte(unguessed)) {
+			if e.Protocol() != protocolPAP && bytes.Contains(out.Send, []byte(unguessed)) {
 				t.Errorf("sent the secret: % x", out.Send)
 			}
+		}
+		if len(out.Send) > 1500 || len(out.Notice) > 500 || !printable(out.Notice) {
+			t.Errorf("sent %d octets, notice %q", len(out.Send), out.Notice)
 		}
 		if (out.Verdict == Failure) != (out.Reason != "") {
 			t.Errorf("%v, because: %q", out.Verdict, out.Reason)
