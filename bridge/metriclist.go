@@ -1,0 +1,81 @@
+package bridge
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// A metric is one family of values. docs/metrics.md has a line for each.
+type metric struct {
+	name   string
+	kind   prometheus.ValueType
+	labels []string
+	desc   *prometheus.Desc
+}
+
+// metrics are all of them, in the order of docs/metrics.md.
+var metrics []*metric
+
+func gauge(name, help string, labels ...string) *metric {
+	return newMetric(prometheus.GaugeValue, name, help, labels)
+}
+
+func counter(name, help string, labels ...string) *metric {
+	return newMetric(prometheus.CounterValue, name, help, labels)
+}
+
+func newMetric(kind prometheus.ValueType, name, help string, labels []string) *metric {
+	name = "sitebridge_" + name
+	m := &metric{name, kind, labels, prometheus.NewDesc(name, help, labels, nil)}
+	metrics = append(metrics, m)
+	return m
+}
+
+// Labels hold words of ours and names of our own configuration. Nothing that a
+// peer says is one: it could make as many series as it likes.
+var (
+	metricUp           = gauge("up", "Always 1.", "version")
+	metricStarted      = gauge("start_time_seconds", "When the daemon started.")
+	metricWarnings     = gauge("warnings", "Warnings about the configuration and the kernel's settings.")
+	metricCertificates = gauge("certificate_expiry_timestamp_seconds", "When a certificate expires.", "name", "use")
+
+	metricState      = gauge("site_state", "1 for the state in which the site is.", "site", "state")
+	metricSince      = gauge("site_state_since_timestamp_seconds", "When the site entered its state.", "site")
+	metricDials      = counter("site_dials_total", "Calls tried.", "site")
+	metricUps        = counter("site_ups_total", "Times that the site came up.", "site")
+	metricRefused    = counter("site_calls_refused_total", "Calls refused because another one stays.", "site")
+	metricAuthWeak   = gauge("site_auth_weak", "For each method that the site allows: 1 if who records an exchange can find the secret.", "site", "method")
+	metricAuth       = gauge("site_auth_method", "1 for the method by which a side of the call has to prove itself.", "site", "method")
+	metricEncryption = gauge("site_encryption", "1 for the encryption of the call, which may be none.", "site", "method")
+	metricPhase      = gauge("site_ppp_phase", "1 for the phase of the link.", "site", "phase")
+	metricRoundTrip  = gauge("site_round_trip_seconds", "Round trip of the last LCP Echo.", "site")
+	metricHeard      = gauge("site_last_heard_timestamp_seconds", "When the last frame came from the peer.", "site")
+	metricPackets    = counter("site_packets_total", "Packets through a layer of the site.", "site", "layer", "direction")
+	metricOctets     = counter("site_octets_total", "Octets through a layer of the site.", "site", "layer", "direction")
+	metricDrops      = counter("site_drops_total", "Packets dropped by a layer of the site.", "site", "layer", "reason")
+	metricLost       = counter("site_gre_lost_total", "GRE packets of the peer that never came.", "site")
+	metricReordered  = counter("site_gre_reordered_total", "GRE packets put back in their place.", "site")
+	metricResyncs    = counter("site_gre_resyncs_total", "Times that the peer's sequence numbers jumped.", "site")
+
+	metricMuxReceived = counter("gre_received_total", "GRE packets received, those of no call included.")
+	metricMuxDrops    = counter("gre_drops_total", "GRE packets dropped before they belonged to a call.", "layer", "reason")
+
+	metricConnections   = gauge("listener_connections", "Control connections now.", "address")
+	metricVacant        = gauge("listener_vacant", "Control connections without a call.", "address")
+	metricEvicted       = counter("listener_evicted_total", "Control connections without a call that had to go for newer ones.", "address")
+	metricOverflow      = counter("listener_refused_total", "Control connections refused when all places had calls.", "address")
+	metricListenerDrops = counter("listener_drops_total", "Control messages dropped.", "address", "reason")
+	metricStrangers     = counter("strangers_total", "Calls that ended before their caller was known.")
+	metricWrongProofs   = counter("guard_wrong_proofs_total", "Proofs of a name that were wrong.")
+	metricDelayedProofs = counter("guard_delayed_proofs_total", "Proofs that had to wait before they were judged.")
+	metricSlowed        = gauge("guard_slowed", "Addresses or names whose proofs have to wait.", "by")
+
+	metricLANUp        = gauge("lan_up", "1 if the interface is up.", "lan")
+	metricLANTrouble   = gauge("lan_troubles", "What is wrong with the wire: so many things.", "lan")
+	metricLANFrames    = counter("lan_frames_total", "IPX frames by type.", "lan", "frame", "direction")
+	metricLANDrops     = counter("lan_drops_total", "Frames dropped.", "lan", "reason")
+	metricWirePackets  = counter("wire_packets_total", "IPX packets between a routed wire and the router.", "wire", "direction")
+	metricWireOctets   = counter("wire_octets_total", "Octets of these.", "wire", "direction")
+	metricWireDrops    = counter("wire_drops_total", "IPX packets of a routed wire dropped.", "wire", "reason")
+	metricStations     = gauge("segment_stations", "Stations known behind a port of a segment.", "segment", "port")
+	metricPortPackets  = counter("segment_packets_total", "IPX packets between a port and its segment.", "segment", "port", "direction")
+	metricPortOctets   = counter("segment_octets_total", "Octets of these.", "segment", "port", "direction")
+	metricSegmentDrops = counter("segment_drops_total", "IPX packets of a port dropped.", "segment", "port", "reason")
+)

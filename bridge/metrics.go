@@ -1,0 +1,304 @@
+package bridge
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
+
+	"sitebridge/ppp"
+	"sitebridge/ppp/auth"
+)
+
+// How much whoever reads metrics may hold of us.
+const (
+	metricsConnections = 32
+	metricsScrapes     = 4 // at once
+	metricsTime        = 10 * time.Second
+	metricsIdle        = time.Minute // between two scrapes on one connection
+)
+
+// listenMetrics opens the socket on which metrics can be read.
+func listenMetrics(ctx context.Context, at netip.AddrPort) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", at.String())
+	if err != nil {
+		return nil, fmt.Errorf("listen for those who read metrics, on %v: %w: is another program there? daemon.metrics names another address", at, err)
+	}
+	return l, nil
+}
+
+// serveMetrics answers GET /metrics on l until ctx ends, in the words of
+// Prometheus. status is asked once for each scrape.
+func serveMetrics(ctx context.Context, l net.Listener, status func() Status, log *slog.Logger) error {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metricsHandler(status, log))
+	srv := &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: metricsTime,
+		ReadTimeout:       metricsTime,
+		WriteTimeout:      2 * metricsTime,
+		IdleTimeout:       metricsIdle,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	stop := context.AfterFunc(ctx, func() { srv.Close() })
+	defer stop()
+	if err := srv.Serve(netutil.LimitListener(l, metricsConnections)); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve metrics: %w", err)
+	}
+	return nil
+}
+
+func metricsHandler(status func() Status, log *slog.Logger) http.Handler {
+	all := prometheus.NewRegistry()
+	all.MustRegister(collector{status})
+	return promhttp.HandlerFor(all, promhttp.HandlerOpts{
+		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		DisableCompression:  true,
+		MaxRequestsInFlight: metricsScrapes,
+		Timeout:             metricsTime,
+	})
+}
+
+// A collector makes metrics of the daemon's status when somebody asks: packets
+// pay nothing for it.
+type collector struct {
+	status func() Status
+}
+
+// Describe implements prometheus.Collector.
+func (c collector) Describe(out chan<- *prometheus.Desc) {
+	for _, m := range metrics {
+		out <- m.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(out chan<- prometheus.Metric) {
+	s, to := c.status(), scrape{out}
+	to.add(metricUp, 1, s.Version)
+	to.at(metricStarted, s.Started)
+	to.add(metricWarnings, float64(len(s.Warnings)))
+	to.certificates(s)
+	for _, site := range s.Sites {
+		to.site(site)
+	}
+	to.count(metricMuxReceived, s.GRE.Received)
+	to.drops(metricMuxDrops, s.GRE.Drops, "call")
+	to.drops(metricMuxDrops, s.Sockets.Drops, "socket")
+	for _, l := range s.Listeners {
+		to.listener(l)
+	}
+	to.count(metricStrangers, s.Strangers.Count)
+	to.guard(s.Guard)
+	for _, l := range s.LANs {
+		to.lan(l)
+	}
+	for _, g := range s.Segments {
+		to.segment(g)
+	}
+}
+
+// A scrape hands over values one by one.
+type scrape struct {
+	out chan<- prometheus.Metric
+}
+
+func (to scrape) add(m *metric, value float64, labels ...string) {
+	for i, l := range labels {
+		labels[i] = strings.ToValidUTF8(l, "?") // else the whole scrape would fail
+	}
+	to.out <- prometheus.MustNewConstMetric(m.desc, m.kind, value, labels...)
+}
+
+func (to scrape) count(m *metric, n uint64, labels ...string) { to.add(m, float64(n), labels...) }
+
+func (to scrape) is(m *metric, yes bool, labels ...string) {
+	value := 0.0
+	if yes {
+		value = 1
+	}
+	to.add(m, value, labels...)
+}
+
+// at adds a time; the zero time is none.
+func (to scrape) at(m *metric, t time.Time, labels ...string) {
+	if !t.IsZero() {
+		to.add(m, float64(t.UnixNano())/1e9, labels...)
+	}
+}
+
+// drops adds each counter of a struct under its name in JSON, as the last label.
+func (to scrape) drops(m *metric, counters any, labels ...string) {
+	v := reflect.ValueOf(counters)
+	for i := range v.NumField() {
+		reason, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		to.count(m, v.Field(i).Uint(), append(labels[:len(labels):len(labels)], reason)...)
+	}
+}
+
+// flow adds what went in and out.
+func (to scrape) flow(m *metric, in, out uint64, labels ...string) {
+	to.count(m, in, append(labels[:len(labels):len(labels)], "in")...)
+	to.count(m, out, append(labels[:len(labels):len(labels)], "out")...)
+}
+
+// certificates adds when they expire; of two that are alike, the first to do so.
+func (to scrape) certificates(s Status) {
+	type key struct{ name, use string }
+	first := map[key]time.Time{}
+	for _, c := range s.Certificates {
+		k := key{c.Name, c.Use}
+		if t, ok := first[k]; !ok || c.NotAfter.Before(t) {
+			first[k] = c.NotAfter
+		}
+	}
+	for k, t := range first {
+		to.at(metricCertificates, t, k.name, k.use)
+	}
+}
+
+func (to scrape) site(s SiteStatus) {
+	for _, state := range []State{StateListening, StateDialing, StateNegotiating, StateUp, StateWaiting, StateStopped} {
+		to.is(metricState, s.State == state, s.Name, string(state))
+	}
+	to.at(metricSince, s.Since, s.Name)
+	to.count(metricDials, s.Dials, s.Name)
+	to.count(metricUps, s.Ups, s.Name)
+	to.count(metricRefused, s.Refused, s.Name)
+	for _, m := range s.authMethods() {
+		to.is(metricAuthWeak, weak(m), s.Name, m)
+	}
+	phase := ppp.PhaseDead
+	if s.Tunnel != nil {
+		phase = s.Tunnel.PPP.Phase
+		to.tunnel(s.Name, s.Tunnel)
+	}
+	for p := ppp.PhaseDead; p <= ppp.PhaseTerminate; p++ {
+		to.is(metricPhase, p == phase, s.Name, p.String())
+	}
+	if s.IP != nil {
+		v := s.IP.Stats
+		to.flow(metricPackets, v.PacketsIn, v.PacketsOut, s.Name, "ip")
+		to.flow(metricOctets, v.OctetsIn, v.OctetsOut, s.Name, "ip")
+		to.drops(metricDrops, v.Drops, s.Name, "ip")
+	}
+	if s.IPX != nil && s.IPX.Stats != nil {
+		v := s.IPX.Stats
+		to.flow(metricPackets, v.PacketsIn, v.PacketsOut, s.Name, "ipx")
+		to.flow(metricOctets, v.OctetsIn, v.OctetsOut, s.Name, "ipx")
+		to.drops(metricDrops, v.Drops, s.Name, "ipx")
+	}
+}
+
+// tunnel adds what is known of a site's call. Its counters begin at zero with
+// each call, as those of a program that was started again.
+func (to scrape) tunnel(site string, t *Tunnel) {
+	link := t.PPP
+	to.flow(metricPackets, t.GRE.PacketsReceived, t.GRE.PacketsSent, site, "gre")
+	to.flow(metricOctets, t.GRE.OctetsReceived, t.GRE.OctetsSent, site, "gre")
+	to.flow(metricPackets, link.Stats.PacketsIn, link.Stats.PacketsOut, site, "ppp")
+	to.flow(metricOctets, link.Stats.OctetsIn, link.Stats.OctetsOut, site, "ppp")
+	to.drops(metricDrops, t.Control.Drops, site, "control")
+	to.drops(metricDrops, t.GRE.Drops, site, "gre")
+	to.drops(metricDrops, link.Stats.Drops, site, "ppp")
+	to.drops(metricDrops, link.LCPStats.Drops, site, "lcp")
+	for _, n := range link.NCPs {
+		to.drops(metricDrops, n.Stats.Drops, site, strings.ToLower(n.Name))
+	}
+	to.count(metricLost, t.GRE.Lost, site)
+	to.count(metricReordered, t.GRE.Reordered, site)
+	to.count(metricResyncs, t.GRE.Resyncs, site)
+	if link.RoundTrip > 0 {
+		to.add(metricRoundTrip, link.RoundTrip.Seconds(), site)
+	}
+	to.at(metricHeard, link.LastHeard, site)
+	if m := t.authMethod(); m != "" {
+		to.add(metricAuth, 1, site, m)
+	}
+	to.encryption(site, link.Encryption)
+}
+
+// encryption adds what the cipher counts: all but these two are drops.
+func (to scrape) encryption(site string, e ppp.EncryptionStatus) {
+	const in, out = "opened", "sealed"
+	to.add(metricEncryption, 1, site, cmp.Or(e.Method, "none"))
+	if e.Packets == nil {
+		return
+	}
+	to.flow(metricPackets, e.Packets[in], e.Packets[out], site, "encryption")
+	for reason, n := range e.Packets {
+		if reason != in && reason != out {
+			to.count(metricDrops, n, site, "encryption", reason)
+		}
+	}
+}
+
+func (to scrape) listener(l ListenerStatus) {
+	to.count(metricConnections, l.Connections, l.Address)
+	to.count(metricVacant, l.Vacant, l.Address)
+	to.count(metricEvicted, l.Evicted, l.Address)
+	to.count(metricOverflow, l.Refused, l.Address)
+	to.drops(metricListenerDrops, l.Drops, l.Address)
+}
+
+func (to scrape) guard(g GuardStatus) {
+	to.count(metricWrongProofs, g.Wrong)
+	to.count(metricDelayedProofs, g.Delayed)
+	to.add(metricSlowed, float64(g.Sources), "source")
+	to.add(metricSlowed, float64(g.Names), "name")
+}
+
+func (to scrape) lan(l LANStatus) {
+	to.is(metricLANUp, l.Up, l.Name)
+	to.add(metricLANTrouble, float64(len(l.Trouble)), l.Name)
+	in, out := l.Stats.In, l.Stats.Out
+	to.flow(metricLANFrames, in.EthernetII, out.EthernetII, l.Name, "ethernet_ii")
+	to.flow(metricLANFrames, in.Ethernet8023, out.Ethernet8023, l.Name, "ethernet_802_3")
+	to.flow(metricLANFrames, in.Ethernet8022, out.Ethernet8022, l.Name, "ethernet_802_2")
+	to.flow(metricLANFrames, in.EthernetSNAP, out.EthernetSNAP, l.Name, "ethernet_snap")
+	to.drops(metricLANDrops, l.Stats.Drops, l.Name)
+	for _, w := range l.Wires {
+		to.flow(metricWirePackets, w.Stats.PacketsIn, w.Stats.PacketsOut, w.Name)
+		to.flow(metricWireOctets, w.Stats.OctetsIn, w.Stats.OctetsOut, w.Name)
+		to.drops(metricWireDrops, w.Stats.Drops, w.Name)
+	}
+}
+
+func (to scrape) segment(s SegmentStatus) {
+	for _, p := range s.Ports {
+		to.add(metricStations, float64(p.Stations), s.Name, p.Name)
+		to.flow(metricPortPackets, p.Stats.PacketsIn, p.Stats.PacketsOut, s.Name, p.Name)
+		to.flow(metricPortOctets, p.Stats.OctetsIn, p.Stats.OctetsOut, s.Name, p.Name)
+		to.drops(metricSegmentDrops, p.Stats.Drops, s.Name, p.Name)
+	}
+}
+
+// authMethods are those that the site allows, as far as its status tells.
+func (s SiteStatus) authMethods() []string {
+	if s.Tunnel == nil || s.Tunnel.authMethod() == "" {
+		return nil
+	}
+	return []string{s.Tunnel.authMethod()}
+}
+
+// authMethod is how the peer has proved itself or, if we asked for nothing, how it
+// had us do so; empty while that is open.
+func (t *Tunnel) authMethod() string {
+	return cmp.Or(t.PPP.Peer.Method, t.PPP.Peers.Auth)
+}
+
+// weak reports whether who records an exchange by the method can find the secret:
+// in the clear, by a dictionary or, for MS-CHAPv2, by one DES search.
+func weak(method string) bool { return method != auth.EAPTLS.String() }
