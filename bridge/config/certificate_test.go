@@ -100,9 +100,9 @@ func TestCertificateFaults(t *testing.T) {
 
 		// our own
 		{"no certificate", certificate + "\n", "", []string{
-			`:1: daemon.certificate: "eap-tls", which is the default of auth.methods, needs a certificate of our own: make one with sitebridge identity and write certificate = "hq.pem", or write other methods for the sites that do not have it`}},
+			`:1: daemon.certificate: "eap-tls", which is the default of auth.methods, needs a certificate of our own: make one with sitebridge identity new hq and write certificate = "hq.pem", or write other methods for the sites that do not have it`}},
 		{"a key alone", certificate, `key = "hq.key"`, []string{
-			`:1: daemon.certificate: "eap-tls", which is the default of auth.methods, needs a certificate of our own: make one with sitebridge identity and write certificate = "hq.pem", or write other methods for the sites that do not have it`,
+			`:1: daemon.certificate: "eap-tls", which is the default of auth.methods, needs a certificate of our own: make one with sitebridge identity new hq and write certificate = "hq.pem", or write other methods for the sites that do not have it`,
 			`:4: daemon.key: a key without a certificate: write certificate = "..." too, or leave it out`}},
 		{"a certificate that is not there", certificate, `certificate = "qh.pem"`, []string{
 			`:4: daemon.certificate: cannot open "qh.pem": no such file or directory: write the path of a file that holds the certificate, relative to this file`}},

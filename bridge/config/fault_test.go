@@ -183,7 +183,7 @@ func TestFaults(t *testing.T) {
 		{"a secret that is no path", `secret_out_file = "out"`, `secret_out_file = 5`,
 			[]string{`:11: site.b1.auth.secret_out_file: 5 is not a text: write it in quotes`}},
 		{"no methods", "methods = [\"mschapv2\"]\nsecret_out_file", "secret_out_file", []string{
-			`:1: daemon.certificate: "eap-tls", which is the default of auth.methods, needs a certificate of our own: make one with sitebridge identity and write certificate = "hq.pem", or write other methods for the sites that do not have it`,
+			`:1: daemon.certificate: "eap-tls", which is the default of auth.methods, needs a certificate of our own: make one with sitebridge identity new hq and write certificate = "hq.pem", or write other methods for the sites that do not have it`,
 			`:9: site.b1.auth.ca: with "eap-tls", we have nothing to know the peer's certificate by: write ca = "ca.pem", who signs for it, or fingerprint = "sha256:...", which sitebridge identity show prints there; or methods = ["mschapv2"] for a peer that has no certificate`,
 			`:10: site.b1.auth.secret_out_file: no method of the site uses a secret: leave it out, or write methods = ["mschapv2"] for a peer that has no certificate`,
 			`:11: site.b1.auth.secret_in_file: no method of the site uses a secret: leave it out, or write methods = ["mschapv2"] for a peer that has no certificate`}},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
 
@@ -60,8 +61,9 @@ func (d *draft) needIdentity() {
 	if d.daemonAt.has("certificate") {
 		return
 	}
+	us := cmp.Or(d.Daemon.Name, "hq")
 	d.daemonAt.below("certificate").fault(`"eap-tls", which is the default of auth.methods, needs a certificate of our own`,
-		`make one with sitebridge identity and write certificate = "hq.pem", or write other methods for the sites that do not have it`)
+		fmt.Sprintf(`make one with sitebridge identity new %s and write certificate = "%s.pem", or write other methods for the sites that do not have it`, us, us))
 }
 
 // casBeside parses the path of a file of CAs, which stands in the configuration
