@@ -25,6 +25,12 @@ func (f Fingerprint) String() string { return fingerprintPrefix + hex.EncodeToSt
 // MarshalText is String, for JSON.
 func (f Fingerprint) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 
+// UnmarshalText reads what MarshalText wrote, and all that ParseFingerprint takes.
+func (f *Fingerprint) UnmarshalText(text []byte) (err error) {
+	*f, err = ParseFingerprint(string(text))
+	return err
+}
+
 var errFingerprint = errors.New(`want "sha256:" and 64 hexadecimal digits, as "sitebridge identity show" prints it`)
 
 // ParseFingerprint takes what String returns, in upper or lower case, and with

@@ -75,3 +75,16 @@ func FuzzParseFingerprint(f *testing.F) {
 		}
 	})
 }
+
+// TestFingerprintReadBack: a status that was read back says what was written.
+func TestFingerprintReadBack(t *testing.T) {
+	want := Fingerprint{1, 2, 3, 31: 0xff}
+	b, err := json.Marshal(Info{Fingerprint: want})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got Info
+	if err := json.Unmarshal(b, &got); err != nil || got.Fingerprint != want {
+		t.Errorf("%s came back as %v, %v", b, got.Fingerprint, err)
+	}
+}
