@@ -37,7 +37,7 @@ func (d *Daemon) answer(o *control.Offer) {
 		return
 	}
 	call := o.Accept(channel.ID(), announcedWindow)
-	s := d.newSession(call, channel, path, d.answerLink(), d.log)
+	s := d.newSession(call, channel, path, d.answerLink(path.Remote), d.log)
 	if out := d.strangers.enter(s); out != nil {
 		out.link.HangUp("too many calls whose callers are not known")
 	}
@@ -52,14 +52,16 @@ func pathOf(c *control.Conn) gre.Path {
 // answerLink is the PPP side of an answered call. Who calls is not known before
 // authentication, so the methods are those of all answering sites; afterwards
 // the method must be in the site's own list (admit).
-func (d *Daemon) answerLink() ppp.Config {
+func (d *Daemon) answerLink(from netip.Addr) ppp.Config {
 	cfg := ppp.Config{
-		MRU: fullMRU,
+		MRU: mru(d.cfg.Sites...),
 		Ask: d.cfg.Listen.Methods,
 		Authenticator: auth.AuthenticatorConfig{
 			Name:     d.cfg.Daemon.Name,
 			OwnNames: d.cfg.OwnNames(),
 			Lookup:   d.secretOf,
+			TLS:      d.answerTLS(),
+			Guard:    d.guard.source(from),
 		},
 	}
 	// A caller may ask back, by PAP or CHAP, before it has proved who it is.

@@ -50,6 +50,7 @@ type Daemon struct {
 	gate      sync.RWMutex // held while a call is answered; guards closed
 	closed    bool         // no call is answered any more
 	strangers strangers
+	guard     *guard
 	refused   refusals
 
 	peersMu   sync.Mutex                  // guards what follows, and the order of reroutes
@@ -167,6 +168,7 @@ func (d *Daemon) serve(ctx context.Context, ready func()) error {
 	for _, s := range d.sites {
 		s.runInterface(under, group)
 	}
+	group.Go(func() error { return d.watchCertificates(under) })
 	if d.api != nil {
 		group.Go(func() error { return serveAPI(under, d.api, d.apiHandler(), d.log) })
 	}
@@ -210,9 +212,12 @@ func (d *Daemon) answerNoMore() {
 }
 
 func newDaemon(cfg *config.Config, log *slog.Logger, version string) *Daemon {
+	g := newGuard()
 	return &Daemon{
 		cfg: cfg, log: log, version: version, started: time.Now(),
 		connect:   connectTCP,
+		strangers: strangers{knows: g.knows},
+		guard:     g,
 		peerOf:    map[string][]netip.Addr{},
 		protected: map[netip.Addr]func() error{},
 	}

@@ -13,7 +13,6 @@ import (
 	"sitebridge/bridge/config"
 	"sitebridge/internal/packet"
 	"sitebridge/ip"
-	"sitebridge/ppp"
 	"sitebridge/ppp/ipcp"
 	"sitebridge/ppp/ipv6cp"
 )
@@ -259,9 +258,9 @@ func (p *ipPlane) work(n *networks) (ip.Sum, error) {
 	if err != nil {
 		return ip.Sum{}, err
 	}
-	sum := ip.InnerMTU(outer, n.s.overhead(), n.s.link.PeerMRU())
+	sum := ip.InnerMTU(outer, n.s.link.Overhead(), n.s.link.MaxPacket())
 	if m := p.site.cfg.MTU; m > 0 {
-		sum.InnerMTU = min(m, n.s.link.PeerMRU())
+		sum.InnerMTU = min(m, n.s.link.MaxPacket())
 	}
 	return sum, nil
 }
@@ -386,19 +385,4 @@ func poolAddress(pool netip.Prefix, ours netip.Addr) (netip.Addr, bool) {
 		}
 	}
 	return netip.Addr{}, false
-}
-
-// overhead is what PPP puts in front of a packet that we send, in octets, as
-// the peer's options allow (RFC 1661, sections 6.5 and 6.6).
-func (s *session) overhead() int { return pppOverhead(s.link.Status().Peers) }
-
-func pppOverhead(peers ppp.OptionSet) int {
-	n := 4
-	if peers.ACFC {
-		n -= 2
-	}
-	if peers.PFC {
-		n--
-	}
-	return n
 }

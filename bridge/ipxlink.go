@@ -88,7 +88,7 @@ func (l *ipxLink) up(r ipxcp.Result) error {
 	l.result = r
 	st := l.n.st
 	if seg := st.cfg.Segment; seg != nil {
-		l.bridged.Store(l.plane.segments[seg.Name].AttachLink(st.cfg.Name, bridgedLink{l.n.s}, l.n.s.link.PeerMRU()))
+		l.bridged.Store(l.plane.segments[seg.Name].AttachLink(st.cfg.Name, bridgedLink{l.n.s}, l.n.s.link.MaxPacket()))
 		l.n.s.log.Info("IPX up, bridged", "segment", seg.Name)
 		return nil
 	}
@@ -102,7 +102,7 @@ func (l *ipxLink) up(r ipxcp.Result) error {
 		Network: r.Network,
 		Node:    r.Local,
 		Peer:    r.Peer,
-		MTU:     min(l.n.s.link.PeerMRU(), ipx.MaxLen),
+		MTU:     min(l.n.s.link.MaxPacket(), ipx.MaxLen),
 		Send:    routedLink{l.n.s},
 	})
 	if err != nil {

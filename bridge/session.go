@@ -231,7 +231,7 @@ func (s *session) reason(linkErr, callErr error) error {
 		if s.outgoing {
 			return &refusal{end}
 		}
-	case ppp.NotAgreed:
+	case ppp.NotAgreed, ppp.EncryptionFailed:
 		return &refusal{end}
 	}
 	return end // NoNetwork too: an address that was taken may be free in a while
@@ -239,7 +239,8 @@ func (s *session) reason(linkErr, callErr error) error {
 
 // admit is called on the link's goroutine when the peer has authenticated: it
 // finds the site, claims its place, and says which network protocols run.
-func (s *session) admit(id ppp.Identity) (ppp.Network, error) {
+func (s *session) admit(a ppp.Admission) (ppp.Network, error) {
+	id := a.Identity
 	st := s.site.Load()
 	if st == nil {
 		var err error
@@ -263,12 +264,18 @@ func (s *session) admit(id ppp.Identity) (ppp.Network, error) {
 	if old := s.nets.Load(); old != nil { // LCP was negotiated again
 		old.down()
 	}
+	encryption, err := s.encryption(st, a)
+	if err != nil {
+		return ppp.Network{}, err
+	}
 	n, err := newNetworks(s, st)
 	if err != nil {
 		return ppp.Network{}, err
 	}
 	s.nets.Store(n)
-	return n.network(), nil
+	network := n.network()
+	network.Encryption = encryption
+	return network, nil
 }
 
 // changed is called on the link's goroutine after each change of the link.

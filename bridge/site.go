@@ -207,12 +207,12 @@ func (s *site) controlConfig() control.Config {
 func (s *site) dialLink() ppp.Config {
 	a := s.cfg.Auth
 	cfg := ppp.Config{
-		MRU:       fullMRU,
+		MRU:       mru(s.cfg),
 		Prove:     a.Methods,
 		MustProve: true,
-		Peer:      auth.PeerConfig{Name: a.Name, Secret: a.SecretOut},
+		Peer:      auth.PeerConfig{Name: a.Name, Secret: a.SecretOut, TLS: s.dialTLS()},
 	}
-	if !slices.Contains(a.Methods, auth.MSCHAPv2) && a.SecretIn != "" {
+	if !slices.ContainsFunc(a.Methods, provesBoth) && a.SecretIn != "" {
 		cfg.Ask = a.Methods
 		cfg.Authenticator = auth.AuthenticatorConfig{
 			Name:     a.Name,
@@ -226,4 +226,16 @@ func (s *site) dialLink() ppp.Config {
 		cfg.MRU = s.ipMRU()
 	}
 	return cfg
+}
+
+// provesBoth reports whether one exchange by m proves both ends to each other.
+func provesBoth(m auth.Method) bool { return m >= auth.MSCHAPv2 }
+
+// mru is the MRU that we ask for where IPX may cross, with room for MPPE around it:
+// the MRU counts what MPPE adds.
+func mru(sites ...*config.Site) uint16 {
+	if slices.ContainsFunc(sites, usesMPPE) {
+		return fullMRU + mppeRoom
+	}
+	return fullMRU
 }

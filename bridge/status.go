@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"sitebridge/bridge/identity"
 	"sitebridge/control"
 	"sitebridge/control/gre"
 	"sitebridge/ip"
@@ -18,16 +19,20 @@ import (
 
 // A Status is how everything stands: what `sitebridge status --json` prints.
 type Status struct {
-	Name     string          `json:"name"`
-	Version  string          `json:"version"`
-	Started  time.Time       `json:"started"`
-	Warnings []string        `json:"warnings,omitempty"`
-	Sites    []SiteStatus    `json:"sites"`
-	LANs     []LANStatus     `json:"lans,omitempty"`
-	Segments []SegmentStatus `json:"segments,omitempty"`
-	GRE      gre.MuxStats    `json:"gre"` // of all calls together
+	Name     string    `json:"name"`
+	Version  string    `json:"version"`
+	Started  time.Time `json:"started"`
+	Warnings []string  `json:"warnings,omitempty"`
+	// Certificates are those that will expire one day: our own, and the CAs.
+	Certificates []identity.Info `json:"certificates,omitempty"`
+	Sites        []SiteStatus    `json:"sites"`
+	LANs         []LANStatus     `json:"lans,omitempty"`
+	Segments     []SegmentStatus `json:"segments,omitempty"`
+	GRE          gre.MuxStats    `json:"gre"` // of all calls together
 	// Strangers are calls whose peer did not show which site it is.
 	Strangers Strangers `json:"strangers"`
+	// Guard tells who is slowed down for wrong proofs.
+	Guard GuardStatus `json:"guard"`
 	// Sockets is what the sockets below dropped.
 	Sockets   gre.RawStats     `json:"gre_sockets"`
 	Listeners []ListenerStatus `json:"listeners,omitempty"`
@@ -123,7 +128,9 @@ func (d *Daemon) Status() Status {
 		Started: d.started,
 		GRE:     d.mux.Stats(),
 
-		Strangers: d.refused.snapshot(),
+		Certificates: d.certificates(time.Now()),
+		Strangers:    d.refused.snapshot(),
+		Guard:        d.guard.snapshot(time.Now()),
 	}
 	if d.sockets != nil {
 		s.Sockets = d.sockets.Stats()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -33,6 +34,15 @@ func printStatus(w io.Writer, s *bridge.Status, now time.Time) {
 	}
 	if x := s.Strangers; x.Count > 0 {
 		fmt.Fprintf(w, "\ncallers that did not show which site they are: %d; the last from %v, %s ago: %s\n", x.Count, x.From, ago(now, x.Last), x.Reason)
+	}
+	if g := s.Guard; g.Wrong > 0 {
+		fmt.Fprintf(w, "wrong proofs: %d, and %d had to wait; slowed down now: %d addresses, %d names\n", g.Wrong, g.Delayed, g.Sources, g.Names)
+		for _, worst := range append(g.WorstSources, g.WorstNames...) {
+			fmt.Fprintf(w, "  %s: %d, the last %s ago\n", worst.Who, worst.Wrong, ago(now, worst.Last))
+		}
+	}
+	for _, c := range s.Certificates {
+		fmt.Fprintf(w, "certificate %s (%s): until %s, %d days left; %s\n", escape(c.Name), c.Use, c.NotAfter.Format(time.DateOnly), c.DaysLeft, c.Fingerprint)
 	}
 	fmt.Fprintf(w, "\nGRE  %d packets received%s\n", s.GRE.Received, drops(s.GRE.Drops))
 	if d := drops(s.Sockets.Drops); d != "" {
@@ -94,11 +104,37 @@ func printTunnel(w io.Writer, t *bridge.Tunnel, now time.Time) {
 	printPPP(w, &t.PPP, now)
 }
 
+// printEncryption says what protects the link, and what it would have had.
+func printEncryption(w io.Writer, e *ppp.EncryptionStatus) {
+	if e.Policy == "" {
+		return // no peer yet
+	}
+	what := "none: who is on the way can read and change all that passes"
+	switch {
+	case e.Agreed != "":
+		what = e.Agreed
+	case e.Waiting:
+		what = "not yet: nothing passes until it is agreed on"
+	}
+	fmt.Fprintf(w, "  encryption  %s (policy %s)", what, e.Policy)
+	if e.Packets != nil {
+		dropped := maps.Clone(e.Packets)
+		delete(dropped, "sealed")
+		delete(dropped, "opened")
+		fmt.Fprintf(w, "; sealed %d, opened %d%s", e.Packets["sealed"], e.Packets["opened"], drops(dropped))
+	}
+	fmt.Fprintln(w)
+	if e.Reason != "" {
+		fmt.Fprintf(w, "              not agreed on: %s\n", e.Reason)
+	}
+}
+
 func printPPP(w io.Writer, p *ppp.Status, now time.Time) {
 	fmt.Fprintf(w, "  PPP         phase %v, LCP %s; ours: %s; peer's: %s\n", p.Phase, p.LCP, options(p.Ours), options(p.Peers))
 	if p.Peer.Proved {
 		fmt.Fprintf(w, "  peer is     %s, proved by %s\n", p.Peer.Name, p.Peer.Method)
 	}
+	printEncryption(w, &p.Encryption)
 	for _, said := range p.Peer.Said {
 		fmt.Fprintf(w, "  peer says   %s\n", said)
 	}

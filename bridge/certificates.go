@@ -1,0 +1,134 @@
+package bridge
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"sitebridge/bridge/config"
+	"sitebridge/bridge/identity"
+	"sitebridge/ppp/auth"
+)
+
+// certificateInterval is how often the dates of certificates are looked at.
+const certificateInterval = 24 * time.Hour
+
+// ownCertificate is our own one, for a handshake now.
+func (d *Daemon) ownCertificate() (*tls.Certificate, error) {
+	own := d.cfg.Daemon.Identity
+	if own == nil {
+		return nil, errors.New("we have no certificate: daemon.certificate names it")
+	}
+	return own.TLS(time.Now())
+}
+
+// dialTLS is our side of EAP-TLS where we called: the authenticator must be the
+// site's peer. Nil: the site does not allow it.
+func (s *site) dialTLS() *auth.TLSConfig {
+	if s.cfg.Auth.Trust == nil {
+		return nil
+	}
+	return &auth.TLSConfig{
+		Certificate: s.d.ownCertificate,
+		Verify: func(_ string, chain []*x509.Certificate) (string, error) {
+			if err := s.cfg.Auth.Trust.Check(chain, x509.ExtKeyUsageServerAuth, time.Now()); err != nil {
+				return "", err
+			}
+			return s.cfg.Auth.PeerName, nil
+		},
+	}
+}
+
+// answerTLS is our side of EAP-TLS where we were called: the certificate decides
+// which site it is. Nil: no answering site allows it.
+func (d *Daemon) answerTLS() *auth.TLSConfig {
+	sites := d.cfg.Callers(auth.EAPTLS)
+	if len(sites) == 0 {
+		return nil
+	}
+	return &auth.TLSConfig{
+		Certificate: d.ownCertificate,
+		Verify: func(name string, chain []*x509.Certificate) (string, error) {
+			return whoCalls(sites, name, chain, time.Now())
+		},
+	}
+}
+
+// whoCalls finds the site that a caller's certificate belongs to. The name that the
+// caller gave before (RFC 3748, section 5.1) is a hint that nobody has proved: it
+// must be one of the certificate's, or else somebody mixes two peers up.
+func whoCalls(sites []*config.Site, name string, chain []*x509.Certificate, now time.Time) (string, error) {
+	if len(chain) == 0 {
+		return "", errors.New("peer sent no certificate")
+	}
+	var errs []error
+	for _, s := range sites {
+		err := s.Auth.Trust.Check(chain, x509.ExtKeyUsageClientAuth, now)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("site %s: %w", s.Name, err))
+			continue
+		}
+		if name != "" && name != s.Auth.PeerName && !slices.Contains(identity.Names(chain[0]), name) {
+			return "", fmt.Errorf("peer says that it is %q, and its certificate is that of %q", name, s.Auth.PeerName)
+		}
+		return s.Auth.PeerName, nil
+	}
+	return "", nearest(errs)
+}
+
+// nearest returns what is wrong with a certificate for the site that it is closest
+// to being for: that it is another's says nothing where it is ours and has expired.
+func nearest(errs []error) error {
+	for _, err := range errs {
+		var not *identity.UntrustedError
+		if !errors.As(err, &not) {
+			return err
+		}
+	}
+	if len(errs) == 1 {
+		return errs[0]
+	}
+	return fmt.Errorf("no site's CA or fingerprint fits: %w", errors.Join(errs...))
+}
+
+// certificates tells of all that have a date: our own one, and those of the sites.
+func (d *Daemon) certificates(now time.Time) []identity.Info {
+	var all []identity.Info
+	if own := d.cfg.Daemon.Identity; own != nil {
+		all = append(all, identity.Describe(own.Leaf(), "own", now))
+	}
+	for _, s := range d.cfg.Sites {
+		if s.Auth.Trust == nil {
+			continue
+		}
+		for _, ca := range s.Auth.Trust.CAs {
+			all = append(all, identity.Describe(ca, "ca of site "+s.Name, now))
+		}
+	}
+	return all
+}
+
+// watchCertificates warns once a day of a certificate that is about to expire: a
+// daemon that runs for years has told it at its start when nobody cared.
+func (d *Daemon) watchCertificates(ctx context.Context) error {
+	tick := time.NewTicker(certificateInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			d.warnOfExpiry()
+		}
+	}
+}
+
+func (d *Daemon) warnOfExpiry() {
+	for _, w := range d.cfg.Expiring(time.Now()) {
+		d.log.Warn("certificate", "warning", w)
+	}
+}
