@@ -52,7 +52,7 @@ func TestDemoShowsTheMainJob(t *testing.T) {
 	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("the demo took %v", took)
 	}
-	for _, want := range []string{"pings host-b through the tunnel", "the WAN is cut", "protocol 0x002b", "All of it worked"} {
+	for _, want := range []string{"pings host-b through the tunnel", "the WAN is cut", "protocol 0x0053", "All of it worked"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}

@@ -1,13 +1,14 @@
 package demo
 
 // The two configurations: a site that waits, and one that dials it. DIR is the
-// demo's folder. The echo is quick, so that nobody has to wait for the cut.
+// demo's folder, and PEER the fingerprint of the peer's certificate. The echo is quick, so that nobody has to wait for the cut.
 const (
 	configA = `
 [daemon]
 name   = "site-a"
 listen = ["192.0.2.1:1723"]
 status = "DIR/site-a.sock"
+certificate = "site-a.pem"
 
 [lan.office]
 interface      = "lan"
@@ -18,12 +19,8 @@ required = ["ip", "ipx"]
 echo     = { interval = "1s", failures = 2 }
 
 [site.b.auth]
-methods        = ["mschapv2"]
-peer_name      = "site-b"
-secret_in_file = "secret"
-
-[site.b.encryption]
-policy = "disabled"
+peer_name   = "site-b"
+fingerprint = "PEER"
 
 [site.b.ip]
 address = "10.255.0.1"
@@ -37,6 +34,7 @@ routes = ["00000020 hops 1 ticks 7"]
 [daemon]
 name   = "site-b"
 status = "DIR/site-b.sock"
+certificate = "site-b.pem"
 
 [lan.shop]
 interface   = "lan"
@@ -48,12 +46,8 @@ required = ["ip", "ipx"]
 echo     = { interval = "1s", failures = 2 }
 
 [site.a.auth]
-methods         = ["mschapv2"]
-peer_name       = "site-a"
-secret_out_file = "secret"
-
-[site.a.encryption]
-policy = "disabled"
+peer_name   = "site-a"
+fingerprint = "PEER"
 
 [site.a.ip]
 address = "10.255.0.2"

@@ -8,42 +8,56 @@ import (
 	"sitebridge/control/gre"
 )
 
-// countIPX counts the Ethernet frames of a capture, and those among them that
-// carry an IPX packet in PPP in GRE. It reads them with its own eyes and asks
-// only the GRE parser.
-func countIPX(path string) (frames, ipx int, err error) {
+// A census is what a capture holds: Ethernet frames, those among them that carry an
+// encrypted PPP packet in GRE, and those that carry IP or IPX in clear there.
+type census struct{ frames, sealed, clear int }
+
+// count reads a capture with its own eyes, and asks only the GRE parser.
+func count(path string) (c census, err error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return 0, 0, err
+		return c, err
 	}
 	const head, record, ethernet = 24, 16, 14
 	for off := head; off+record <= len(b); {
 		n := int(binary.LittleEndian.Uint32(b[off+8:]))
 		off += record
 		if n > len(b)-off {
-			return 0, 0, fmt.Errorf("%s is cut off in frame %d", path, frames+1)
+			return c, fmt.Errorf("%s is cut off in frame %d", path, c.frames+1)
 		}
-		frames++
-		if n > ethernet && isIPX(b[off+ethernet:off+n]) {
-			ipx++
+		c.frames++
+		if n > ethernet {
+			switch protocol(b[off+ethernet : off+n]) {
+			case 0x53:
+				c.sealed++
+			case 0x21, 0x2b, 0x57:
+				c.clear++
+			}
 		}
 		off += n
 	}
-	return frames, ipx, nil
+	return c, nil
 }
 
-// isIPX reports whether an IPv4 packet carries IPX.
-func isIPX(pkt []byte) bool {
+// protocol returns the PPP protocol of the frame that an IPv4 packet carries in
+// GRE, if it is a data protocol; else 0.
+func protocol(pkt []byte) byte {
 	const protocolGRE = 47
 	if len(pkt) < 20 || pkt[0]>>4 != 4 || pkt[9] != protocolGRE || len(pkt) < int(pkt[0]&15)*4 {
-		return false
+		return 0
 	}
 	_, frame, err := gre.Parse(pkt[int(pkt[0]&15)*4:])
 	if err != nil {
-		return false
+		return 0
 	}
 	if len(frame) >= 2 && frame[0] == 0xff && frame[1] == 0x03 {
 		frame = frame[2:]
 	}
-	return len(frame) > 1 && frame[0] == 0x2b || len(frame) > 2 && frame[0] == 0 && frame[1] == 0x2b
+	switch {
+	case len(frame) > 1 && frame[0]&1 == 1:
+		return frame[0]
+	case len(frame) > 2 && frame[0] == 0:
+		return frame[1]
+	}
+	return 0
 }

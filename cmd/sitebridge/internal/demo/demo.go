@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sitebridge/bridge"
+	"sitebridge/bridge/identity"
 	"sitebridge/internal/netlab"
 )
 
@@ -111,14 +112,14 @@ func (d *demo) show() (err error) {
 	if _, err := capture.Stop(); err != nil {
 		return err
 	}
-	frames, ipx, err := countIPX(filepath.Join(d.dir, "wan.pcap"))
+	seen, err := count(filepath.Join(d.dir, "wan.pcap"))
 	if err != nil {
 		return err
 	}
-	if ipx == 0 {
-		return errors.New("no IPX frame was seen on the WAN")
+	if seen.sealed == 0 || seen.clear != 0 {
+		return fmt.Errorf("on the WAN there are %d encrypted frames, and %d of IP and IPX in clear", seen.sealed, seen.clear)
 	}
-	d.say("%-52s %d of %d frames", "seen on the WAN: IPX inside PPP (protocol 0x002b)", ipx, frames)
+	d.say("%-52s %d of %d frames, and none of IP or IPX in clear", "seen on the WAN: encrypted PPP (protocol 0x0053)", seen.sealed, seen.frames)
 	if err := d.stopDaemons(); err != nil {
 		return err
 	}
@@ -151,16 +152,23 @@ func (d *demo) build() {
 }
 
 func (d *demo) startDaemons() error {
-	if err := os.WriteFile(filepath.Join(d.dir, "secret"), []byte("only for the demo\n"), 0o600); err != nil {
+	a, err := d.identify(d.siteA)
+	if err != nil {
+		return err
+	}
+	b, err := d.identify(d.siteB)
+	if err != nil {
 		return err
 	}
 	for _, site := range []struct {
 		ns     *netlab.Namespace
 		config string
-	}{{d.siteA, configA}, {d.siteB, configB}} {
+		peer   identity.Fingerprint
+	}{{d.siteA, configA, b}, {d.siteB, configB, a}} {
 		name := site.ns.Name()
 		file := filepath.Join(d.dir, name+".toml")
-		if err := os.WriteFile(file, []byte(strings.ReplaceAll(site.config, "DIR", d.dir)), 0o600); err != nil {
+		text := strings.NewReplacer("DIR", d.dir, "PEER", site.peer.String()).Replace(site.config)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			return err
 		}
 		log, err := os.Create(filepath.Join(d.dir, name+".log"))
@@ -183,6 +191,19 @@ func (d *demo) startDaemons() error {
 		}()
 	}
 	return nil
+}
+
+// identify makes a site's certificate, and returns what its peer knows it by.
+func (d *demo) identify(ns *netlab.Namespace) (identity.Fingerprint, error) {
+	own, err := identity.SelfSigned(ns.Name(), time.Now(), time.Hour)
+	if err != nil {
+		return identity.Fingerprint{}, err
+	}
+	file := filepath.Join(d.dir, ns.Name())
+	if err := os.WriteFile(file+".pem", own.Certificate(), 0o644); err != nil {
+		return identity.Fingerprint{}, err
+	}
+	return identity.Of(own.Leaf()), os.WriteFile(file+".key", own.Key(), 0o600)
 }
 
 // stopDaemons stops both, and looks whether each has undone what it did.

@@ -25,7 +25,7 @@ func (d *demo) up() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("IP %v to %v, MTU %d", s.IP.Local, s.IP.Peer, s.IP.MTU), nil
+	return fmt.Sprintf("%s; MTU %d", s.Tunnel.PPP.Encryption.Agreed, s.IP.MTU), nil
 }
 
 // pingIP sends an ICMP echo from host-a to host-b until one is answered.
