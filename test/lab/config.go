@@ -10,11 +10,22 @@ type Config struct {
 	LAN    string // keys of [lan.lan] instead of one 802.2 network
 	Site   string // more keys of [site.X]
 	Auth   string // keys of [site.X.auth] instead of MS-CHAPv2 with "secret"
-	IP     string // keys of [site.X.ip] instead of the usual ones; "none": no IP
-	IPX    string // the same for IPX
-	More   string // more tables
-	Dial   bool   // A dials too
-	Answer bool   // B answers too
+	// Encryption is keys of [site.X.encryption] instead of policy = "disabled".
+	Encryption string
+	IP         string // keys of [site.X.ip] instead of the usual ones; "none": no IP
+	IPX        string // the same for IPX
+	More       string // more tables
+	Dial       bool   // A dials too
+
+	certified bool
+	Answer    bool // B answers too
+}
+
+// Certified returns c with EAP-TLS, by certificates of the World's CA, and the
+// strongest encryption required: what a new user gets.
+func (c Config) Certified() Config {
+	c.certified = true
+	return c
 }
 
 // A is the configuration of site-a, whose peer is the site "b".
@@ -58,6 +69,11 @@ func (c Config) text(us, peer, peerAddr string, dials, answers bool, network, ip
 	if c.IPX != "none" {
 		required = append(required, `"ipx"`)
 	}
+	if c.certified {
+		c.Daemon += "\ncertificate = \"" + us + ".pem\""
+		c.Auth = or(c.Auth, `ca = "ca.pem"`)
+		c.Encryption = or(c.Encryption, `policy = "required"`)
+	}
 	table("daemon", `name = "`+us+`"`, `status = "STATUS"`, listen, c.Daemon)
 	table("lan.lan", `interface = "lan"`, or(c.LAN, `ethernet_802_2 = "`+network+`"`))
 	required1 := "required = [" + strings.Join(required, ", ") + "]"
@@ -76,7 +92,7 @@ func (c Config) text(us, peer, peerAddr string, dials, answers bool, network, ip
 		auth = "methods = [\"mschapv2\"]\nsecret_in_file = \"secret\""
 	}
 	table("site."+peer+".auth", or(c.Auth, auth))
-	table("site."+peer+".encryption", `policy = "disabled"`)
+	table("site."+peer+".encryption", or(c.Encryption, `policy = "disabled"`))
 	if c.IP != "none" {
 		table("site."+peer+".ip", or(c.IP, ip))
 	}
