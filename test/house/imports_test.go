@@ -20,7 +20,7 @@ const module = "sitebridge"
 var floors = [][]string{
 	{"cmd"},
 	{"bridge"},
-	{"bridge/config", "control", "control/gre", "ppp", "ip", "ipx"},
+	{"bridge/config", "bridge/identity", "control", "control/gre", "ppp", "ip", "ipx"},
 	{"internal"},
 }
 
@@ -40,6 +40,15 @@ var forbidden = []struct{ from, to, why string }{
 	{"ppp/auth", "ppp/fsm", "authentication has no Configure-Requests"},
 	{"ppp/ipcp", "ppp/auth", "an NCP does not know who the peer is"},
 	{"ppp/ipxcp", "ppp/auth", "an NCP does not know who the peer is"},
+	{"ppp/ccp", "ppp/auth", "encryption takes keys, and does not care how they were agreed on"},
+	{"ppp/ecp", "ppp/auth", "encryption takes keys, and does not care how they were agreed on"},
+	{"ppp/mppe", "ppp/auth", "encryption takes keys, and does not care how they were agreed on"},
+	{"ppp/mppe", "ppp/fsm", "the work on packets does not know how it was negotiated"},
+	{"ppp/aead", "ppp/fsm", "the work on packets does not know how it was negotiated"},
+	{"ppp/auth/eaptls", "ppp/fsm", "authentication has no Configure-Requests"},
+	{"bridge/identity", "ppp", "a certificate is judged without knowing what for"},
+	{"bridge/identity", "bridge/config", "a certificate is judged without knowing what for"},
+	{"bridge/identity", "control", "a certificate is judged without knowing what for"},
 	{"ip", "ppp", "the interface hands packets to whatever carries them"},
 	{"ip", "control", "the interface hands packets to whatever carries them"},
 	{"ip", "ipx", "two network protocols that do not meet"},
