@@ -68,10 +68,10 @@ func TestAttackE4EpochJumps(t *testing.T) {
 	}
 	for range 3 {
 		wantDropped(t, authenticator, tooOld, jump(0))
-		for epoch := uint32(4); epoch <= 6; epoch++ {
+		for epoch := uint32(4); epoch <= 2+lookahead; epoch++ {
 			wantDropped(t, authenticator, forged, jump(epoch))
 		}
-		for _, epoch := range []uint32{7, 8, 1000, 1 << 31, 1<<32 - 1} {
+		for _, epoch := range []uint32{3 + lookahead, 4 + lookahead, 1000, 1 << 31, 1<<32 - 1} {
 			wantDropped(t, authenticator, unknownEpoch, jump(epoch))
 		}
 	}

@@ -11,8 +11,9 @@ import (
 
 // lookahead is how many epochs beyond the current one a packet may be from. The
 // sender takes one step at a time, so more than one is missing only where all
-// packets of an epoch were lost.
-const lookahead = 4
+// packets of an epoch were lost. With more than that lost the keys never meet again,
+// and LCP's echoes, which are in clear, need not notice: so it is hours.
+const lookahead = 16
 
 // An opener decrypts what the peer sends.
 type opener struct {
@@ -33,7 +34,6 @@ type epoch struct {
 func newOpener(c *chain) opener {
 	return opener{
 		current: &epoch{aead: c.next()},
-		ahead:   make([]*epoch, 0, lookahead),
 		chain:   c,
 	}
 }
