@@ -31,7 +31,8 @@ type daemon struct {
 }
 
 // start runs the daemon with the configuration given, in which $DIR is a
-// directory with the files "secret", "other" and "wrong".
+// directory with the files "secret", "other" and "wrong", the only one that the
+// daemon can write to.
 func (l *lab) start(t *testing.T, toml string) *daemon {
 	t.Helper()
 	dir, err := os.MkdirTemp(l.dir, "d")
@@ -45,7 +46,7 @@ func (l *lab) start(t *testing.T, toml string) *daemon {
 		}
 	}
 	d := &daemon{t: t, lab: l, dir: dir, client: bridge.Client{Socket: filepath.Join(dir, "s")}, ended: make(chan error, 1)}
-	cmd := l.hq.Command(filepath.Join(os.Getenv(workDir), "sitebridge"), "run", "--verbose", "--config", filepath.Join(dir, "sites.toml"))
+	cmd := l.hq.Command(filepath.Join(os.Getenv(workDir), "sitebridge"), "run", "--verbose", "--config", filepath.Join(dir, "sites.toml")).ReadOnly(dir)
 	logFile, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		t.Fatal(err)

@@ -138,6 +138,7 @@ func New(t *testing.T) *World {
 	}
 	w.Write("secret", Secret+"\n")
 	w.Write("secret2", Secret2+"\n")
+	WriteIdentities(t, w.Dir, "a", "b")
 	w.judge()
 	return w
 }
@@ -204,15 +205,17 @@ type Daemon struct {
 }
 
 // Start starts a daemon in ns from the text of its configuration. STATUS in it
-// is replaced by the control socket's path. Its log is printed when the test
-// fails; a data race in it, or a panic, fails the test.
+// is replaced by the control socket's path. It can write to the world's folder
+// only. Its log is printed when the test fails; a data race in it, or a panic,
+// fails the test.
 func (w *World) Start(ns *netlab.Namespace, config string) *Daemon {
 	w.T.Helper()
 	return StartDaemon(w.T, w.Dir, ns, config)
 }
 
-// StartDaemon is World.Start for worlds that the test laid itself.
-func StartDaemon(t *testing.T, dir string, ns *netlab.Namespace, config string) *Daemon {
+// StartDaemon is World.Start for worlds that the test laid itself, and with more
+// arguments. The configuration belongs to whomever dir belongs to.
+func StartDaemon(t *testing.T, dir string, ns *netlab.Namespace, config string, args ...string) *Daemon {
 	t.Helper()
 	n := 0
 	var file string
@@ -227,11 +230,17 @@ func StartDaemon(t *testing.T, dir string, ns *netlab.Namespace, config string) 
 	if err := os.WriteFile(file, []byte(strings.ReplaceAll(config, "STATUS", d.Socket)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var err error
+	home, err := os.Stat(dir)
+	if err == nil {
+		err = os.Chown(file, int(home.Sys().(*syscall.Stat_t).Uid), int(home.Sys().(*syscall.Stat_t).Gid))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	if d.log, err = os.Create(strings.TrimSuffix(file, ".toml") + ".log"); err != nil {
 		t.Fatal(err)
 	}
-	d.cmd = ns.Command(os.Getenv("LAB_BINARY"), "run", "--verbose", "--config", file)
+	d.cmd = ns.Command(os.Getenv("LAB_BINARY"), append([]string{"run", "--verbose", "--config", file}, args...)...).ReadOnly(dir)
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
