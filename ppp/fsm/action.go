@@ -80,7 +80,10 @@ func (m *Machine) sendRequest() {
 		m.begin()
 	}
 	options := AppendOptions([]byte{}, m.proto.Request())
-	if m.request.spent || !slices.Equal(options, m.request.options) {
+	switch same := slices.Equal(options, m.request.options); {
+	case same && m.cfg.AckRepeats:
+		m.request.spent = false // the peer may be open by what it was, identifier and all
+	case !same, m.request.spent:
 		m.request = request{id: m.nextID(), options: options}
 	}
 	m.restarts--

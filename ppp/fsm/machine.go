@@ -30,7 +30,8 @@ type Config struct {
 	// AckRepeats acknowledges a repeat of the request that was acknowledged last,
 	// octet for octet with its identifier, without leaving Opened: our Ack was
 	// lost. RFC 1661 would negotiate anew, which a protocol that holds keys must
-	// not do.
+	// not do. Our own requests keep their identifier for it as long as they are the
+	// same.
 	AckRepeats bool
 
 	Now func() time.Time // nil: time.Now
