@@ -66,6 +66,8 @@ func whoCalls(sites []*config.Site, name string, chain []*x509.Certificate, now 
 		return "", errors.New("peer sent no certificate")
 	}
 	var errs []error
+	sites = slices.Clone(sites) // a certificate may have the names of two
+	slices.SortStableFunc(sites, func(a, b *config.Site) int { return claimed(b, name) - claimed(a, name) })
 	for _, s := range sites {
 		err := s.Auth.Trust.Check(chain, x509.ExtKeyUsageClientAuth, now)
 		if err != nil {
@@ -78,6 +80,14 @@ func whoCalls(sites []*config.Site, name string, chain []*x509.Certificate, now 
 		return s.Auth.PeerName, nil
 	}
 	return "", nearest(errs)
+}
+
+// claimed is 1 for the site whose peer has the name, and else 0.
+func claimed(s *config.Site, name string) int {
+	if s.Auth.PeerName == name {
+		return 1
+	}
+	return 0
 }
 
 // nearest returns what is wrong with a certificate for the site that it is closest
