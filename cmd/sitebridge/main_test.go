@@ -63,8 +63,10 @@ func TestREADMEsConfigurationsAreInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "tunnel.secret"), []byte("a long random secret\n"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"hq", "branch"} { // its second step
+		if code, _, errs := run(t, "identity", "new", "--dir", dir, name); code != exitOK {
+			t.Fatalf("identity new %s: exit %d\n%s", name, code, errs)
+		}
 	}
 	blocks := strings.Split(string(readme), "```toml\n")[1:]
 	if len(blocks) != 2 {
