@@ -37,7 +37,7 @@ func (p *Protocol) refused(offered string, r rule) error {
 
 // Dispute says in words what we asked for, what the peer offered and which rule
 // stands between; it is empty when nothing is known. Once MPPE is up it tells
-// that nothing of the peer could be read.
+// that the peer cannot be read.
 func (p *Protocol) Dispute() string {
 	switch {
 	case p.coder != nil:
@@ -49,8 +49,9 @@ func (p *Protocol) Dispute() string {
 }
 
 func unread(n map[string]uint64) string {
-	if n["opened"] > 0 || n["dropped_implausible"] == 0 {
+	opened, nonsense := n["opened"], n["dropped_implausible"]
+	if nonsense <= opened {
 		return ""
 	}
-	return fmt.Sprintf("keys differ: none of the %d encrypted packets that came made sense", n["dropped_implausible"])
+	return fmt.Sprintf("keys differ: of %d encrypted packets that came %d made no sense", opened+nonsense, nonsense)
 }

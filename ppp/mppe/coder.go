@@ -90,9 +90,9 @@ func (c *Coder) MayFlush(now time.Time) bool {
 	return true
 }
 
-// Flush answers a Reset-Request: in stateful mode the next packet begins with
-// fresh tables. In stateless mode each does.
-func (c *Coder) Flush() { c.flush.Store(c.stateful) }
+// Flush answers a Reset-Request: the next packet begins with fresh tables. In
+// stateless mode each does anyway.
+func (c *Coder) Flush() { c.flush.Store(true) }
 
 const (
 	resetEvery = 10 * time.Millisecond

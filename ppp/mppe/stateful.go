@@ -91,7 +91,7 @@ func (r *receiver) resync(good []*packet.Buffer, b *packet.Buffer, n uint64, rek
 	if r.lost {
 		r.count.resyncings.Add(1)
 	}
-	r.lost, r.expected = false, n+1
+	r.lost, r.expected, r.newest = false, n+1, n+1
 	return append(good, b)
 }
 
