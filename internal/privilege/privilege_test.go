@@ -22,6 +22,10 @@ import (
 // what it is then.
 const dropAs = "PRIVILEGE_TEST_USER"
 
+// andAgain makes it start itself once more after that, as a supervisor would that
+// has done everything already.
+const andAgain = "PRIVILEGE_TEST_AGAIN"
+
 func TestMain(m *testing.M) {
 	if name, ok := os.LookupEnv(dropAs); ok {
 		if err := dropAndTell(name); err != nil {
@@ -40,6 +44,10 @@ func dropAndTell(name string) error {
 	}
 	if _, err := Drop(who); err != nil {
 		return err
+	}
+	if os.Getenv(andAgain) != "" {
+		os.Unsetenv(andAgain)
+		return unix.Exec(self, os.Args, os.Environ())
 	}
 	var signal int32
 	unix.RawSyscall(unix.SYS_PRCTL, unix.PR_GET_PDEATHSIG, uintptr(unsafe.Pointer(&signal)), 0)
@@ -176,6 +184,14 @@ func TestRootBecomesAUser(t *testing.T) {
 // stranger is a user who has been given some ambient capabilities, as systemd does.
 func stranger(ambient ...uintptr) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 4242, Gid: 4242}, AmbientCaps: ambient}
+}
+
+// A program that is started again by its path in /proc is called "exe", and Drop
+// gives it its name back.
+func TestSupervisorHasDoneItAll(t *testing.T) {
+	t.Setenv(andAgain, "1")
+	out, err := drop(t, "", self, nil)
+	wantLines(t, out, err, dropped, "Name:\texe\n", "Dumpable:\t0\n")
 }
 
 // A user without CAP_SETPCAP keeps the bounding set, which is good for nothing any
