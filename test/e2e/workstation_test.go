@@ -48,7 +48,7 @@ func TestWorkstationPeer(t *testing.T) {
 	ws.Protocol = ipxcp.New(ipxcp.Config{Up: func(r ipxcp.Result) error { ws.up <- r; return nil }})
 	link := newPeer(t, w.SiteB).call(w, w.SiteB, lab.WANA, ppp.Config{
 		MRU: 1500, Prove: []auth.Method{auth.MSCHAPv2}, Peer: auth.PeerConfig{Name: "b", Secret: lab.Secret},
-		Admit: func(ppp.Identity) (ppp.Network, error) {
+		Admit: func(ppp.Admission) (ppp.Network, error) {
 			return ppp.Network{NCPs: []ppp.NCP{ws}, Required: []string{"IPXCP"}}, nil
 		},
 	})
