@@ -38,6 +38,7 @@ func (s *site) dialTLS() *auth.TLSConfig {
 			if err := s.cfg.Auth.Trust.Check(chain, x509.ExtKeyUsageServerAuth, time.Now()); err != nil {
 				return "", err
 			}
+			s.met(chain[0])
 			return s.cfg.Auth.PeerName, nil
 		},
 	}
@@ -53,7 +54,12 @@ func (d *Daemon) answerTLS() *auth.TLSConfig {
 	return &auth.TLSConfig{
 		Certificate: d.ownCertificate,
 		Verify: func(name string, chain []*x509.Certificate) (string, error) {
-			return whoCalls(sites, name, chain, time.Now())
+			sc, err := whoCalls(sites, name, chain, time.Now())
+			if err != nil {
+				return "", err
+			}
+			d.site(sc.Name).met(chain[0])
+			return sc.Auth.PeerName, nil
 		},
 	}
 }
@@ -61,9 +67,9 @@ func (d *Daemon) answerTLS() *auth.TLSConfig {
 // whoCalls finds the site that a caller's certificate belongs to. The name that the
 // caller gave before (RFC 3748, section 5.1) is a hint that nobody has proved: it
 // must be one of the certificate's, or else somebody mixes two peers up.
-func whoCalls(sites []*config.Site, name string, chain []*x509.Certificate, now time.Time) (string, error) {
+func whoCalls(sites []*config.Site, name string, chain []*x509.Certificate, now time.Time) (*config.Site, error) {
 	if len(chain) == 0 {
-		return "", errors.New("peer sent no certificate")
+		return nil, errors.New("peer sent no certificate")
 	}
 	var errs []error
 	sites = slices.Clone(sites) // a certificate may have the names of two
@@ -75,11 +81,11 @@ func whoCalls(sites []*config.Site, name string, chain []*x509.Certificate, now 
 			continue
 		}
 		if name != "" && name != s.Auth.PeerName && !slices.Contains(identity.Names(chain[0]), name) {
-			return "", fmt.Errorf("peer says that it is %q, and its certificate is that of %q", name, s.Auth.PeerName)
+			return nil, fmt.Errorf("peer says that it is %q, and its certificate is that of %q", name, s.Auth.PeerName)
 		}
-		return s.Auth.PeerName, nil
+		return s, nil
 	}
-	return "", nearest(errs)
+	return nil, nearest(errs)
 }
 
 // claimed is 1 for the site whose peer has the name, and else 0.
@@ -118,8 +124,35 @@ func (d *Daemon) certificates(now time.Time) []identity.Info {
 		for _, ca := range s.Auth.Trust.CAs {
 			all = append(all, identity.Describe(ca, "ca of site "+s.Name, now))
 		}
+		for _, l := range lists(s.Auth.Trust) {
+			all = append(all, identity.DescribeList(l, "revocation list of site "+s.Name, now))
+		}
+	}
+	for _, s := range d.sites {
+		if leaf := s.peerCertificate.Load(); leaf != nil {
+			all = append(all, identity.Describe(leaf, "peer of site "+s.cfg.Name, now))
+		}
 	}
 	return all
+}
+
+// lists reads the revocation lists anew; one that cannot be read lets nobody in, and
+// the handshake says so.
+func lists(t *identity.Trust) []*x509.RevocationList {
+	if t.CRL == "" {
+		return nil
+	}
+	all, _ := identity.ReadLists(t.CRL)
+	return all
+}
+
+// met keeps a certificate that the peer of a site has shown, and tells when it will
+// not do for long: the peer may not look at its own log.
+func (s *site) met(leaf *x509.Certificate) {
+	if days, soon := identity.ExpiresSoon(leaf, time.Now()); soon {
+		s.log.Warn("the peer's certificate expires soon", "days_left", days, "not_after", leaf.NotAfter)
+	}
+	s.peerCertificate.Store(leaf)
 }
 
 // watchCertificates warns once a day of a certificate that is about to expire: a

@@ -39,6 +39,7 @@ type Daemon struct {
 
 	undo      []func() error  // of open
 	api       net.Listener    // the control socket; nil: none
+	metrics   net.Listener    // nil: none
 	ctx       context.Context // ends when calls shall end
 	host      *ip.Host
 	mux       *gre.Mux
@@ -116,6 +117,12 @@ func (d *Daemon) open(ctx context.Context) (err error) {
 		}
 		d.undone(closed(d.api))
 	}
+	if at := d.cfg.Daemon.Metrics; at.IsValid() {
+		if d.metrics, err = listenMetrics(ctx, at); err != nil {
+			return err
+		}
+		d.undone(closed(d.metrics))
+	}
 	return nil
 }
 
@@ -171,6 +178,9 @@ func (d *Daemon) serve(ctx context.Context, ready func()) error {
 	group.Go(func() error { return d.watchCertificates(under) })
 	if d.api != nil {
 		group.Go(func() error { return serveAPI(under, d.api, d.apiHandler(), d.log) })
+	}
+	if d.metrics != nil {
+		group.Go(func() error { return serveMetrics(under, d.metrics, d.Status, d.log) })
 	}
 	answering, stopAnswering := context.WithCancel(under)
 	defer stopAnswering()

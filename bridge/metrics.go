@@ -177,7 +177,7 @@ func (to scrape) site(s SiteStatus) {
 	to.count(metricDials, s.Dials, s.Name)
 	to.count(metricUps, s.Ups, s.Name)
 	to.count(metricRefused, s.Refused, s.Name)
-	for _, m := range s.authMethods() {
+	for _, m := range s.AuthMethods {
 		to.is(metricAuthWeak, weak(m), s.Name, m)
 	}
 	phase := ppp.PhaseDead
@@ -283,14 +283,6 @@ func (to scrape) segment(s SegmentStatus) {
 		to.flow(metricPortOctets, p.Stats.OctetsIn, p.Stats.OctetsOut, s.Name, p.Name)
 		to.drops(metricSegmentDrops, p.Stats.Drops, s.Name, p.Name)
 	}
-}
-
-// authMethods are those that the site allows, as far as its status tells.
-func (s SiteStatus) authMethods() []string {
-	if s.Tunnel == nil || s.Tunnel.authMethod() == "" {
-		return nil
-	}
-	return []string{s.Tunnel.authMethod()}
 }
 
 // authMethod is how the peer has proved itself or, if we asked for nothing, how it

@@ -44,7 +44,8 @@ func sampleStatus() Status {
 	tunnel := &Tunnel{PeerHost: evil, PeerVendor: evil, PPP: link, GRE: gre.Stats{PacketsSent: 14, Drops: gre.Drops{TooBig: 15}}}
 	up := SiteStatus{
 		Name: "branch", State: StateUp, Since: at, Reason: evil, Dials: 1, Ups: 2, Refused: 3, Tunnel: tunnel,
-		IP: &IPStatus{Stats: ip.Stats{OctetsIn: 16}}, IPX: &IPXStatus{PeerRouter: evil, Stats: &router.Stats{PacketsOut: 17}},
+		AuthMethods: []string{"eap-tls", "mschapv2"},
+		IP:          &IPStatus{Stats: ip.Stats{OctetsIn: 16}}, IPX: &IPXStatus{PeerRouter: evil, Stats: &router.Stats{PacketsOut: 17}},
 	}
 	return Status{
 		Name: "hq", Version: "1.2.3", Started: at, Warnings: []string{evil},

@@ -254,6 +254,7 @@ func (s *session) admit(a ppp.Admission) (ppp.Network, error) {
 			return ppp.Network{}, err
 		}
 		s.d.strangers.leave(s)
+		s.d.guard.met(s.path.Remote)
 		s.channel.SetReorder(st.reorder())
 		if err := s.d.peersOf(st, []netip.Addr{s.path.Remote}); err != nil {
 			return ppp.Network{}, err

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,6 +41,8 @@ type site struct {
 	supervisor *supervisor
 	ip         *ipPlane // nil: no IP in the tunnel
 	lastGood   atomic.Pointer[netip.AddrPort]
+	// peerCertificate is what the peer has shown last; nil: nothing.
+	peerCertificate atomic.Pointer[x509.Certificate]
 }
 
 func (d *Daemon) openSite(cfg *config.Site) (*site, error) {

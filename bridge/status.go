@@ -50,14 +50,16 @@ type SiteStatus struct {
 	State State     `json:"state"`
 	Since time.Time `json:"since"`
 	// Reason says in words why the site is not up.
-	Reason  string     `json:"reason,omitempty"`
-	NextTry time.Time  `json:"next_try,omitzero"`
-	Dials   uint64     `json:"dials"`
-	Ups     uint64     `json:"ups"`
-	Refused uint64     `json:"calls_refused"`
-	Tunnel  *Tunnel    `json:"tunnel,omitempty"`
-	IP      *IPStatus  `json:"ip,omitempty"`
-	IPX     *IPXStatus `json:"ipx,omitempty"`
+	Reason  string    `json:"reason,omitempty"`
+	NextTry time.Time `json:"next_try,omitzero"`
+	Dials   uint64    `json:"dials"`
+	Ups     uint64    `json:"ups"`
+	Refused uint64    `json:"calls_refused"`
+	// AuthMethods are those that the site allows, strongest first.
+	AuthMethods []string   `json:"auth_methods"`
+	Tunnel      *Tunnel    `json:"tunnel,omitempty"`
+	IP          *IPStatus  `json:"ip,omitempty"`
+	IPX         *IPXStatus `json:"ipx,omitempty"`
 }
 
 // A Tunnel is one call with its link.
@@ -162,6 +164,9 @@ func (s *site) status() SiteStatus {
 	out := SiteStatus{
 		Name: s.cfg.Name, State: v.State, Since: v.Since, Reason: v.Reason,
 		NextTry: v.NextTry, Dials: v.Dials, Ups: v.Ups, Refused: v.Refused,
+	}
+	for _, m := range s.cfg.Auth.Methods {
+		out.AuthMethods = append(out.AuthMethods, m.String())
 	}
 	if s.ip != nil {
 		out.IP = s.ip.status()

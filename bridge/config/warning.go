@@ -42,7 +42,7 @@ func (c *Config) Warnings() []Warning {
 func (c *Config) Expiring(now time.Time) []Warning {
 	all := warnings("", c.Daemon.expiring(now))
 	for _, s := range c.Sites {
-		all = append(all, warnings(s.Name, s.expiring(now)...)...)
+		all = append(all, warnings(s.Name, append(s.expiring(now), s.listExpiring(now)...)...)...)
 	}
 	return all
 }
@@ -101,6 +101,25 @@ func (d *Daemon) openMetrics() string {
 		return ""
 	}
 	return fmt.Sprintf("metrics can be read at %s from other machines: they name our peers and tell how much each sends", d.Metrics)
+}
+
+// listExpiring tells of revocation lists that nobody has made anew: when their time
+// is over, nobody is let in.
+func (s *Site) listExpiring(now time.Time) []string {
+	if s.Auth.Trust == nil || s.Auth.Trust.CRL == "" {
+		return nil
+	}
+	lists, err := identity.ReadLists(s.Auth.Trust.CRL)
+	if err != nil {
+		return []string{fmt.Sprintf("the revocation list cannot be read, and nobody is let in without: %v", err)}
+	}
+	var all []string
+	for _, l := range lists {
+		if days, soon := identity.ListExpiresSoon(l, now); soon {
+			all = append(all, fmt.Sprintf("the revocation list %s is good for %d days more, and nobody is let in after that: sitebridge identity revoke makes it anew", s.Auth.Trust.CRL, days))
+		}
+	}
+	return all
 }
 
 // expiring tells of a certificate of ours that is not good, or not for long.

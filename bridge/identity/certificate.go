@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"slices"
 	"time"
@@ -56,4 +57,11 @@ type Info struct {
 func Describe(c *x509.Certificate, use string, now time.Time) Info {
 	days, _ := ExpiresSoon(c, now)
 	return Info{label(c), use, Of(c), c.NotAfter, days}
+}
+
+// DescribeList is Describe for a revocation list: it has a date too, after which
+// nobody is let in. Its name is its CA's.
+func DescribeList(l *x509.RevocationList, use string, now time.Time) Info {
+	days, _ := ListExpiresSoon(l, now)
+	return Info{l.Issuer.CommonName, use, sha256.Sum256(l.Raw), l.NextUpdate, days}
 }
