@@ -236,6 +236,35 @@ func TestAlertInFragments(t *testing.T) {
 	}
 }
 
+// An alert in clear is the other end's word wherever TLS fails over it, and needs
+// no answer; TLS 1.3 alone would think it a forgery (RFC 8446, appendix A.1).
+func TestAlertInClear(t *testing.T) {
+	for _, c := range []struct {
+		name, packet, want string
+		answered           bool
+	}{
+		{"unknown CA", "00 15030300020230", "peer refuses our certificate: unknown certificate authority", false},
+		{"handshake failure", "00 15030300020228", "peer ended TLS: handshake failure", false},
+		{"close notify", "00 15030300020100", "peer ended TLS and gave no reason", false},
+		{"with more behind it", "00 1503030002023000", "TLS with the peer failed: ", true},
+	} {
+		for _, v := range versions {
+			if c.answered && v.of < tls.VersionTLS13 {
+				continue // TLS 1.2 reads no further
+			}
+			t.Run(c.name+", "+v.name, func(t *testing.T) {
+				server := advance(t, v.of, true, 1)
+				s := server.Receive(unhex(t, c.packet))
+				wantFailed(t, "server", s, c.want)
+				if (s.Send != nil) != c.answered {
+					t.Errorf("answered with % x", s.Send)
+				}
+				wantNothingMore(t, server)
+			})
+		}
+	}
+}
+
 func TestBothMustShowACertificate(t *testing.T) {
 	for _, v := range versions {
 		t.Run("a server that asks for none, "+v.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package eaptls
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -111,6 +112,24 @@ func (h *handshake) feed(flight []byte) {
 	h.in = flight
 	h.resume(h.run)
 	h.in = nil
+	if alert := alertInClear(flight); h.err != nil && alert != nil && !h.ended() {
+		h.err = alert
+	}
+}
+
+// alertInClear is what a flight says that is one alert in clear; nil: it is not. A
+// client of TLS 1.3 may send one where everything is encrypted already (RFC 8446,
+// appendix A.1), and OpenSSL does so when it refuses our certificate. Our TLS fails
+// all the same, but thinks that the record was tampered with, and would have the
+// authenticator wait for an answer that never comes.
+func alertInClear(flight []byte) error {
+	if len(flight) != 7 || !bytes.HasPrefix(flight, []byte{21, 3, 3, 0, 2}) {
+		return nil
+	}
+	if description := flight[6]; description != 0 {
+		return &net.OpError{Op: "remote error", Err: tls.AlertError(description)}
+	}
+	return io.EOF // a close notify
 }
 
 // result is what the handshake leaves, once done.
