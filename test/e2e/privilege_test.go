@@ -1,10 +1,14 @@
 package e2e
 
 import (
+	"crypto/ecdsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -229,13 +233,16 @@ func ears(t *testing.T, pid int) (list []ear) {
 	return list
 }
 
-// Row H1: who scans a site's ports finds the one for calls. Everything else is a
-// unix socket: the control socket, and the name by which two daemons on one host
+const metricsAt = "127.0.0.1:9723"
+
+// Row H1: who scans a site's ports finds the one for calls, and on loopback that of
+// the metrics where they are asked for. Everything else is a unix socket: the control socket, and the name by which two daemons on one host
 // notice each other, where nobody answers.
 func TestAttackH1Ports(t *testing.T) {
 	t.Parallel()
 	w := lab.New(t)
-	a, b := w.Start(w.SiteA, lab.Config{}.A()), w.Start(w.SiteB, lab.Config{}.B())
+	a := w.Start(w.SiteA, lab.Config{}.A())
+	b := w.Start(w.SiteB, lab.Config{Daemon: `metrics = "` + metricsAt + `"`}.B())
 	a.WaitUp("b")
 	b.WaitUp("a")
 	for _, c := range []struct {
@@ -243,7 +250,7 @@ func TestAttackH1Ports(t *testing.T) {
 		want   []ear
 	}{
 		{a, []ear{{"tcp", "00000000:06BB"}, {"unix", a.Socket}, {"unix", "@sitebridge"}}},
-		{b, []ear{{"unix", b.Socket}, {"unix", "@sitebridge"}}},
+		{b, []ear{{"tcp", "0100007F:25FB"}, {"unix", b.Socket}, {"unix", "@sitebridge"}}},
 	} {
 		got := ears(t, c.daemon.Pid())
 		slices.SortFunc(got, func(a, b ear) int { return strings.Compare(a.protocol+a.at, b.protocol+b.at) })
@@ -290,31 +297,52 @@ func wantForeignersRefused(t *testing.T, w *lab.World, d *lab.Daemon) {
 	}
 }
 
-// disguises are the ways in which a secret could stand in a text.
-func disguises(secret string) map[string]string {
-	var wide []byte
-	for _, u := range utf16.Encode([]rune(secret)) {
-		wide = append(wide, byte(u), byte(u>>8))
+// secrets are those of a World, as octets that may stand in a text: passwords, what
+// is made of them, and the private keys of its certificates.
+func secrets(t *testing.T, w *lab.World) (all [][]byte) {
+	t.Helper()
+	for _, password := range []string{lab.Secret, lab.Secret2} {
+		var wide []byte
+		for _, u := range utf16.Encode([]rune(password)) {
+			wide = append(wide, byte(u), byte(u>>8))
+		}
+		hash := md4.New() // RFC 2759, section 8.3: as good as the password itself
+		hash.Write(wide)
+		all = append(all, []byte(password), wide, hash.Sum(nil))
 	}
-	hash := md4.New() // RFC 2759, section 8.3: good for the secret itself
-	hash.Write(wide)
-	all := map[string]string{"itself": secret, "as UTF-16": string(wide)}
-	for what, b := range map[string][]byte{"": []byte(secret), "of UTF-16": wide, "of its hash": hash.Sum(nil)} {
-		all["hexadecimal "+what] = hex.EncodeToString(b)
-		all["base64 "+what] = strings.TrimRight(base64.StdEncoding.EncodeToString(b), "=")
-		all["numbers "+what] = strings.Trim(fmt.Sprint(b), "[]")
-		all["Go "+what] = strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", b), "[]byte{"), "}")
+	for _, file := range []string{"a.key", "b.key"} {
+		text, err := os.ReadFile(filepath.Join(w.Dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		block, _ := pem.Decode(text)
+		key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		number, err := key.(*ecdsa.PrivateKey).Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, number, []byte(strings.Split(string(text), "\n")[2])) // a line of base64
 	}
 	return all
 }
 
-// wantNoSecret looks for the secrets of a World in whatever was said.
-func wantNoSecret(t *testing.T, where, text string) {
+// wantNoSecret looks in whatever was said for secrets, as they are and as programs
+// print octets.
+func wantNoSecret(t *testing.T, secrets [][]byte, where, text string) {
 	t.Helper()
-	for _, secret := range []string{lab.Secret, lab.Secret2} {
-		for what, form := range disguises(secret) {
+	for i, secret := range secrets {
+		for _, form := range []string{
+			string(secret),
+			hex.EncodeToString(secret),
+			strings.TrimRight(base64.StdEncoding.EncodeToString(secret), "="),
+			strings.Trim(fmt.Sprint(secret), "[]"),
+			strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", secret), "[]byte{"), "}"),
+		} {
 			if strings.Contains(strings.ToLower(text), strings.ToLower(form)) {
-				t.Errorf("%s holds a secret, %s", where, what)
+				t.Errorf("%s holds secret %d, as %q", where, i, form)
 			}
 		}
 	}
@@ -323,45 +351,70 @@ func wantNoSecret(t *testing.T, where, text string) {
 // Row H3: the secrets are in no log, even with all details and with the stacks of
 // every goroutine, in no answer to an operator and in no message.
 func TestAttackH3SecretsAreNeverShown(t *testing.T) {
-	t.Parallel()
-	w := lab.New(t)
-	stop := w.Capture(w.SiteA, "wan")
-	a := w.Start(w.SiteA, lab.Config{}.A())
-	wrong := w.Start(w.SiteB, lab.Config{Auth: "methods = [\"mschapv2\"]\nsecret_out_file = \"secret2\""}.B())
-	wrong.WaitSite("a", "a wrong secret", func(s bridge.SiteStatus) bool {
-		return strings.Contains(s.Reason, "authent") || strings.Contains(s.Reason, "secret")
-	})
-	wrong.Stop()
-	b := w.Start(w.SiteB, lab.Config{}.B())
-	a.WaitUp("b")
-	b.WaitUp("a")
-	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"ipx", "routes"}, {"ipx", "services"}, {"ipx", "nodes"}, {"down", "a"}, {"status", "a"}, {"up", "a"}, {"up", "nobody"}} {
-		out, errs, _ := b.Run(args...)
-		wantNoSecret(t, strings.Join(args, " "), out+errs)
+	const metrics = `metrics = "` + metricsAt + `"`
+	for name, c := range map[string]struct{ right, wrong lab.Config }{
+		"passwords": {
+			right: lab.Config{Daemon: metrics},
+			wrong: lab.Config{Auth: "methods = [\"mschapv2\"]\nsecret_out_file = \"secret2\""},
+		},
+		"certificates": {
+			right: lab.Config{Daemon: metrics}.Certified(),
+			wrong: lab.Config{Auth: "ca = \"ca.pem\"\npeer_name = \"somebody\""}.Certified(),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := lab.New(t)
+			hidden := secrets(t, w)
+			stop := w.Capture(w.SiteA, "wan")
+			a := w.Start(w.SiteA, c.right.A())
+			wrong := w.Start(w.SiteB, c.wrong.B())
+			wrong.WaitSite("a", "a reason why not", func(s bridge.SiteStatus) bool { return s.State == bridge.StateWaiting })
+			wrong.Stop()
+			b := w.Start(w.SiteB, c.right.B())
+			a.WaitUp("b")
+			b.WaitUp("a")
+			askEverything(t, w, b, hidden)
+			for _, command := range []string{"check", "run"} {
+				file := w.Write("faulty.toml", strings.ReplaceAll(c.right.A(), "[lan.lan]", "[lan.lan]\nmistake = 1"))
+				out, _ := w.Command(w.SiteA, command, "--config", file)
+				wantNoSecret(t, hidden, command+" of a faulty file", out)
+			}
+			for _, d := range []*lab.Daemon{a, b} {
+				d.Signal(syscall.SIGQUIT)
+				<-d.Ended()
+				if !strings.Contains(d.Log(), "goroutine ") {
+					t.Errorf("%s: no stacks in the log", d.NS.Name())
+				}
+			}
+			for name, d := range map[string]*lab.Daemon{"a": a, "b": b, "b when it was wrong": wrong} {
+				wantNoSecret(t, hidden, "the log of "+name, d.Log())
+			}
+			wire, err := os.ReadFile(stop())
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantNoSecret(t, hidden, "the capture of the WAN", string(wire))
+		})
 	}
-	b.WaitUp("a")
-	for _, command := range []string{"check", "run"} {
-		file := w.Write("faulty.toml", strings.ReplaceAll(lab.Config{}.A(), `"mschapv2"`, `"mschapv1"`))
-		out, _ := w.Command(w.SiteA, command, "--config", file)
-		wantNoSecret(t, command+" of a faulty file", out)
+}
+
+// askEverything asks a daemon all that an operator can, and looks at the answers.
+func askEverything(t *testing.T, w *lab.World, d *lab.Daemon, hidden [][]byte) {
+	t.Helper()
+	for _, args := range [][]string{
+		{"status"}, {"status", "--json"}, {"ipx", "routes"}, {"ipx", "services"}, {"ipx", "nodes"},
+		{"down", "a"}, {"status", "a"}, {"up", "a"}, {"up", "nobody"},
+	} {
+		out, errs, _ := d.Run(args...)
+		wantNoSecret(t, hidden, strings.Join(args, " "), out+errs)
 	}
-	for _, d := range []*lab.Daemon{a, b} {
-		d.Signal(syscall.SIGQUIT)
-		<-d.Ended()
-		if !strings.Contains(d.Log(), "goroutine ") {
-			t.Errorf("%s: no stacks in the log", d.NS.Name())
-		}
+	d.WaitUp("a")
+	conn := w.Dial(d.NS, metricsAt)
+	fmt.Fprint(conn, "GET /metrics HTTP/1.0\r\n\r\n")
+	answer, err := io.ReadAll(conn)
+	if err != nil || !strings.Contains(string(answer), "# HELP") {
+		t.Errorf("metrics: %v\n%s", err, answer)
 	}
-	for name, d := range map[string]*lab.Daemon{"a": a, "b": b, "b with a wrong secret": wrong} {
-		wantNoSecret(t, "the log of "+name, d.Log())
-	}
-	wire, err := os.ReadFile(stop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantNoSecret(t, "the capture of the WAN", string(wire))
-	left, err := filepath.Glob(filepath.Join(w.Dir, "core*"))
-	if err != nil || len(left) > 0 {
-		t.Errorf("core files: %v, %v", left, err)
-	}
+	wantNoSecret(t, hidden, "metrics", string(answer))
 }
