@@ -88,6 +88,9 @@ type Coder interface {
 // right by a Reset-Request (RFC 1962, section 3).
 type stepper interface{ OutOfStep() bool }
 
+// A sender is a Cipher that has packets of its own to send: Reset-Acks.
+type sender interface{ SetSend(func(pkt []byte)) }
+
 // A tunnel is what the data path knows of the cipher that is up.
 type tunnel struct {
 	Coder

@@ -93,6 +93,9 @@ func (r *run) encrypt(want Encryption) (waits bool) {
 		cfg := r.machineConfig(c.Number())
 		cfg.AckRepeats = true
 		y.machine = fsm.NewMachine(y, cfg)
+		if s, ok := c.(sender); ok {
+			s.SetSend(cfg.Send)
+		}
 		e.candidates = append(e.candidates, y)
 	}
 	if !want.Policy.asks() {
