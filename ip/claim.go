@@ -19,8 +19,8 @@ const claimName = "@sitebridge"
 // thread's network namespace until release is called. Without it CleanStale would
 // take the routes of one that runs for what a crashed one left.
 //
-// Whoever is neither root nor we ourselves cannot keep us from starting: a claim
-// of his does not count.
+// A person who is neither root nor we ourselves cannot keep us from starting: a
+// claim of his does not count. One of a system's user does: a daemon may run as one.
 func Claim() (release func() error, err error) {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: claimName, Net: "unix"})
 	if err == nil {
@@ -30,7 +30,7 @@ func Claim() (release func() error, err error) {
 		return nil, fmt.Errorf("claim the routing: %w", err)
 	}
 	who, err := claimant()
-	if err == nil && who.Uid != 0 && int(who.Uid) != os.Geteuid() {
+	if err == nil && who.Uid >= firstPerson && int(who.Uid) != os.Geteuid() {
 		return func() error { return nil }, nil
 	}
 	process := ""
@@ -39,6 +39,10 @@ func Claim() (release func() error, err error) {
 	}
 	return nil, fmt.Errorf("another sitebridge%s runs here already: stop it first, or put its sites into one configuration", process)
 }
+
+// firstPerson is the least number of a user who is no system's (systemd, and
+// UID_MIN of login.defs).
+const firstPerson = 1000
 
 // claimant returns who holds the claim.
 func claimant() (*unix.Ucred, error) {

@@ -47,7 +47,7 @@ func unreadable(err error) string {
 	case errors.Is(err, fs.ErrNotExist):
 		return "write it (sites.toml.example shows every key), or name another with --config"
 	case errors.Is(err, fs.ErrPermission):
-		return "run as root, or as the user that owns it"
+		return "chown it to the user that this runs as, or run this as the user that owns it"
 	}
 	return "name a file that can be read"
 }

@@ -101,7 +101,7 @@ func (k *fileKind) owned(f *os.File, path string, us int) *mistake {
 		return &mistake{fmt.Sprintf("%s %s: its mode is %04o", k.fault, show(path), mode), k.mend}
 	}
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != us {
-		return &mistake{fmt.Sprintf("%s belongs to user %d", show(path), st.Uid), fmt.Sprintf("chown it to root, or to the user of the daemon (%d here)", us)}
+		return &mistake{fmt.Sprintf("%s belongs to user %d", show(path), st.Uid), fmt.Sprintf("chown it to root, or to the user of the daemon (%d here: as another one check it by sudo -u)", us)}
 	}
 	return nil
 }
