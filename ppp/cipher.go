@@ -105,8 +105,11 @@ func newTunnel(c Cipher) *tunnel {
 	return t
 }
 
-// covers reports whether packets of a protocol travel inside. Nil covers nothing.
-func (t *tunnel) covers(protocol uint16) bool { return t != nil && t.inside(protocol) }
+// covers reports whether packets of a protocol travel inside: never the cipher's own.
+// Nil covers nothing.
+func (t *tunnel) covers(protocol uint16) bool {
+	return t != nil && protocol != t.data && t.inside(protocol)
+}
 
 // open decrypts pkts and returns the good ones.
 func (l *Link) open(t *tunnel, pkts []*packet.Buffer) []*packet.Buffer {

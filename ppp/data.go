@@ -39,6 +39,8 @@ func (l *Link) sort(v *view, frames []*packet.Buffer, sealed bool) (heard bool) 
 		switch {
 		case !ok:
 			l.counters.malformed.Add(1)
+		case sealed && !v.tunnel.covers(protocol):
+			l.counters.notInside.Add(1)
 		case protocol >= firstControl:
 			l.enqueue(frame{protocol, sealed, b})
 		case v.tunnel != nil && protocol == v.tunnel.data && !sealed:
@@ -73,8 +75,6 @@ func (l *Link) gate(v *view, protocol uint16, b *packet.Buffer, sealed bool) *ga
 	switch g := v.find(protocol); {
 	case v.tunnel.covers(protocol) && !sealed:
 		l.counters.clear.Add(1)
-	case sealed && !v.tunnel.covers(protocol):
-		l.counters.notInside.Add(1)
 	case g != nil && g.in:
 		return g
 	case g != nil || !v.network:

@@ -281,6 +281,8 @@ func (r *run) receiveSealed(b *packet.Buffer) {
 		switch protocol, ok := parseFrame(b); {
 		case !ok:
 			r.counters.malformed.Add(1)
+		case !t.covers(protocol):
+			r.counters.notInside.Add(1)
 		case protocol >= firstControl:
 			r.receive(frame{protocol, true, b})
 		default:

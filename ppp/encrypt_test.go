@@ -321,11 +321,16 @@ func TestAttackE2ClearAfterEncryption(t *testing.T) {
 		l.gives(0x002b, []byte("clear"))
 		l.gives(0x00fd, []byte{1, ^byte(0x21), ^byte('x')})
 		l.gives(0x00fd, []byte{1, 0xff, ^byte(0xfd), 7, 7})
+		l.gives(0x00fd, []byte{1, ^byte(0xc0), ^byte(0x21), ^byte(5), ^byte(1), 0xff, ^byte(4)}) // a Terminate-Request of LCP
+		l.gives(0x00fd, []byte{1, ^byte(0x80), ^byte(0x21), ^byte(5), ^byte(1), 0xff, ^byte(4)}) // and of IPCP
 		if _, _, got := ip.counts(); got != 1 {
 			t.Errorf("%d packets came through, want the encrypted one", got)
 		}
-		if s := l.Stats(); s.Drops.Clear != 2 || s.Drops.NotInside != 1 {
-			t.Errorf("drops %+v, want 2 clear, 1 not inside", s.Drops)
+		if s := l.Stats(); s.Drops.Clear != 2 || s.Drops.NotInside != 3 {
+			t.Errorf("drops %+v, want 2 clear, 3 not inside", s.Drops)
+		}
+		if s := l.Status(); s.End != nil || !s.NCPs[0].Opened {
+			t.Errorf("status %+v", s)
 		}
 	})
 }

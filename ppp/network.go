@@ -106,17 +106,14 @@ func (r *run) receiveNetwork(f frame) {
 	protocol, pkt := f.protocol, f.Bytes()
 	tunnel := r.view.Load().tunnel
 	if y := r.encryption.find(protocol); y != nil {
-		switch {
-		case f.sealed:
-			r.counters.notInside.Add(1)
-		case y.Data() == protocol:
+		if y.Data() == protocol {
 			r.receiveSealed(f.Buffer)
-		default:
+		} else {
 			r.receiveCipher(y, pkt)
 		}
 		return
 	}
-	if tunnel != nil && tunnel.covers(protocol) != f.sealed {
+	if tunnel.covers(protocol) && !f.sealed {
 		r.counters.clear.Add(1)
 		return
 	}
