@@ -432,6 +432,11 @@ func TestDispute(t *testing.T) {
 			begins + "asks for option 0, option 0, option 0, option 0, and more: only ECP option 0 of this cipher is known"},
 		{"Nak for DES", func(p *Protocol) { p.Naked([]fsm.Option{{Type: 1}}) },
 			begins + "wants option 1 (DES) instead (Configure-Nak): only ECP option 0 of this cipher is known"},
+		{"Nak for no cipher", func(p *Protocol) { p.Naked([]fsm.Option{with(ours(1), 20, 0)}) },
+			begins + "wants cipher 0 instead (Configure-Nak): the cipher must be 1 or 2"},
+		{"Nak for another OUI", func(p *Protocol) { p.Naked([]fsm.Option{{Data: []byte("xyzzy")}}) },
+			begins + "wants option 0 (OUI 78797a, subtype 122) instead (Configure-Nak): only ECP option 0 of this cipher is known"},
+		{"Nak for the other cipher", func(p *Protocol) { p.Naked([]fsm.Option{hint(aead.ChaCha20Poly1305)}) }, ""},
 		{"rejected", func(p *Protocol) { p.Rejected(nil) }, begins + "rejects that (Configure-Reject): both ends must have this cipher"},
 		{"anew", func(p *Protocol) { p.Rejected(nil); p.Reset() }, ""},
 	} {

@@ -72,9 +72,18 @@ func (d *dispute) asked(opts []fsm.Option) {
 // naked notes what the peer wants us to ask for. A hint to the other cipher is no
 // dispute.
 func (d *dispute) naked(opts []fsm.Option) {
-	if len(opts) != 1 || opts[0].Type != optOUI {
-		*d = dispute{"wants " + list(opts) + " instead (Configure-Nak)", onlyOurs}
+	const instead = " instead (Configure-Nak)"
+	if len(opts) == 1 {
+		var unknown cipherError
+		switch _, err := parse(opts[0]); {
+		case err == nil:
+			return
+		case errors.As(err, &unknown):
+			*d = dispute{fmt.Sprintf("wants %v", aead.Cipher(unknown)) + instead, oneOrTwo}
+			return
+		}
 	}
+	*d = dispute{"wants " + list(opts) + instead, onlyOurs}
 }
 
 func (d *dispute) rejected() { *d = dispute{"rejects that (Configure-Reject)", bothHave} }
