@@ -69,7 +69,7 @@ func (s *session) cipher(method config.Cipher, want config.Encryption, a ppp.Adm
 			Log:                      s.log,
 		})}
 	case method == config.MPPE128 && a.Keys != nil:
-		return byCCP{ccp.New(ccp.Config{Keys: startKeys(a.Keys), Stateful: want.Stateful, Log: s.log})}
+		return byCCP{ccp.New(ccp.Config{Keys: startKeys(a.Keys), Stateful: want.Stateful, Log: s.log}), tls == nil}
 	}
 	return nil
 }
@@ -78,11 +78,28 @@ func (s *session) cipher(method config.Cipher, want config.Encryption, a ppp.Adm
 // they do not know.
 type (
 	byECP struct{ *ecp.Protocol }
-	byCCP struct{ *ccp.Protocol }
+	byCCP struct {
+		*ccp.Protocol
+		searchable bool // the keys come from MS-CHAPv2
+	}
 )
 
 func (c byECP) Coder() ppp.Coder { return c.Protocol.Coder() }
 func (c byCCP) Coder() ppp.Coder { return c.Protocol.Coder() }
+
+// Strength is for the operator, who should not have to know what the words of Agreed
+// stand for.
+func (byECP) Strength() string {
+	return "strong: nobody on the way can read, change or repeat a packet"
+}
+
+func (c byCCP) Strength() string {
+	const words = "weak: who is on the way can change packets"
+	if c.searchable {
+		return words + ", and read all after one DES search over the recorded authentication"
+	}
+	return words
+}
 
 // startKeys are those of MPPE, from whatever authentication has left.
 func startKeys(keys auth.Keys) mppe.StartKeys {

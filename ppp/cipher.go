@@ -59,6 +59,8 @@ type Cipher interface {
 	Coder() Coder
 	// Agreed says in words what was agreed on, once it is up.
 	Agreed() string
+	// Strength says in words what that is worth, once it is up.
+	Strength() string
 	// Dispute says in words what we asked for, what the peer offered and which
 	// rule stands between; once the cipher is up, what is wrong with the packets
 	// that come. Empty: nothing is known.

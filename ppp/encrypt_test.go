@@ -40,11 +40,12 @@ func (c *fakeCipher) Naked([]fsm.Option) error { return errors.New("peer offered
 func (c *fakeCipher) Rejected([]fsm.Option) error {
 	return errors.New("we asked for algorithm 18, the peer refuses it")
 }
-func (c *fakeCipher) Reset()          {}
-func (c *fakeCipher) Down()           {}
-func (c *fakeCipher) Agreed() string  { return "every bit turned over" }
-func (c *fakeCipher) Dispute() string { return "" }
-func (c *fakeCipher) Coder() Coder    { return c.coder }
+func (c *fakeCipher) Reset()           {}
+func (c *fakeCipher) Down()            {}
+func (c *fakeCipher) Agreed() string   { return "every bit turned over" }
+func (c *fakeCipher) Dispute() string  { return "" }
+func (c *fakeCipher) Strength() string { return "weak: anybody can turn bits over" }
+func (c *fakeCipher) Coder() Coder     { return c.coder }
 
 func (c *fakeCipher) Inside(protocol uint16) bool {
 	return protocol < 0x4000 || c.ncps && protocol >= 0x8000 && protocol < 0xc000 && protocol != c.number
@@ -219,7 +220,7 @@ func TestSecondCipher(t *testing.T) {
 			t.Errorf("took %v", took)
 		}
 		s := x.Status().Encryption
-		if s.Method != "fake-ccp" || !strings.Contains(s.Reason, "ECP") {
+		if s.Method != "fake-ccp" || s.Strength == "" || !strings.Contains(s.Reason, "ECP") {
 			t.Errorf("status %+v", s)
 		}
 	})

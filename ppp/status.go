@@ -130,6 +130,8 @@ type EncryptionStatus struct {
 	// Method is the word of the configuration; "none" while nothing is encrypted.
 	Method string `json:"method"`
 	Agreed string `json:"agreed,omitempty"` // what it is, in words
+	// Strength is what that is worth: "strong" or "weak", a colon, and why.
+	Strength string `json:"strength,omitempty"`
 	// Waiting says that network protocols wait for it.
 	Waiting bool `json:"waiting,omitempty"`
 	// Reason says in words which methods were not agreed on, and why.
@@ -141,7 +143,7 @@ type EncryptionStatus struct {
 func (e *encryption) status() EncryptionStatus {
 	s := EncryptionStatus{Policy: e.policy.String(), Method: "none", Waiting: e.waits, Reason: strings.Join(e.refused, "; ")}
 	if e.active != nil {
-		s.Method, s.Agreed = e.active.Method(), e.active.Agreed()
+		s.Method, s.Agreed, s.Strength = e.active.Method(), e.active.Agreed(), e.active.Strength()
 	}
 	return s
 }

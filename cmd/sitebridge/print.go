@@ -117,6 +117,9 @@ func printEncryption(w io.Writer, e *ppp.EncryptionStatus) {
 		what = "not yet: nothing passes until it is agreed on"
 	}
 	fmt.Fprintf(w, "  encryption  %s (policy %s)", what, e.Policy)
+	if e.Strength != "" {
+		fmt.Fprintf(w, ", %s", e.Strength)
+	}
 	if e.Packets != nil {
 		dropped := maps.Clone(e.Packets)
 		delete(dropped, "sealed")
