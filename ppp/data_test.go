@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"sitebridge/internal/packet"
-	"sitebridge/internal/race"
 )
 
 // carrying is a Link as the data path sees it in the Network phase: v.
@@ -114,82 +113,4 @@ func TestSendCountsFailure(t *testing.T) {
 	if d := l.Stats().Drops; d.SendFailed != 2 || d.NotOpen != 1 {
 		t.Errorf("drops %+v", d)
 	}
-}
-
-// A sink is an NCP that takes packets and does nothing.
-type sink struct{ *fakeNCP }
-
-func (sink) Deliver(uint16, []*packet.Buffer) {}
-
-// loaded returns a Link and a full batch, half of it IP and half IPX, and how
-// to put the frames' headers back.
-func loaded(t testing.TB) (l *Link, frames []*packet.Buffer, frame func()) {
-	l = NewLink(Config{Send: nowhere})
-	v := &view{framing: framing{acfc: true, pfc: true}, peerMRU: 1500, network: true}
-	for _, n := range []*fakeNCP{fakeIP(t), fakeIPX(t)} {
-		v.layers = append(v.layers, gates{ncp: sink{n}, data: n.Data(), out: true, in: true})
-	}
-	l.view.Store(v)
-	for range packet.BatchLen {
-		frames = append(frames, buffer(t, make([]byte, 1400)))
-	}
-	return l, frames, func() {
-		for i, b := range frames {
-			b.Reset()
-			b.SetLen(1400)
-			framing{}.put(b, []uint16{0x0021, 0x002b}[2*i/len(frames)])
-		}
-	}
-}
-
-func TestDataPathDoesNotAllocate(t *testing.T) {
-	l, frames, frame := loaded(t)
-	if n := testing.AllocsPerRun(100, func() {
-		frame()
-		l.Receive(frames)
-	}); n != 0 && !race.Enabled {
-		t.Errorf("Receive allocates %v times", n)
-	}
-	if n := testing.AllocsPerRun(100, func() {
-		if err := l.Send(0x002b, frames, false); err != nil {
-			t.Fatal(err)
-		}
-		for _, b := range frames {
-			b.TrimFront(1)
-		}
-	}); n != 0 && !race.Enabled {
-		t.Errorf("Send allocates %v times", n)
-	}
-	if s := l.Stats(); s.PacketsIn == 0 || s.PacketsOut == 0 {
-		t.Errorf("nothing passed: %+v", s)
-	}
-}
-
-func BenchmarkReceive(b *testing.B) {
-	l, frames, frame := loaded(b)
-	b.SetBytes(int64(len(frames) * 1400))
-	b.ReportAllocs()
-	for b.Loop() {
-		frame()
-		l.Receive(frames)
-	}
-	perPacket(b, len(frames))
-}
-
-func BenchmarkSend(b *testing.B) {
-	l, frames, _ := loaded(b)
-	b.SetBytes(int64(len(frames) * 1400))
-	b.ReportAllocs()
-	for b.Loop() {
-		l.Send(0x0021, frames, false)
-		for _, p := range frames {
-			p.TrimFront(1)
-		}
-	}
-	perPacket(b, len(frames))
-}
-
-// perPacket reports the time of one packet of a batch.
-func perPacket(b *testing.B, n int) {
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/packet")
 }

@@ -35,7 +35,7 @@ func TestDisturbanceDoesNotCount(t *testing.T) {
 			if n++; n%3 == 0 {
 				time.Sleep(time.Second)
 			}
-			time.Sleep(10)
+			time.Sleep(10 * time.Nanosecond)
 		}
 		p := Pair{Ours: Work{Do: ours}, Measure: work(10, 0), Packets: 1}
 		if got := p.Ratio(1.1); got != 1 {
