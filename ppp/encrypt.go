@@ -225,6 +225,14 @@ func (e *encryption) layers() []*cipherLayer {
 	return e.candidates
 }
 
+// unreadable says in words why nothing that the peer encrypts can be read; "": it can.
+func (e *encryption) unreadable() string {
+	if e.active == nil {
+		return ""
+	}
+	return e.active.Dispute()
+}
+
 // find returns the layer of a control protocol, or of the packets that it
 // encrypts; nil: there is none, or it was given up.
 func (e *encryption) find(protocol uint16) *cipherLayer {

@@ -18,6 +18,7 @@ type fakeCipher struct {
 	number, data uint16
 	ncps         bool // NCP packets travel inside
 	refuses      bool // rejects what the peer asks for
+	dispute      string
 
 	coder *fakeCoder
 	sent  atomic.Int64 // Reset-Requests received
@@ -43,7 +44,7 @@ func (c *fakeCipher) Rejected([]fsm.Option) error {
 func (c *fakeCipher) Reset()           {}
 func (c *fakeCipher) Down()            {}
 func (c *fakeCipher) Agreed() string   { return "every bit turned over" }
-func (c *fakeCipher) Dispute() string  { return "" }
+func (c *fakeCipher) Dispute() string  { return c.dispute }
 func (c *fakeCipher) Strength() string { return "weak: anybody can turn bits over" }
 func (c *fakeCipher) Coder() Coder     { return c.coder }
 
@@ -387,6 +388,33 @@ func TestEncryptionIsNeverBegunAgain(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestUnreadablePeer: an end that cannot read its peer says so, whichever of the two
+// ends the link, and first of all: a goodbye holds no long stories.
+func TestUnreadablePeer(t *testing.T) {
+	const why = "keys differ: none of the packets that came can be read"
+	for _, test := range []struct {
+		name string
+		do   func(l *lone)
+		kind EndKind
+		want string
+	}{
+		{"we end it", func(*lone) { time.Sleep(time.Minute) }, NoAnswer, "no network protocol can run: " + why + "; IPCP: no answer"},
+		{"the peer ends it", func(l *lone) { l.control(protocolLCP, fsm.TerminateRequest, 9, 'b', 'y', 'e') }, PeerTerminated, `peer ended the link: "bye"; ` + why},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				c := fakeECP()
+				c.dispute = why
+				l := secured(t, c, fakeIP(t))
+				test.do(l)
+				if end := l.over(t, test.kind); !strings.HasPrefix(end.Reason, test.want) {
+					t.Errorf("reason %q, want %q", end.Reason, test.want)
+				}
+			})
+		})
 	}
 }
 

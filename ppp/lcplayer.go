@@ -80,6 +80,9 @@ func (r *run) receiveLCP(pkt []byte) {
 	}
 	if err == nil && p.Code == fsm.TerminateRequest {
 		r.farewell, r.goodbye = farewell(p.Data), true
+		if why := r.encryption.unreadable(); why != "" { // the peer may not know it
+			r.farewell += "; " + why
+		}
 	}
 	r.lcp.Receive(pkt)
 }

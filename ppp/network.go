@@ -206,8 +206,8 @@ func (r *run) checkRequired() bool {
 	if dead == nil {
 		dead = r.required
 	}
-	if y := r.encryption.active; y != nil && y.Dispute() != "" {
-		dead = append(dead, y.Dispute())
+	if why := r.encryption.unreadable(); why != "" {
+		dead = append([]string{why}, dead...) // the cause of the others: it comes first, since the peer is told no more than that
 	}
 	r.end(ended(kind, "no network protocol can run: %s", strings.Join(dead, "; ")))
 	return true
