@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sitebridge/internal/netlab"
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
 	"sitebridge/ipx/port"
@@ -39,14 +40,14 @@ func newChatter(w *lab.World) *chatter {
 	ports := []port.Port{w.Port(w.HostA, "lan"), w.Port(w.HostB, "lan")}
 	udp := []*net.UDPConn{w.ListenUDP(w.HostA, lab.AddrA+":9"), w.ListenUDP(w.HostB, lab.AddrB+":9")}
 	networks := []ipx.Network{0x10, 0x20}
-	for i, site := range []string{"a", "b"} {
+	for i, site := range []*netlab.Namespace{w.SiteA, w.SiteB} {
 		far := 1 - i
 		h := ipx.Header{
 			Checksum: ipx.NoChecksum, Type: ipx.TypePEP,
 			Src: ipx.Addr{Network: networks[i], Node: ports[i].MAC(), Socket: 0x5001},
 			Dst: ipx.Addr{Network: networks[far], Node: ports[far].MAC(), Socket: 0x5001},
 		}
-		router := routerOf(w, site)
+		router := macOf(w, site)
 		running.Go(func() { c.hearIPX(ctx, i, ports[i]) })
 		running.Go(func() { c.hearIP(i, udp[i]) })
 		running.Go(func() {
@@ -62,13 +63,9 @@ func newChatter(w *lab.World) *chatter {
 	return c
 }
 
-// routerOf is the address of a site on its LAN.
-func routerOf(w *lab.World, site string) (node ipx.Node) {
+// macOf is the address of somebody on his LAN.
+func macOf(w *lab.World, ns *netlab.Namespace) (node ipx.Node) {
 	w.T.Helper()
-	ns := w.SiteA
-	if site == "b" {
-		ns = w.SiteB
-	}
 	link, err := ns.Handle().LinkByName("lan")
 	if err != nil {
 		w.T.Fatal(err)

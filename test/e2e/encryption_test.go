@@ -21,11 +21,12 @@ import (
 const (
 	protocolLCP  = 0xC021
 	protocolIP   = 0x0021
+	protocolIPX  = 0x002B
 	protocolIPCP = 0x8021
 )
 
 var (
-	networkData     = []uint16{protocolIP, 0x002B, 0x0057}
+	networkData     = []uint16{protocolIP, protocolIPX, 0x0057}
 	networkControls = []uint16{protocolIPCP, 0x802B, 0x8057}
 )
 
@@ -85,6 +86,7 @@ type ward struct {
 func newWard(t *testing.T, s suite, ca, cb lab.Config) *ward {
 	t.Helper()
 	x := &ward{World: lab.New(t), s: s}
+	x.Allow("Multilink Short Sequence Number Header (with option length = 6 bytes; should be 2)") // MPPE's option, in LCP
 	x.middle = x.Middle()
 	x.chatter = newChatter(x.World)
 	x.ends = [2]*lab.Daemon{x.Start(x.SiteA, ca.A()), x.Start(x.SiteB, cb.B())}
@@ -113,12 +115,20 @@ func (x *ward) record() record {
 	return record{x.Capture(x.SiteA, "wan"), x.Capture(x.SiteB, "wan")}
 }
 
+// stop ends the record, once.
+func (r *record) stop() (pcaps [2]string) {
+	for e := range r {
+		pcap := r[e]()
+		r[e], pcaps[e] = func() string { return pcap }, pcap
+	}
+	return pcaps
+}
+
 // wantHidden ends the record, and looks in what ends sent for packets of protocols in
 // clear, and for what the hosts say. It returns how many were encrypted.
-func (r record) wantHidden(t *testing.T, s suite, protocols []uint16, ends ...lab.End) (sealed int) {
+func (r *record) wantHidden(t *testing.T, s suite, protocols []uint16, ends ...lab.End) (sealed int) {
 	t.Helper()
-	for e, stop := range r {
-		pcap := stop()
+	for e, pcap := range r.stop() {
 		if !slices.Contains(ends, lab.End(e)) {
 			continue
 		}
@@ -280,7 +290,6 @@ func (x *ward) holdUp(t *testing.T, name string, required ...lab.End) {
 			want[2] = way.aead
 		}
 	}
-	x.Allow("Multilink Short Sequence Number Header (with option length = 6 bytes; should be 2)") // MPPE's option, in LCP
 	x.up(t)
 	x.ends[lab.B].Run("down", "a")
 	x.ends[lab.A].WaitSite("b", "down", notUp)
@@ -376,9 +385,7 @@ func takenDown(t *testing.T, s suite) {
 			})
 		}
 	}
-	for e := range record { // tshark must say the same
-		pcap := record[e]()
-		record[e] = func() string { return pcap }
+	for e, pcap := range record.stop() { // tshark must say the same
 		if n := inClear(t, pcap, lab.End(e), s.inside); n != 0 {
 			t.Errorf("tshark finds %d packets in clear in %s", n, pcap)
 		}

@@ -12,8 +12,6 @@ import (
 	"sitebridge/test/lab"
 )
 
-const protocolIPX = 0x002b
-
 // A workstation is one computer that dials in: IPXCP and nothing behind it.
 type workstation struct {
 	*ipxcp.Protocol
