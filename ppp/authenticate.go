@@ -192,19 +192,22 @@ func (r *run) presume() bool {
 // failed ends the link. A peer that was refused hears it before that. Giving up is
 // no verdict: the line may have failed, and the next try may well succeed.
 func (r *run) failed(p *proof, out auth.Output) {
-	reason := out.Reason
-	switch {
-	case out.GaveUp:
-		r.end(ended(AuthTimeout, "authentication with %v: %s", p.method, reason))
-		return
-	case p == r.proving:
-		r.end(ended(AuthFailed, "authentication with %v failed: %s", p.method, reason))
+	if out.GaveUp {
+		r.end(ended(AuthTimeout, "authentication with %v: %s", p.method, out.Reason))
 		return
 	}
-	if r.ending == nil {
+	if p == r.asked && r.ending == nil {
 		r.linger = time.Now().Add(lastWord)
 	}
-	r.end(ended(PeerNotProved, "peer did not prove itself with %v: %s", p.method, reason))
+	r.end(r.refusal(p, out.Reason))
+}
+
+// refusal is the end that a link comes to when an exchange has failed.
+func (r *run) refusal(p *proof, reason string) *End {
+	if p == r.proving {
+		return ended(AuthFailed, "authentication with %v failed: %s", p.method, reason)
+	}
+	return ended(PeerNotProved, "peer did not prove itself with %v: %s", p.method, reason)
 }
 
 // proved reports whether the phase is over.

@@ -83,6 +83,7 @@ func (r *run) receiveLCP(pkt []byte) {
 		if why := r.encryption.unreadable(); why != "" { // the peer may not know it
 			r.farewell += "; " + why
 		}
+		r.foreseen = r.foresee(PeerTerminated, "peer ended the link"+r.farewell) // now: LCP takes down what knows it
 	}
 	r.lcp.Receive(pkt)
 }

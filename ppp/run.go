@@ -40,6 +40,7 @@ type run struct {
 
 	goodbye  bool      // the peer sent a Terminate-Request
 	farewell string    // what it said with it
+	foreseen *End      // what it was about
 	timedOut bool      // LCP gave up waiting
 	ending   *End      // why the link ends, once it does
 	linger   time.Time // when to terminate: the peer shall get our last word first
@@ -273,7 +274,7 @@ func (r *run) terminate(now time.Time) bool {
 func (r *run) lost() *End {
 	switch d := r.options.dispute(); {
 	case d == "":
-		return &End{CarrierLost, r.hungUp.reason}
+		return r.foresee(CarrierLost, r.hungUp.reason)
 	case r.goodbye:
 		return ended(NotAgreed, "peer ended the link%s%s", r.farewell, d)
 	default:
@@ -288,6 +289,8 @@ func (r *run) why() *End {
 	switch {
 	case errors.As(reason, &end):
 		return end
+	case r.goodbye && r.options.dispute() == "" && r.foreseen != nil:
+		return r.foreseen
 	case r.goodbye:
 		return ended(PeerTerminated, "peer ended the link%s%s", r.farewell, r.options.dispute())
 	case r.timedOut && r.heard.Load() == 0:

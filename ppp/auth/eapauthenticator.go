@@ -228,6 +228,9 @@ func (a *eapAuthenticator) refuse(reason string) Output {
 	return out
 }
 
+// Refusal is what the method failed for, while the peer's answer is still to come.
+func (a *eapAuthenticator) Refusal() string { return a.refusal }
+
 func (a *eapAuthenticator) giveUp(reason string) Output {
 	return a.settle(Output{Verdict: Failure, GaveUp: true, Reason: reason})
 }

@@ -222,6 +222,9 @@ func (c *eapPeer) Presume() Output {
 	return c.end
 }
 
+// Refusal is what the method failed for, while the Failure is still to come.
+func (c *eapPeer) Refusal() string { return c.refusal }
+
 func (c *eapPeer) fail(format string, args ...any) Output {
 	c.end = Output{Verdict: Failure, Reason: fmt.Sprintf(format, args...)}
 	c.stop()

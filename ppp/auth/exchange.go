@@ -35,6 +35,14 @@ type Presumer interface {
 	Presume() Output
 }
 
+// A Foreseer is an Exchange that may know that it has failed while it still waits for
+// the other end's last packet: a method of EAP says so inside, and not everybody
+// stays for the EAP Failure.
+type Foreseer interface {
+	// Refusal says why the exchange is going to fail; "" while that is not known.
+	Refusal() string
+}
+
 // An Output is what the link must do after a step.
 type Output struct {
 	// Send is a packet to send, from its code octet on. It is good until the
