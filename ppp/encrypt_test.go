@@ -366,6 +366,8 @@ func TestEncryptionIsNeverBegunAgain(t *testing.T) {
 		{"Protocol-Reject of its packets", func(l *lone, c *fakeCipher) {
 			l.control(protocolLCP, codeProtocolReject, 2, byte(c.data>>8), byte(c.data))
 		}, "encryption refused"},
+		{"Configure-Request of LCP", func(l *lone, c *fakeCipher) { l.control(protocolLCP, fsm.ConfigureRequest, 99) }, "negotiates LCP anew"},
+		{"Terminate-Ack of LCP", func(l *lone, c *fakeCipher) { l.control(protocolLCP, fsm.TerminateAck, 99) }, "negotiates LCP anew"},
 		{"keys differ", func(l *lone, c *fakeCipher) {
 			c.coder.broken.Store(true)
 			l.gives(c.data, []byte{1, 2, 3})

@@ -30,8 +30,14 @@ func (y lcpLayer) Up() error {
 	return nil
 }
 
-// Down: LCP is negotiated again, or it is over. All above begins anew.
-func (y lcpLayer) Down() { y.r.lowerDown() }
+// Down: LCP is negotiated again, or it is over. All above begins anew, but not on a
+// link that was encrypted: the next one might not be, if somebody is in the way.
+func (y lcpLayer) Down() {
+	if y.r.encryption.active != nil && !leaving(y.r.lcp.State()) {
+		y.r.end(ended(EncryptionLost, "encryption went down: peer negotiates LCP anew"))
+	}
+	y.r.lowerDown()
+}
 
 // lowerUp is LCP opened.
 func (r *run) lowerUp(ours, theirs options) {
