@@ -34,8 +34,8 @@ func TestFileBothWays(t *testing.T) {
 	b.WaitUp("a")
 	began := time.Now()
 	var group errgroup.Group
-	group.Go(func() error { return transfer(w, w.HostA, w.HostB, lab.AddrB+":9") })
-	group.Go(func() error { return transfer(w, w.HostB, w.HostA, lab.AddrA+":9") })
+	group.Go(func() error { return transfer(w, w.HostA, w.HostB, lab.AddrB+":9", fileLen) })
+	group.Go(func() error { return transfer(w, w.HostB, w.HostA, lab.AddrA+":9", fileLen) })
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)
 	}
@@ -43,8 +43,8 @@ func TestFileBothWays(t *testing.T) {
 	t.Logf("2 x %d octets in %v: %.0f Mbit/s", fileLen, took.Round(time.Millisecond), 2*8*fileLen/took.Seconds()/1e6)
 }
 
-// transfer sends a file to a host and compares.
-func transfer(w *lab.World, from, to *netlab.Namespace, addr string) error {
+// transfer sends a file of so many octets to a host and compares.
+func transfer(w *lab.World, from, to *netlab.Namespace, addr string, size int) error {
 	l := w.Listen(to, addr)
 	received, got := make(chan error, 1), sha256.New()
 	go func() {
@@ -60,7 +60,7 @@ func transfer(w *lab.World, from, to *netlab.Namespace, addr string) error {
 		return err
 	}
 	sent := sha256.New()
-	if err := errors.Join(writeFile(c, sent), c.Close(), <-received); err != nil {
+	if err := errors.Join(writeFile(c, size, sent), c.Close(), <-received); err != nil {
 		return err
 	}
 	if !bytes.Equal(sent.Sum(nil), got.Sum(nil)) {
@@ -71,13 +71,13 @@ func transfer(w *lab.World, from, to *netlab.Namespace, addr string) error {
 
 // writeFile writes octets that no part of the file shares with another. They are
 // letters, because dissectors find protocols in noise.
-func writeFile(c net.Conn, sum hash.Hash) error {
+func writeFile(c net.Conn, size int, sum hash.Hash) error {
 	block := make([]byte, 1<<20)
 	rand.NewChaCha8([32]byte{}).Read(block)
 	for i, b := range block {
 		block[i] = 'a' + b&15
 	}
-	for i := range fileLen / len(block) {
+	for i := range size / len(block) {
 		for off := 0; off < len(block); off += 1 << 10 {
 			copy(block[off:], fmt.Sprintf("%012d", i*len(block)+off))
 		}

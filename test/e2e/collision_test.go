@@ -38,9 +38,17 @@ func connections(t *testing.T, ns *netlab.Namespace) (n int) {
 // stays, the one dialled by the end with the smaller name, and both ends have
 // the same.
 func TestBothDialAtOnce(t *testing.T) {
-	t.Parallel()
-	w := lab.New(t)
 	both := lab.Config{Dial: true, Answer: true}
+	for name, c := range map[string]lab.Config{"by secrets": both, "by certificates": both.Certified()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bothDialAtOnce(t, c)
+		})
+	}
+}
+
+func bothDialAtOnce(t *testing.T, both lab.Config) {
+	w := lab.New(t)
 	for round := range 5 {
 		a, b := w.Start(w.SiteA, both.A()), w.Start(w.SiteB, both.B())
 		var sa, sb bridge.SiteStatus
