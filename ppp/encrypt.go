@@ -245,16 +245,17 @@ func (e *encryption) find(protocol uint16) *cipherLayer {
 }
 
 // receiveCipher takes a packet of a cipher's control protocol. Where nobody waits
-// for encryption, the peer's word begins it.
+// for encryption, the peer's request begins it.
 func (r *run) receiveCipher(y *cipherLayer, pkt []byte) {
 	e := &r.encryption
 	switch {
 	case y.begun():
 		y.machine.Receive(pkt)
-	case !e.policy.asks() && r.encryption.onlyOne(y):
+	case !isConfigureRequest(pkt):
+	case !e.policy.asks() && e.onlyOne(y):
 		y.early = append([]byte{}, pkt...)
 		y.begin()
-	case isConfigureRequest(pkt):
+	default:
 		y.early = append(y.early[:0], pkt...)
 	}
 }

@@ -227,6 +227,25 @@ func TestSecondCipher(t *testing.T) {
 	})
 }
 
+// TestPermittedDoesNotAsk: only the peer's request begins a cipher where the policy is
+// "permitted". Who says no before we have asked gets no request for an answer.
+func TestPermittedDoesNotAsk(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := fakeCCP()
+		l := alone(t, Config{Admit: guarded(Permitted, []Cipher{c}, fakeIP(t))})
+		l.agree(protocolLCP)
+		l.control(c.number, fsm.TerminateRequest, 1)
+		l.control(c.number, fsm.ConfigureReject, 2, fakeAlgorithm, 2)
+		if asked := find(l.takes(), c.number, fsm.ConfigureRequest); len(asked) != 0 {
+			t.Errorf("%d requests of CCP", len(asked))
+		}
+		l.control(c.number, fsm.ConfigureRequest, 3, fakeAlgorithm, 2)
+		if sent := l.takes(); len(find(sent, c.number, fsm.ConfigureRequest)) != 1 || len(find(sent, c.number, fsm.ConfigureAck)) != 1 {
+			t.Errorf("the peer's request was answered by %v", sent)
+		}
+	})
+}
+
 // TestEncryptionRefusedInWords: the reason of the link's end tells what the cipher
 // knows of it.
 func TestEncryptionRefusedInWords(t *testing.T) {
