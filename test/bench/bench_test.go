@@ -3,6 +3,9 @@
 //
 //	host-a --lan-- site-a ==wan==[switch]==wan== site-b --lan-- host-b
 //
+// Two addresses of the hosts are routed straight over the WAN; three pairs have a
+// tunnel each between the same two daemons, in clear and encrypted.
+//
 // Only ratios of one run mean something. Without -slice this is a test that the
 // benchmark itself still works, and takes as little time as it can.
 package bench
@@ -11,6 +14,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,11 +25,12 @@ import (
 )
 
 var (
-	slice  = flag.Duration("slice", 50*time.Millisecond, "how long one measurement takes")
-	rounds = flag.Int("rounds", 1, "how often each measurement is made")
-	out    = flag.String("out", "", "file for the report; default: the test's log")
-	part   = flag.String("part", "", "the only part to run: tcp, udp, latency or ipx")
-	hold   = flag.Duration("hold", 0, "how long one stream is kept up, for a look at the daemons by other tools")
+	slice   = flag.Duration("slice", 50*time.Millisecond, "how long one measurement takes")
+	rounds  = flag.Int("rounds", 1, "how often each measurement is made")
+	out     = flag.String("out", "", "file for the report; default: the test's log")
+	part    = flag.String("part", "", "the only part to run: tcp, udp, latency or ipx")
+	hold    = flag.Duration("hold", 0, "how long one stream is kept up, for a look at the daemons by other tools")
+	through = flag.String("through", inClear.name, "the tunnel of that stream: clear, mppe-128 or aead")
 )
 
 func TestMain(m *testing.M) {
@@ -34,22 +39,6 @@ func TestMain(m *testing.M) {
 	}
 	lab.Main(m)
 }
-
-// A way is a pair of addresses of host-a and host-b. Which pair is used decides
-// how packets cross the WAN.
-type way struct {
-	name string
-	a, b string
-	bare bool // the WAN's wires take no TCP segments of more than one packet
-}
-
-var (
-	tunnel = way{name: "tunnel", a: lab.AddrA, b: lab.AddrB}
-	plain  = way{name: "plain", a: "10.3.0.2", b: "10.4.0.2"}
-	// The kernel hands 64 KiB of a TCP stream from namespace to namespace as if
-	// it were one packet, which no real wire takes. This is without.
-	packetwise = way{name: "packetwise", a: plain.a, b: plain.b, bare: true}
-)
 
 // A bench is a world with both daemons up, and the report on it.
 type bench struct {
@@ -60,25 +49,32 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	w := lab.New(t)
-	for _, s := range []struct {
-		host, site *netlab.Namespace
-		addr, gw   string
-		far, via   string
-	}{
-		{w.HostA, w.SiteA, plain.a, "10.3.0.1", "10.4.0.0/24", lab.WANB},
-		{w.HostB, w.SiteB, plain.b, "10.4.0.1", "10.3.0.0/24", lab.WANA},
-	} {
-		s.host.Addr("lan", s.addr+"/24")
-		s.site.Addr("lan", s.gw+"/24")
-		s.site.Route(s.far, s.via)
+	lab.WriteIdentities(t, w.Dir, authenticated.at("a"), authenticated.at("b"))
+	for _, way := range []way{mppe, authenticated, plain} { // the world has those of inClear
+		w.HostA.Addr("lan", way.a+"/24")
+		w.HostB.Addr("lan", way.b+"/24")
+		w.SiteA.Addr("lan", router(way.a)+"/24")
+		w.SiteB.Addr("lan", router(way.b)+"/24")
 	}
-	b := &bench{World: w, a: w.Start(w.SiteA, lab.Config{}.A()), b: w.Start(w.SiteB, lab.Config{}.B())}
-	b.a.WaitUp("b")
-	b.b.WaitUp("a")
-	for _, way := range []way{tunnel, plain} { // neighbours are known from now on
+	w.SiteA.Route(network(plain.b), lab.WANB)
+	w.SiteB.Route(network(plain.a), lab.WANA)
+	b := &bench{World: w, a: w.Start(w.SiteA, configA()), b: w.Start(w.SiteB, configB())}
+	for _, way := range tunnels {
+		b.mustBe(way, b.a.WaitUp(way.at("b")))
+		b.mustBe(way, b.b.WaitUp(way.at("a")))
+	}
+	for _, way := range append([]way{plain}, tunnels...) { // neighbours are known from now on
 		w.WantPing(w.HostA, way.b, "-I", way.a)
 	}
 	return b
+}
+
+// mustBe fails the benchmark when a site is not protected as its way says.
+func (b *bench) mustBe(w way, s bridge.SiteStatus) {
+	b.T.Helper()
+	if s.Tunnel == nil || s.Tunnel.PPP.Encryption.Method != w.method {
+		b.T.Fatalf("site %s is up, and its encryption is not %s", s.Name, w.method)
+	}
 }
 
 func (b *bench) printf(format string, args ...any) { fmt.Fprintf(&b.report, format, args...) }
@@ -93,12 +89,14 @@ func (b *bench) use(w way) {
 	}
 }
 
-// crossed returns how many packets and octets have come out of the tunnel, at
+// crossed returns how many packets and octets have come out of these tunnels, at
 // both ends together.
-func (b *bench) crossed() (packets, octets uint64) {
-	for _, s := range []bridge.SiteStatus{b.a.Site("b"), b.b.Site("a")} {
-		packets += s.IP.Stats.PacketsIn
-		octets += s.IP.Stats.OctetsIn
+func (b *bench) crossed(ways ...way) (packets, octets uint64) {
+	for _, w := range ways {
+		for _, s := range []bridge.SiteStatus{b.a.Site(w.at("b")), b.b.Site(w.at("a"))} {
+			packets += s.IP.Stats.PacketsIn
+			octets += s.IP.Stats.OctetsIn
+		}
 	}
 	return packets, octets
 }
@@ -109,6 +107,11 @@ func TestThroughTwoDaemons(t *testing.T) {
 		b.holdStream()
 		return
 	}
+	b.printf("MTU of the tunnels:")
+	for _, w := range tunnels {
+		b.printf(" %s %d", w.name, b.a.Site(w.at("b")).IP.MTU)
+	}
+	b.printf("\n")
 	for _, p := range []struct {
 		name string
 		run  func()
@@ -122,4 +125,22 @@ func TestThroughTwoDaemons(t *testing.T) {
 	} else if err := os.WriteFile(*out, []byte(b.report.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// ratio is the median of the ratios, round by round.
+func ratio(ours, measure []float64) float64 {
+	var r []float64
+	for i := range ours {
+		r = append(r, ours[i]/measure[i])
+	}
+	return median(r)
+}
+
+func median(v []float64) float64 {
+	s := slices.Sorted(slices.Values(v))
+	return s[len(s)/2]
+}
+
+func spread(v []float64) string {
+	return fmt.Sprintf("%6.0f (%.0f to %.0f)", median(v), slices.Min(v), slices.Max(v))
 }

@@ -18,66 +18,88 @@ type end struct {
 
 func (b *bench) ends(w way) (a, z end) { return end{b.HostA, w.a}, end{b.HostB, w.b} }
 
+// A direction is which way a stream goes.
+type direction struct {
+	name             string
+	sender, receiver *lab.Daemon
+	back             bool
+}
+
+// Figures are what a stream was measured to be.
+type figures struct {
+	rates   []float64 // Mbit/s, round by round
+	cpu     [2]time.Duration
+	carried uint64 // octets of IP packets, also those in which TCP opened its window
+}
+
 // streams measures one TCP stream in each direction, the ways in turn.
 func (b *bench) streams() {
-	ways := []way{tunnel, plain, packetwise}
-	rates := map[string][]float64{} // by direction and way: Mbit/s
-	var cpu [2]time.Duration        // of the daemons that send and receive
-	var carried uint64              // octets of IP packets, also those in which TCP opened its window
+	ways := append(slices.Clone(tunnels), packetwise, plain)
+	directions := []direction{{"a to b", b.a, b.b, false}, {"b to a", b.b, b.a, true}}
+	got := map[string]*figures{} // by direction and way
 	for range *rounds {
 		for _, w := range ways {
 			b.use(w)
-			a, z := b.ends(w)
-			for _, d := range []struct {
-				name             string
-				from, to         end
-				sender, receiver *lab.Daemon
-			}{
-				{"a to b", a, z, b.a, b.b},
-				{"b to a", z, a, b.b, b.a},
-			} {
-				s0, r0 := cpuTime(b.T, d.sender.Pid()), cpuTime(b.T, d.receiver.Pid())
-				crossed := b.quiet()
-				octets, took := b.stream(d.from, d.to, *slice)
-				_, now := b.crossed()
-				b.mustCross(w, d.name, octets, now-crossed)
-				rates[d.name+w.name] = append(rates[d.name+w.name], 8*float64(octets)/took.Seconds()/1e6)
-				if w == tunnel {
-					cpu[0] += cpuTime(b.T, d.sender.Pid()) - s0
-					cpu[1] += cpuTime(b.T, d.receiver.Pid()) - r0
-					carried += now - crossed
+			for _, d := range directions {
+				f := got[d.name+w.name]
+				if f == nil {
+					f = new(figures)
+					got[d.name+w.name] = f
 				}
+				b.measure(f, w, d)
 			}
 		}
 	}
-	b.use(tunnel)
-	b.printf("TCP, one stream, Mbit/s: median (least to most) of %d runs of %v, the ways in turn\n", *rounds, *slice)
-	for _, direction := range []string{"a to b", "b to a"} {
-		t := rates[direction+tunnel.name]
-		b.printf("  %s  %-33s %s\n", direction, "tunnel", spread(t))
-		for _, ref := range []struct {
-			w    way
-			what string
-		}{
-			{plain, "plain, 64 KiB from host to host"},
-			{packetwise, "plain, packets of 1500 on the WAN"},
-		} {
-			r := rates[direction+ref.w.name]
-			b.printf("          %-33s %s   tunnel/plain %.2f\n", ref.what, spread(r), median(t)/median(r))
+	b.use(inClear)
+	b.printf("TCP, one stream: median (least to most) of %d runs of %v, the ways in turn; ratios round by round\n", *rounds, *slice)
+	b.printf("  %-30s %-24s %8s %8s  %s\n", "", "Mbit/s", "of plain", "of clear", "CPU seconds per GiB: daemon that sends, that receives")
+	for _, d := range directions {
+		for _, w := range ways {
+			f, measure, clear := got[d.name+w.name], got[d.name+packetwise.name], got[d.name+inClear.name]
+			b.printf("  %s  %-22s %-24s", d.name, w.name, spread(f.rates))
+			if w.method != "" {
+				b.printf(" %8.2f %8.2f  %.2f, %.2f", ratio(f.rates, measure.rates), ratio(f.rates, clear.rates), f.perGiB(0), f.perGiB(1))
+			}
+			b.printf("\n")
 		}
 	}
-	perGiB := func(d time.Duration) float64 { return d.Seconds() * (1 << 30) / float64(max(carried, 1)) }
-	b.printf("CPU seconds per GiB of that: daemon that sends %.2f, daemon that receives %.2f\n", perGiB(cpu[0]), perGiB(cpu[1]))
 }
 
-// quiet waits until the last stream has left the tunnel, and returns how many
-// octets have come out of it.
-func (b *bench) quiet() (octets uint64) {
+// measure measures one stream.
+func (b *bench) measure(f *figures, w way, d direction) {
+	b.T.Helper()
+	from, to := b.ends(w)
+	if d.back {
+		from, to = to, from
+	}
+	watched := tunnels
+	if w.method != "" {
+		watched = []way{w}
+	}
+	s0, r0 := cpuTime(b.T, d.sender.Pid()), cpuTime(b.T, d.receiver.Pid())
+	before := b.quiet(watched...)
+	octets, took := b.stream(from, to, *slice)
+	now := b.quiet(watched...) // a daemon counts a moment later than the host reads
+	b.mustCross(w, d.name, octets, now-before)
+	f.rates = append(f.rates, 8*float64(octets)/took.Seconds()/1e6)
+	f.cpu[0] += cpuTime(b.T, d.sender.Pid()) - s0
+	f.cpu[1] += cpuTime(b.T, d.receiver.Pid()) - r0
+	f.carried += now - before
+}
+
+// perGiB returns seconds of CPU time.
+func (f *figures) perGiB(end int) float64 {
+	return f.cpu[end].Seconds() * (1 << 30) / float64(max(f.carried, 1))
+}
+
+// quiet waits until the last stream has left the tunnels, and returns how many
+// octets have come out of them.
+func (b *bench) quiet(ways ...way) (octets uint64) {
 	b.T.Helper()
 	var before uint64
 	lab.Wait(b.T, "the tunnel is quiet", func() bool {
 		before = octets
-		_, octets = b.crossed()
+		_, octets = b.crossed(ways...)
 		return octets == before && octets > 0 // after the pings
 	})
 	return octets
@@ -87,7 +109,7 @@ func (b *bench) quiet() (octets uint64) {
 // it should.
 func (b *bench) mustCross(w way, direction string, octets int, crossed uint64) {
 	b.T.Helper()
-	if in := w == tunnel; in && crossed < uint64(octets) || !in && crossed > max(uint64(octets)/100, 10_000) {
+	if in := w.method != ""; in && crossed < uint64(octets) || !in && crossed > max(uint64(octets)/100, 10_000) {
 		b.T.Errorf("%s, %s: %d octets arrived, and the tunnel carried %d", w.name, direction, octets, crossed)
 	}
 	if octets == 0 {
@@ -150,21 +172,17 @@ func dialFrom(from end, to string) (c net.Conn, err error) {
 	return c, err
 }
 
-// holdStream keeps a stream up through the tunnel, for strace and perf.
+// holdStream keeps a stream up through a tunnel, for strace and perf.
 func (b *bench) holdStream() {
 	fmt.Printf("daemon that sends: %s, that receives: %s\n", commandLine(b.T, b.a.Pid()), commandLine(b.T, b.b.Pid()))
-	a, z := b.ends(tunnel)
-	packets, octets := b.crossed()
+	i := slices.IndexFunc(tunnels, func(w way) bool { return w.name == *through })
+	if i < 0 {
+		b.T.Fatalf("-through %s: want clear, mppe-128 or aead", *through)
+	}
+	w := tunnels[i]
+	a, z := b.ends(w)
+	packets, octets := b.crossed(w)
 	_, took := b.stream(a, z, *hold)
-	morePackets, moreOctets := b.crossed()
+	morePackets, moreOctets := b.crossed(w)
 	fmt.Printf("%d packets and %d octets out of the tunnel in %v\n", morePackets-packets, moreOctets-octets, took)
-}
-
-func median(v []float64) float64 {
-	s := slices.Sorted(slices.Values(v))
-	return s[len(s)/2]
-}
-
-func spread(v []float64) string {
-	return fmt.Sprintf("%6.0f (%.0f to %.0f)", median(v), slices.Min(v), slices.Max(v))
 }

@@ -16,29 +16,33 @@ import (
 // smallLen is the payload of a small datagram: a packet of 92 octets.
 const smallLen = 64
 
-// datagrams measures small datagrams: as many as can be sent, then a rate that
-// the tunnel should carry without loss.
+// datagrams measures small datagrams: as many as can be sent, then rates that
+// the tunnels should carry without loss.
 func (b *bench) datagrams() {
-	ways := []way{tunnel, plain}
+	ways := append(slices.Clone(tunnels), plain)
 	flood := map[string][]float64{}
 	loss := map[string][]float64{}
-	for range min(*rounds, 3) {
+	for range *rounds {
 		for _, w := range ways {
 			sent, got, took := b.offer(w, 0)
 			flood[w.name] = append(flood[w.name], float64(got)/took.Seconds())
 			loss[w.name] = append(loss[w.name], lost(sent, got))
 		}
 	}
-	carried := median(flood[tunnel.name])
-	b.printf("UDP, %d octets of payload, a to b, packets per second\n", smallLen)
-	b.printf("  as fast as the host can: tunnel %.0f arrive (%.0f %% lost), plain %.0f (%.0f %% lost), tunnel/plain %.2f\n",
-		carried, median(loss[tunnel.name]), median(flood[plain.name]), median(loss[plain.name]), carried/median(flood[plain.name]))
+	b.printf("UDP, %d octets of payload, a to b, packets per second that arrive; as fast as the host can\n", smallLen)
+	for _, w := range ways {
+		b.printf("  %-10s %-27s %2.0f %% lost", w.name, spread(flood[w.name]), median(loss[w.name]))
+		if w.method != "" {
+			b.printf("   of plain %.2f, of clear %.2f", ratio(flood[w.name], flood[plain.name]), ratio(flood[w.name], flood[inClear.name]))
+		}
+		b.printf("\n")
+	}
 	for _, share := range []float64{0.25, 0.5} {
-		rate := int(carried * share)
-		b.printf("  %3.0f %% of that, %7d a second:", 100*share, rate)
-		for _, w := range ways {
+		b.printf("  %3.0f %% of that:", 100*share)
+		for _, w := range tunnels {
+			rate := int(median(flood[w.name]) * share)
 			sent, got, _ := b.offer(w, rate)
-			b.printf(" %s loses %.2f %%", w.name, lost(sent, got))
+			b.printf("  %s %d a second, %.2f %% lost", w.name, rate, lost(sent, got))
 		}
 		b.printf("\n")
 	}
@@ -137,11 +141,11 @@ func longQueue(c *net.UDPConn) {
 	}
 }
 
-// roundTrips measures what the tunnel adds to a round trip when nothing else
+// roundTrips measures what the tunnels add to a round trip when nothing else
 // goes on: one datagram there and back, then a pause, the ways in turn.
 func (b *bench) roundTrips() {
 	took := map[string][]time.Duration{}
-	ways := []way{tunnel, plain}
+	ways := append(slices.Clone(tunnels), plain)
 	var ask []func() time.Duration
 	for _, w := range ways {
 		ask = append(ask, b.echo(w))
@@ -152,13 +156,18 @@ func (b *bench) roundTrips() {
 			time.Sleep(500 * time.Microsecond)
 		}
 	}
-	b.printf("Round trip of a datagram when idle, microseconds\n")
+	b.printf("Round trip of a datagram when idle, microseconds, and how many more than plain\n")
 	for _, q := range []struct {
 		name string
 		at   float64
 	}{{"p50", 0.50}, {"p99", 0.99}} {
-		t, p := quantile(took[tunnel.name], q.at), quantile(took[plain.name], q.at)
-		b.printf("  %s  tunnel %6.0f   plain %6.0f   added %6.0f\n", q.name, micro(t), micro(p), micro(t-p))
+		p := quantile(took[plain.name], q.at)
+		b.printf("  %s", q.name)
+		for _, w := range tunnels {
+			t := quantile(took[w.name], q.at)
+			b.printf("  %s %.0f (+%.0f)", w.name, micro(t), micro(t-p))
+		}
+		b.printf("  plain %.0f\n", micro(p))
 	}
 }
 
