@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -154,6 +155,7 @@ func (s *session) watch(ctx context.Context) {
 			return
 		case <-silent.C:
 			if !s.channel.FirstReceive().IsZero() {
+				s.tellSlow()
 				continue
 			}
 			words := s.silence(silentAfter)
@@ -169,6 +171,52 @@ func (s *session) watch(ctx context.Context) {
 			s.keep()
 		}
 	}
+}
+
+// tellSlow tells the operator of a link that has come up to the network protocols
+// and does not get further: that waits for somebody to change a configuration.
+func (s *session) tellSlow() {
+	st := s.site.Load()
+	if st == nil {
+		return
+	}
+	if _, up := s.upSince(); !up {
+		s.log.Warn("the site is not up yet", "reason", s.pending(st))
+	}
+}
+
+// pending says what the site still waits for.
+func (s *session) pending(st *site) string {
+	if dead := s.refused(st.ncpNames()); dead != "" {
+		return dead
+	}
+	v := s.link.Status()
+	if v.Encryption.Waiting {
+		return "encryption is not agreed on yet"
+	}
+	if v.Phase != ppp.PhaseNetwork {
+		return fmt.Sprintf("the link is in the phase %q", v.Phase)
+	}
+	var open []string
+	for _, n := range v.NCPs {
+		if !n.Opened && slices.Contains(st.ncpNames(), n.Name) {
+			open = append(open, fmt.Sprintf("%s is %s", n.Name, n.State))
+		}
+	}
+	return strings.Join(open, "; ") + ": do the two configurations fit together?"
+}
+
+// down says why the site is not up any more, while the tunnel still lives.
+func (s *session) down() string {
+	if st := s.site.Load(); st != nil {
+		if dead := s.refused(st.ncpNames()); dead != "" {
+			return dead
+		}
+	}
+	if end := s.link.Status().End; end != nil {
+		return end.Reason
+	}
+	return "a required network protocol closed"
 }
 
 // measure looks at the path's MTU again.
@@ -227,6 +275,8 @@ func (s *session) reason(linkErr, callErr error) error {
 	switch end.Kind {
 	case ppp.NothingReceived:
 		return errors.New(s.silence(time.Since(s.began)))
+	case ppp.NotHeard:
+		return fmt.Errorf("%w: is IP protocol 47 blocked on the way to the peer?", end)
 	case ppp.AuthFailed, ppp.PeerNotProved, ppp.Refused:
 		if s.outgoing {
 			return &refusal{end}

@@ -36,6 +36,8 @@ type tunnel interface {
 	// upSince says when all required network protocols last came up, zero for
 	// never, and whether they are up now.
 	upSince() (time.Time, bool)
+	// down says in words why they are not up any more, while the tunnel lives.
+	down() string
 }
 
 // A supervisor owns one site: it dials, takes or refuses calls, and settles
@@ -287,8 +289,9 @@ func (l *siteLoop) look() {
 		l.s.set(func(v *view) { v.State, v.Reason = StateUp, ""; v.Ups++ })
 		l.s.log.Info("site up", "dialed", l.cur.claim().dialed)
 	case !up && l.wasUp:
-		l.s.set(func(v *view) { v.State, v.Reason = StateNegotiating, "a required network protocol closed" })
-		l.s.log.Warn("site no longer up", "reason", "a required network protocol closed")
+		why := l.cur.down()
+		l.s.set(func(v *view) { v.State, v.Reason = StateNegotiating, why })
+		l.s.log.Warn("site no longer up", "reason", why)
 	}
 	l.wasUp = up
 }
@@ -329,6 +332,7 @@ const echoWait = 2 * time.Second
 // what the site has.
 func (l *siteLoop) consider(t tunnel) error {
 	if !l.enabled {
+		l.s.set(func(v *view) { v.Refused++ })
 		return errors.New("the site was stopped by its operator")
 	}
 	select {

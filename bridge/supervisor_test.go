@@ -38,6 +38,7 @@ func (f *fakeTunnel) alive(ctx context.Context) bool {
 func (f *fakeTunnel) close(why error)            { f.once.Do(func() { f.why = why; close(f.over) }) }
 func (f *fakeTunnel) done() <-chan struct{}      { return f.over }
 func (f *fakeTunnel) err() error                 { return f.why }
+func (f *fakeTunnel) down() string               { return "down" }
 func (f *fakeTunnel) upSince() (time.Time, bool) { return f.up, true }
 
 // startSite runs a supervisor until the test ends.

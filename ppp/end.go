@@ -37,6 +37,7 @@ const (
 	CarrierLost                         // HangUp was called
 	PeerTerminated                      // the peer said goodbye
 	NothingReceived                     // not one frame came: the carrier does not reach us
+	NotHeard                            // frames came, but the peer seems not to get ours
 	NoAnswer                            // frames came, but no answer to LCP or to any network protocol
 	NotAgreed                           // the two sides' options do not meet
 	LoopedBack                          // we talk to ourselves
@@ -56,6 +57,7 @@ var endKinds = [...]string{
 	CarrierLost:     "carrier_lost",
 	PeerTerminated:  "peer_terminated",
 	NothingReceived: "nothing_received",
+	NotHeard:        "not_heard",
 	NoAnswer:        "no_answer",
 	NotAgreed:       "not_agreed",
 	LoopedBack:      "looped_back",

@@ -164,12 +164,23 @@ func TestNothingReceived(t *testing.T) {
 	})
 }
 
-func TestNoAnswer(t *testing.T) {
+// TestNotHeard: a peer that talks, and never answers. Its call may end first.
+func TestNotHeard(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		x := alone(t, Config{})
 		x.control(protocolLCP, fsm.ConfigureRequest, 1) // one request, and never an Ack
-		e := x.over(t, NoAnswer)
+		e := x.over(t, NotHeard)
 		if !strings.HasPrefix(e.Reason, "LCP: ") {
+			t.Errorf("reason %q", e.Reason)
+		}
+	})
+	inBubble(t, func(t *testing.T) {
+		x := alone(t, Config{})
+		x.control(protocolLCP, fsm.ConfigureRequest, 1)
+		time.Sleep(5 * time.Second)
+		x.HangUp("peer disconnected the call")
+		e := x.over(t, NotHeard)
+		if e.Reason != "peer disconnected the call; before that, its requests reached us and ours were not answered" {
 			t.Errorf("reason %q", e.Reason)
 		}
 	})

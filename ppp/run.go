@@ -42,6 +42,7 @@ type run struct {
 	farewell string    // what it said with it
 	foreseen *End      // what it was about
 	timedOut bool      // LCP gave up waiting
+	deaf     bool      // for a peer that talks, but not to us
 	ending   *End      // why the link ends, once it does
 	linger   time.Time // when to terminate: the peer shall get our last word first
 
@@ -180,6 +181,7 @@ func passed(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
 // expire does all that is due at now.
 func (r *run) expire(now time.Time) {
 	if passed(r.lcp.Deadline(), now) {
+		r.deaf = r.unheard()
 		r.lcp.Expire()
 		r.timedOut = idle(r.lcp.State())
 	}
@@ -273,6 +275,8 @@ func (r *run) terminate(now time.Time) bool {
 // call before LCP has run out of tries.
 func (r *run) lost() *End {
 	switch d := r.options.dispute(); {
+	case r.unheard():
+		return ended(NotHeard, "%s; before that, its requests reached us and ours were not answered", r.hungUp.reason)
 	case d == "":
 		return r.foresee(CarrierLost, r.hungUp.reason)
 	case r.goodbye:
@@ -280,6 +284,15 @@ func (r *run) lost() *End {
 	default:
 		return ended(NotAgreed, "%s%s", r.hungUp.reason, d)
 	}
+}
+
+// deafAfter is how long a peer that talks may leave our requests unanswered until it
+// looks as if they did not reach it.
+const deafAfter = 3 * time.Second
+
+// unheard reports whether the peer talks to us as if it did not hear us.
+func (r *run) unheard() bool {
+	return r.lcp.State() == fsm.AckSent && time.Since(r.began) > deafAfter
 }
 
 // why tells why LCP ended by itself.
@@ -295,6 +308,8 @@ func (r *run) why() *End {
 		return ended(PeerTerminated, "peer ended the link%s%s", r.farewell, r.options.dispute())
 	case r.timedOut && r.heard.Load() == 0:
 		return ended(NothingReceived, "nothing received from the peer: its frames do not reach us")
+	case r.timedOut && r.deaf:
+		return ended(NotHeard, "LCP: %v", reason)
 	case r.timedOut:
 		return ended(NoAnswer, "LCP: %v%s", reason, r.options.dispute())
 	}
