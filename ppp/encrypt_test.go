@@ -370,6 +370,20 @@ func TestRejectTellsNothing(t *testing.T) {
 	})
 }
 
+// TestRejectTellsNothingEarly: a peer that sends in clear what we wait with does not
+// get it back in clear.
+func TestRejectTellsNothingEarly(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		l := alone(t, Config{Admit: guarded(Required, []Cipher{fakeECP()}, fakeIP(t))})
+		l.agree(protocolLCP)
+		l.gives(0x0057, []byte("what IPv6 carries"))
+		rejects := find(l.takes(), protocolLCP, codeProtocolReject)
+		if len(rejects) != 1 || string(rejects[0].Data) != "\x00\x57" {
+			t.Errorf("rejects %v, want one of 0057 without data", rejects)
+		}
+	})
+}
+
 // TestEncryptionIsNeverBegunAgain: a cipher that goes down takes the link with it.
 func TestEncryptionIsNeverBegunAgain(t *testing.T) {
 	for _, test := range []struct {

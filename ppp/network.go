@@ -123,7 +123,7 @@ func (r *run) receiveNetwork(f frame) {
 			return
 		}
 	}
-	if f.sealed { // nothing that came encrypted goes back in clear
+	if f.sealed || r.encryption.waits { // nothing that came encrypted, or should have, goes back in clear
 		pkt = nil
 	}
 	r.rejectProtocol(protocol, pkt)
