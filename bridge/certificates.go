@@ -32,7 +32,7 @@ func (s *site) dialTLS() *auth.TLSConfig {
 	if s.cfg.Auth.Trust == nil {
 		return nil
 	}
-	return &auth.TLSConfig{
+	t := &auth.TLSConfig{
 		Certificate: s.d.ownCertificate,
 		Verify: func(_ string, chain []*x509.Certificate) (string, error) {
 			if err := s.cfg.Auth.Trust.Check(chain, x509.ExtKeyUsageServerAuth, time.Now()); err != nil {
@@ -42,6 +42,10 @@ func (s *site) dialTLS() *auth.TLSConfig {
 			return s.cfg.Auth.PeerName, nil
 		},
 	}
+	if s.cfg.Auth.OldTLS13 {
+		t.Old = func(string) bool { return true }
+	}
+	return t
 }
 
 // answerTLS is our side of EAP-TLS where we were called: the certificate decides
@@ -51,7 +55,7 @@ func (d *Daemon) answerTLS() *auth.TLSConfig {
 	if len(sites) == 0 {
 		return nil
 	}
-	return &auth.TLSConfig{
+	t := &auth.TLSConfig{
 		Certificate: d.ownCertificate,
 		Verify: func(name string, chain []*x509.Certificate) (string, error) {
 			sc, err := whoCalls(sites, name, chain, time.Now())
@@ -62,6 +66,11 @@ func (d *Daemon) answerTLS() *auth.TLSConfig {
 			return sc.Auth.PeerName, nil
 		},
 	}
+	old := func(s *config.Site) bool { return s != nil && s.Auth.OldTLS13 }
+	if slices.ContainsFunc(sites, old) {
+		t.Old = func(name string) bool { return old(d.cfg.Caller(name)) }
+	}
+	return t
 }
 
 // whoCalls finds the site that a caller's certificate belongs to. The name that the

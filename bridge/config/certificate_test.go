@@ -168,6 +168,11 @@ func TestCertificateFaults(t *testing.T) {
 		{"a secret of others", "", "[defaults.auth]\nsecret_in_file = \"in\"\n", nil},
 		{"a CA that nothing uses", pinned, "methods = [\"mschapv2\"]\nsecret_in_file = \"in\"\n" + ca, []string{
 			`:14: site.b2.auth.ca: it belongs to "eap-tls", which the site does not allow: leave it out, or add "eap-tls" to methods`}},
+		{"an old TLS 1.3", ca, ca + "\ntls13 = \"pppd-2.4.9\"", nil},
+		{"an unknown TLS 1.3", ca, ca + "\ntls13 = \"draft\"", []string{
+			`:9: site.b1.auth.tls13: "draft" is not known here: write "rfc9190" or "pppd-2.4.9"`}},
+		{"a TLS 1.3 that nothing uses", pinned, "methods = [\"mschapv2\"]\nsecret_in_file = \"in\"\ntls13 = \"rfc9190\"", []string{
+			`:14: site.b2.auth.tls13: it belongs to "eap-tls", which the site does not allow: leave it out, or add "eap-tls" to methods`}},
 		{"a CA of others", pinned, "methods = [\"mschapv2\"]\nsecret_in_file = \"in\"\n[defaults.auth]\n" + ca, nil},
 	})
 }

@@ -180,6 +180,7 @@ type Auth struct {
 	SecretOut secret.Secret   // empty: none, or no method has a use for it
 	SecretIn  secret.Secret   // the same
 	Trust     *identity.Trust // whose certificate is the peer's; nil: EAP-TLS is not allowed
+	OldTLS13  bool            // whether the peer's TLS 1.3 is that of pppd 2.4.9
 }
 
 // Allows reports whether the site allows m.

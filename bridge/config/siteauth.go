@@ -53,7 +53,24 @@ func (d *draft) readAuth(s *Site, t *table) Auth {
 	}
 	readSecrets(s, &a, t)
 	a.Trust = d.readTrust(&a, t)
+	a.OldTLS13 = readOldTLS13(a, t)
 	return a
+}
+
+// The TLS 1.3 that a peer may have: that of EAP-TLS, and what was taken for it before
+// there was a standard.
+const (
+	rfc9190 = "rfc9190"
+	pppd249 = "pppd-2.4.9"
+)
+
+func readOldTLS13(a Auth, t *table) bool {
+	old := read(t, "tls13", rfc9190, word(rfc9190, pppd249)) == pppd249
+	if !a.Allows(auth.EAPTLS) {
+		t.unused(`it belongs to "eap-tls", which the site does not allow`, `leave it out, or add "eap-tls" to methods`, "tls13")
+		return false
+	}
+	return old
 }
 
 // readSecrets reads what both ends prove themselves with where they have no

@@ -31,6 +31,7 @@ type eapAuthenticator struct {
 	fresh     bool   // the standing Request was sent since the last tick
 	held      bool   // a proof waits to be judged
 	refusal   string // the method failed for it; Failure follows the peer's answer
+	lost      bool   // the peer answered EAP-TLS without a word, as if it had come to its end
 
 	reply []byte // the Success or Failure
 	end   Output // the standing
@@ -120,6 +121,7 @@ func (a *eapAuthenticator) Receive(pkt []byte) Output {
 	m, ok := parseEAPMessage(p)
 	switch {
 	case !ok:
+		a.lost = a.lost || a.method == EAPTLS && p.id == a.id && len(p.data) == 0
 		return a.drop(DropMalformed)
 	case a.sent == nil || p.id != a.id:
 		return a.drop(DropWrongIdentifier)
@@ -194,6 +196,9 @@ func (a *eapAuthenticator) refused(wanted []eapType) Output {
 
 // take does what the method asks for.
 func (a *eapAuthenticator) take(t turn) Output {
+	if a.lost {
+		t.reason += "; it had lost the thread: " + isItOld
+	}
 	switch {
 	case t.drop != "":
 		return a.drop(t.drop)

@@ -24,6 +24,7 @@ type eapPeer struct {
 	rounds  int    // Requests answered
 
 	proved  *turn  // the method's positive result; Success is to follow
+	hasty   bool   // a Success came before that
 	refusal string // the method failed for it; Failure is to follow
 	end     Output // the standing
 }
@@ -51,6 +52,8 @@ func (c *eapPeer) Timeout() Output {
 		c.fail("peer sent no EAP request in %v", patience)
 	case c.proved != nil:
 		c.fail("peer did not confirm the success of %v", c.method.eapType())
+	case c.method == EAPTLS && c.hasty:
+		c.fail("peer did not finish EAP-TLS in %v, and told its success before: %s", tlsTime, isItOld)
 	case c.method == EAPTLS:
 		c.fail("peer did not finish EAP-TLS in %v", tlsTime)
 	default:
@@ -80,6 +83,7 @@ func (c *eapPeer) Receive(pkt []byte) Output {
 	case p.code == eapFailure:
 		return c.refused()
 	case c.proved == nil:
+		c.hasty = true
 		return c.drop(DropUnexpectedCode) // anybody can say that
 	}
 	return c.succeed()

@@ -26,7 +26,7 @@ type conversation interface {
 // end claims: the certificate has to stand up to it, never the other way round.
 func newEAPTLS(c *TLSConfig, server bool, identity string) *eapTLS {
 	e := &eapTLS{server: server}
-	e.conversation = eaptls.New(eaptls.Config{
+	config := eaptls.Config{
 		Server:      server,
 		Certificate: c.Certificate,
 		Verify: func(chain []*x509.Certificate) (err error) {
@@ -35,7 +35,11 @@ func newEAPTLS(c *TLSConfig, server bool, identity string) *eapTLS {
 		},
 		MinVersion: c.MinVersion,
 		MaxVersion: c.MaxVersion,
-	})
+	}
+	if c.Old != nil {
+		config.Old = func() bool { return c.Old(e.name) }
+	}
+	e.conversation = eaptls.New(config)
 	return e
 }
 

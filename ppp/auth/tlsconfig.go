@@ -18,4 +18,10 @@ type TLSConfig struct {
 	Verify func(identity string, chain []*x509.Certificate) (name string, err error)
 	// MinVersion and MaxVersion are tls.VersionTLS12 or 13; 0: 12 and 13.
 	MinVersion, MaxVersion uint16
+	// Old tells whether the other end, whose certificate proves name, has the TLS 1.3
+	// of pppd 2.4.9, which is older than RFC 9190. nil: nobody has.
+	Old func(name string) bool
 }
+
+// isItOld is what an operator is asked when the other end does as that TLS 1.3 does.
+const isItOld = "is its TLS 1.3 that of pppd 2.4.9? auth.tls13 can say so"

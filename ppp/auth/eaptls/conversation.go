@@ -21,6 +21,9 @@ type Config struct {
 	// MinVersion and MaxVersion are the TLS versions; 0: 1.2 and 1.3. Below 1.2 there
 	// is nothing.
 	MinVersion, MaxVersion uint16
+	// Old tells whether the other end, whose certificate Verify has taken, has the TLS
+	// 1.3 of pppd 2.4.9, which is older than RFC 9190; see oldTLS13. nil: never.
+	Old func() bool
 	// FragmentSize is how many octets of TLS data go into a packet; 0: 1000.
 	FragmentSize int
 	// Time is the clock that TLS sees; nil: time.Now.
@@ -189,7 +192,7 @@ func (c *Conversation) proceed(flight []byte) Step {
 // behind its own Finished yet: the octet of TLS 1.3 answers that of the client.
 func (c *Conversation) finished() (s Step) {
 	var err error
-	switch c.result, err = c.tls.result(); {
+	switch c.result, err = c.tls.result(c.cfg); {
 	case err != nil:
 		return c.refuse(err.Error())
 	case len(c.tls.said) > 0:
@@ -215,6 +218,8 @@ func (c *Conversation) after() Step {
 	switch said := c.tls.said; {
 	case c.cfg.Server, len(c.tls.out) > 0:
 		return c.refuse("peer sent TLS data after the end of the handshake")
+	case len(said) == 0 && c.tls.ticket && c.cfg.old():
+		return c.finish(Step{Send: ack(), State: Succeeded})
 	case len(said) == 0:
 		return Step{Send: ack()}
 	case len(said) > 1 || said[0] != success:

@@ -7,5 +7,6 @@
 // whether the other end's certificate is that of the right peer.
 //
 // Each conversation is a whole handshake in which both ends show a certificate:
-// there are no session tickets, no resumption, no renegotiation and no early data.
+// there is no resumption, no renegotiation and no early data, and no session ticket
+// but one that opens nothing, for a client of old (Config.Old).
 package eaptls

@@ -19,6 +19,7 @@ type handshake struct {
 	shown   bool   // the other end gets to see our certificate
 	refusal error  // what Verify had against the other end's certificate
 	done    bool   // the handshake is over, for TLS
+	ticket  bool   // a session ticket came, and the other end may be of old
 	said    []byte // application data that came
 	err     error  // why TLS stopped
 }
@@ -68,7 +69,7 @@ var suites = []uint16{
 // settings makes the configuration of TLS. The certificates of the other end are
 // judged by Verify alone: never by the system's CAs, and not by a host name.
 func (h *handshake) settings(c Config, own *tls.Certificate) *tls.Config {
-	return &tls.Config{
+	t := &tls.Config{
 		Certificates: []tls.Certificate{*own}, // of a server
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			h.shown = true // whatever CAs the server names: a pinned certificate is of none
@@ -83,6 +84,10 @@ func (h *handshake) settings(c Config, own *tls.Certificate) *tls.Config {
 		SessionTicketsDisabled: true,
 		Time:                   c.Time,
 	}
+	if c.Old != nil {
+		h.oldTLS13(c, t)
+	}
+	return t
 }
 
 // judge lets Verify judge the other end, which has shown a certificate at least:
@@ -133,12 +138,12 @@ func alertInClear(flight []byte) error {
 }
 
 // result is what the handshake leaves, once done.
-func (h *handshake) result() (Result, error) {
+func (h *handshake) result(c Config) (Result, error) {
 	s := h.conn.ConnectionState()
 	if !h.shown {
 		return Result{}, errors.New("peer did not ask for our certificate: it must, so that both ends are proved")
 	}
-	msk, emsk, err := deriveKeys(s.Version, s.ExportKeyingMaterial)
+	msk, emsk, err := deriveKeys(s.Version, c.old(), s.ExportKeyingMaterial)
 	if err != nil {
 		return Result{}, err
 	}

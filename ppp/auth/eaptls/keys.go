@@ -33,11 +33,14 @@ type exporter func(label string, context []byte, length int) ([]byte, error)
 
 // deriveKeys makes the keys of EAP (RFC 5216, section 2.3; RFC 9190, section 2.3).
 // In TLS 1.3 the length is part of the derivation: MSK and EMSK are halves of one
-// export, never two exports.
-func deriveKeys(version uint16, export exporter) (msk, emsk [64]byte, err error) {
+// export, never two exports. An old TLS 1.3 leaves the context out.
+func deriveKeys(version uint16, old bool, export exporter) (msk, emsk [64]byte, err error) {
 	label, context := "client EAP encryption", []byte(nil)
 	if version >= tls.VersionTLS13 {
 		label, context = "EXPORTER_EAP_TLS_Key_Material", []byte{typeEAPTLS}
+	}
+	if old {
+		context = nil
 	}
 	material, err := export(label, context, len(msk)+len(emsk))
 	switch {

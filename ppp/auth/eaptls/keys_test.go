@@ -48,7 +48,7 @@ func TestDerivedKeys(t *testing.T) {
 	for _, v := range vectors {
 		t.Run(v.Name, func(t *testing.T) {
 			version, export := v.exporter()
-			msk, emsk, err := deriveKeys(version, export)
+			msk, emsk, err := deriveKeys(version, false, export)
 			if err != nil || !bytes.Equal(msk[:], v.MSK) || !bytes.Equal(emsk[:], v.EMSK) {
 				t.Errorf("got MSK %x, EMSK %x, %v\nwant %x, %x", msk, emsk, err, v.MSK, v.EMSK)
 			}
@@ -117,7 +117,7 @@ func TestKeysThatTLSRefuses(t *testing.T) {
 		tls.VersionTLS12: "peer's TLS is too old for safe keys: it has no extended master secret (RFC 7627)",
 		tls.VersionTLS13: "export the keys from TLS: not now",
 	} {
-		if _, _, err := deriveKeys(version, refuse); err == nil || err.Error() != want {
+		if _, _, err := deriveKeys(version, false, refuse); err == nil || err.Error() != want {
 			t.Errorf("version %x: %v, want %s", version, err, want)
 		}
 	}

@@ -30,8 +30,15 @@ func (h *handshake) why() string {
 	if isAlert(op.Err, certificateAlerts) {
 		return "peer refuses our certificate: " + inWords(op.Err)
 	}
+	if isAlert(op.Err, []tls.AlertError{internalError}) {
+		return "peer ended TLS: internal error. pppd says so of a certificate that is not for the name that it expects"
+	}
 	return "peer ended TLS: " + inWords(op.Err)
 }
+
+// internalError is what OpenSSL says when the judge of a certificate has refused it
+// and given no reason.
+const internalError = 80
 
 // isAlert tells whether err is one of alerts. The type that TLS gives to an alert
 // of its wire has no name outside, but its text is the same.
