@@ -102,7 +102,7 @@ func wantSizes(t *testing.T, w *lab.World, mtu int) {
 
 // wantFiles sends a file each way.
 func wantFiles(t *testing.T, w *lab.World) {
-	const size = 16 << 20
+	const size = 8 << 20
 	var group errgroup.Group
 	group.Go(func() error { return transfer(w, w.HostA, w.HostB, lab.AddrB+":9", size) })
 	group.Go(func() error { return transfer(w, w.HostB, w.HostA, lab.AddrA+":9", size) })
@@ -127,20 +127,17 @@ func wantNothingTooLong(t *testing.T, sites ...bridge.SiteStatus) {
 	}
 }
 
-// wantRenegotiation has LCP negotiated anew, and all that stands on it. The call
-// stays.
+// wantRenegotiation has LCP negotiated anew, which ends a link that was encrypted:
+// somebody might be in the way of the next negotiation. Another one comes up at once.
 func wantRenegotiation(t *testing.T, middle *lab.Middle, a, b *lab.Daemon, session *lab.Echo) {
 	before := a.Site("b")
 	middle.Forge(controlPacket(lab.A, protocolLCP, fsm.ConfigureRequest, 200, fsmtest.Unhex("0506 01234567")))
+	lab.Wait(t, "b says why the link ends", func() bool { return tells(b.Log(), "site down", "encryption went down: peer negotiates LCP anew") })
 	lab.Wait(t, "the site has come up once more", func() bool { return a.Site("b").Ups > before.Ups && b.Site("a").Ups > 1 })
 	session.Say()
 	session.Hear()
-	after := a.WaitUp("b")
-	if after.Tunnel.CallID != before.Tunnel.CallID {
-		t.Errorf("the call did not stay: %s", a.Log())
-	}
-	if e := after.Tunnel.PPP.Encryption; e.Method != before.Tunnel.PPP.Encryption.Method || e.Packets["sealed"] >= before.Tunnel.PPP.Encryption.Packets["sealed"] {
-		t.Errorf("encryption has not begun anew: %+v, after %+v", e, before.Tunnel.PPP.Encryption)
+	if e := a.WaitUp("b").Tunnel.PPP.Encryption; e.Method != before.Tunnel.PPP.Encryption.Method {
+		t.Errorf("encryption %+v, after %+v", e, before.Tunnel.PPP.Encryption)
 	}
 }
 
@@ -149,8 +146,10 @@ func wantFlap(t *testing.T, middle *lab.Middle, a, b *lab.Daemon, session *lab.E
 	middle.Meddle(func(lab.Packet) []lab.Packet { return nil })
 	a.WaitSite("b", "down", notUp)
 	b.WaitSite("a", "down", notUp)
-	session.Say()
 	middle.Meddle(nil)
+	b.WaitUp("a")
+	a.WaitUp("b")
+	session.Say()
 	session.Hear()
 }
 
