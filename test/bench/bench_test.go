@@ -92,13 +92,22 @@ func (b *bench) use(w way) {
 // crossed returns how many packets and octets have come out of these tunnels, at
 // both ends together.
 func (b *bench) crossed(ways ...way) (packets, octets uint64) {
+	b.T.Helper()
 	for _, w := range ways {
-		for _, s := range []bridge.SiteStatus{b.a.Site(w.at("b")), b.b.Site(w.at("a"))} {
+		for _, s := range []bridge.SiteStatus{standing(b.a, w.at("b")), standing(b.b, w.at("a"))} {
+			if s.IP == nil {
+				b.T.Fatalf("the tunnel of site %s has ended: %s", s.Name, s.Reason)
+			}
 			packets += s.IP.Stats.PacketsIn
 			octets += s.IP.Stats.OctetsIn
 		}
 	}
 	return packets, octets
+}
+
+// standing returns how a site stands, however long the daemon takes to answer.
+func standing(d *lab.Daemon, site string) bridge.SiteStatus {
+	return d.WaitSite(site, "answers", func(bridge.SiteStatus) bool { return true })
 }
 
 func TestThroughTwoDaemons(t *testing.T) {

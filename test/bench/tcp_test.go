@@ -118,7 +118,7 @@ func (b *bench) mustCross(w way, direction string, octets int, crossed uint64) {
 }
 
 // stream sends by TCP for some time and returns how many octets arrived. The
-// first tenth, in which TCP opens its window, does not count.
+// time in which TCP opens its window does not count.
 func (b *bench) stream(from, to end, d time.Duration) (octets int, took time.Duration) {
 	b.T.Helper()
 	l := b.Listen(to.ns, to.addr+":0")
@@ -143,21 +143,21 @@ func (b *bench) stream(from, to end, d time.Duration) (octets int, took time.Dur
 	defer in.Close()
 	block := make([]byte, 256<<10)
 	var began time.Time
-	for end := time.Now().Add(d + d/10); ; {
-		in.SetReadDeadline(end.Add(lab.Patience))
+	for warm := time.Now().Add(d / 10); ; {
+		in.SetReadDeadline(time.Now().Add(lab.Patience))
 		n, err := in.Read(block)
 		now := time.Now()
 		if err != nil {
 			b.T.Fatal(err)
 		}
 		switch {
-		case began.IsZero() && now.After(end.Add(-d)):
+		case began.IsZero() && now.After(warm):
 			began = now
 		case !began.IsZero():
 			octets += n
-		}
-		if now.After(end) && octets > 0 {
-			return octets, now.Sub(began)
+			if took = now.Sub(began); took >= d {
+				return octets, took
+			}
 		}
 	}
 }

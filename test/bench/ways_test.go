@@ -56,10 +56,13 @@ func network(addr string) string {
 
 func router(addr string) string { return netip.MustParseAddr(addr).Prev().String() }
 
-// Both daemons have all three tunnels at once, so that they can take turns.
+// Both daemons have all three tunnels at once, so that they can take turns. They are
+// patient, since a flood beside them leaves them no time.
+const patient = `echo = { interval = "10s", failures = 3 }`
 
 func configA() string {
 	c := lab.Config{
+		Site:   patient,
 		Daemon: `certificate = "a-aead.pem"`,
 		LAN:    lan(inClear.ipxA, mppe.ipxA, authenticated.ipxA),
 		More: site(mppe.at("b"), "", secret(mppe.at("a"), "in"), mppe.b, mppe.ipxB) +
@@ -71,6 +74,7 @@ func configA() string {
 func configB() string {
 	dial := fmt.Sprintf("dial = [%q]", lab.WANA)
 	c := lab.Config{
+		Site:   patient,
 		Daemon: `certificate = "b-aead.pem"`,
 		LAN:    lan(inClear.ipxB, mppe.ipxB, authenticated.ipxB),
 		More: site(mppe.at("a"), dial, secret(mppe.at("b"), "out"), mppe.a, mppe.ipxA) +
