@@ -224,6 +224,17 @@ func (r *run) proven() Identity {
 	return Identity{}
 }
 
+// forgetKeys wipes what authentication has left: those who need keys have made their
+// own of them by now, which can be exchanged for later ones and not be computed from.
+func (r *run) forgetKeys() {
+	for _, p := range []*proof{r.asked, r.proving} {
+		if p != nil && p.keys != nil {
+			p.keys.Wipe()
+			p.keys = nil
+		}
+	}
+}
+
 // admission is what Config.Admit is told. With two directions that leave keys the
 // two ends could take different ones: then there are none.
 func (r *run) admission(id Identity) Admission {

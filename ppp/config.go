@@ -67,7 +67,8 @@ type Identity struct {
 // An Admission is what is known of a peer when authentication is over.
 type Admission struct {
 	Identity
-	// Keys are what authentication leaves for encryption; nil: none.
+	// Keys are what authentication leaves for encryption; nil: none. They are wiped
+	// when Admit has returned.
 	Keys auth.Keys
 	// OurLCP and PeerLCP are the options of the two Configure-Requests that LCP
 	// agreed on, as they were on the wire.

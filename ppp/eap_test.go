@@ -41,9 +41,13 @@ func TestEAPTLSLink(t *testing.T) {
 				a, b := dialler(t), answerer(t)
 				certified(&a, &b)
 				var got [2]Admission
+				var emsk, msk [2][64]byte
 				for i, c := range []*Config{&a, &b} {
 					c.Admit = func(adm Admission) (Network, error) {
 						got[i] = adm
+						if k, ok := adm.Keys.(*auth.TLSKeys); ok {
+							emsk[i], msk[i] = k.EMSK(), k.MSK()
+						}
 						return Network{NCPs: []NCP{fakeIP(t)}}, nil
 					}
 				}
@@ -66,8 +70,11 @@ func TestEAPTLSLink(t *testing.T) {
 				}
 				k, ok := got[0].Keys.(*auth.TLSKeys)
 				l, ok2 := got[1].Keys.(*auth.TLSKeys)
-				if !ok || !ok2 || k.EMSK() != l.EMSK() || k.MSK() != l.MSK() || k.Authenticator() || !l.Authenticator() {
+				if !ok || !ok2 || emsk[0] != emsk[1] || msk[0] != msk[1] || emsk[0] == msk[0] || k.Authenticator() || !l.Authenticator() {
 					t.Errorf("keys %T and %T differ, or their roles do not", got[0].Keys, got[1].Keys)
+				}
+				if zero := [64]byte{}; k.EMSK() != zero || l.EMSK() != zero || k.MSK() != zero || l.MSK() != zero {
+					t.Error("keys are kept beyond the admission")
 				}
 				if !bytes.Equal(got[0].OurLCP, got[1].PeerLCP) || !bytes.Equal(got[0].PeerLCP, got[1].OurLCP) || len(got[0].OurLCP) == 0 {
 					t.Errorf("the ends see other LCP options: % x, % x; % x, % x", got[0].OurLCP, got[1].PeerLCP, got[0].PeerLCP, got[1].OurLCP)

@@ -82,6 +82,7 @@ func (r *run) admit() {
 	}
 	r.identity = id
 	network, err := r.cfg.Admit(r.admission(id))
+	r.forgetKeys()
 	if err != nil {
 		r.end(ended(Refused, "%v", err))
 		return

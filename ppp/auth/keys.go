@@ -6,6 +6,9 @@ type Keys interface {
 	// Authenticator tells whether this end was the authenticator. The directions
 	// of the keys follow it, whatever the roles in PPTP are.
 	Authenticator() bool
+	// Wipe forgets them, once those who need them have their own. What is left is
+	// zeros.
+	Wipe()
 }
 
 var (

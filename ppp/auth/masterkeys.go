@@ -20,6 +20,9 @@ func (k *MasterKeys) NTResponse() [24]byte { return k.ntResponse }
 // the keys follow it, whatever the roles in PPTP are (RFC 3079, section 3.3).
 func (k *MasterKeys) Authenticator() bool { return k.authenticator }
 
+// Wipe implements [Keys].
+func (k *MasterKeys) Wipe() { k.passwordHashHash, k.ntResponse = [16]byte{}, [24]byte{} }
+
 // Format keeps the keys out of logs, for every verb. The receiver is a value so
 // that a dereferenced pointer is covered too.
 func (MasterKeys) Format(w fmt.State, _ rune) { fmt.Fprint(w, "[keys]") }

@@ -41,6 +41,9 @@ func (k *TLSKeys) Authenticator() bool { return k.authenticator }
 // Version is tls.VersionTLS12 or tls.VersionTLS13.
 func (k *TLSKeys) Version() uint16 { return k.version }
 
+// Wipe implements [Keys].
+func (k *TLSKeys) Wipe() { k.msk, k.emsk = [64]byte{}, [64]byte{} }
+
 // Format keeps the keys out of logs, for every verb, as that of MasterKeys does.
 func (TLSKeys) Format(w fmt.State, _ rune) { fmt.Fprint(w, "[keys]") }
 

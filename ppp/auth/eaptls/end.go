@@ -61,11 +61,13 @@ func (c *Conversation) Result() Result {
 	return c.result
 }
 
-// Close ends what runs. It may be called at any time, and twice.
+// Close ends what runs, and forgets the Result. It may be called at any time, and
+// twice.
 func (c *Conversation) Close() {
 	if c.end.State == Going {
 		c.fail("the conversation was closed")
 	}
+	c.result = Result{}
 }
 
 // release ends the coroutine and lets go of all buffers.
