@@ -59,6 +59,7 @@ var (
 		offer:  fsmtest.Unhex("1206 01000040"), nothing: fsmtest.Unhex("1206 00000000"),
 		weak: fsmtest.Unhex("1206 01000020"), // 40 bits
 	}
+	unprotected = suite{method: "none"}
 )
 
 // controlPacket is a packet of a control protocol.
@@ -82,15 +83,30 @@ type ward struct {
 	chatter *chatter
 }
 
-// newWard starts the two sites.
+// newWard lays a world and starts its two sites.
 func newWard(t *testing.T, s suite, ca, cb lab.Config) *ward {
 	t.Helper()
-	x := &ward{World: lab.New(t), s: s}
+	x := layWard(t)
+	x.start(t, s, ca, cb)
+	return x
+}
+
+func layWard(t *testing.T) *ward {
+	t.Helper()
+	x := &ward{World: lab.New(t)}
 	x.Allow("Multilink Short Sequence Number Header (with option length = 6 bytes; should be 2)") // MPPE's option, in LCP
 	x.middle = x.Middle()
 	x.chatter = newChatter(x.World)
-	x.ends = [2]*lab.Daemon{x.Start(x.SiteA, ca.A()), x.Start(x.SiteB, cb.B())}
 	return x
+}
+
+// start starts both sites, until the end of a test.
+func (x *ward) start(t *testing.T, s suite, ca, cb lab.Config) {
+	t.Helper()
+	x.s = s
+	x.ends[lab.A] = lab.StartDaemon(t, x.Dir, x.SiteA, ca.A())
+	x.ends[lab.A].WaitSite("b", "listening", anyState)
+	x.ends[lab.B] = lab.StartDaemon(t, x.Dir, x.SiteB, cb.B())
 }
 
 // up waits until both ends are up, and protected as they should be.
