@@ -8,12 +8,25 @@ import (
 
 const defaultStatus = "/run/sitebridge/sitebridge.sock"
 
+// ControlSocket returns daemon.status of the configuration at path. Nothing else there
+// is checked: who may ask the daemon need not be able to read its secrets.
+func ControlSocket(path string) (string, error) {
+	faults := new(Faults)
+	socket := readStatus(readDocument(path, faults).table().sub("daemon"))
+	if len(*faults) > 0 {
+		return "", faults
+	}
+	return socket, nil
+}
+
+func readStatus(t *table) string { return t.doc.beside(read(t, "status", defaultStatus, text)) }
+
 // readDaemon reads [daemon].
 func (d *draft) readDaemon(t *table) {
 	d.Daemon = Daemon{
 		Name:            read(t, "name", "", name),
 		Listen:          readList(t, "listen", listenAddress),
-		Status:          t.doc.beside(read(t, "status", defaultStatus, text)),
+		Status:          readStatus(t),
 		InternalNetwork: read(t, "ipx_internal_network", 0, network),
 	}
 	if !t.has("name") {

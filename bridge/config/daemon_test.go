@@ -46,3 +46,27 @@ func TestAttackH4Metrics(t *testing.T) {
 		})
 	}
 }
+
+// Who asks the daemon needs daemon.status alone, whatever else is wrong or cannot be
+// read.
+func TestControlSocket(t *testing.T) {
+	for _, c := range []struct{ name, text, want, fault string }{
+		{"a path", "[daemon]\nstatus = \"run/s\"\ncertificate = \"none.pem\"\n[site.b1]\nnonsense = 1", "DIR/run/s", ""},
+		{"a path from the root", "[daemon]\nstatus = \"/run/s\"", "/run/s", ""},
+		{"the default", "[daemon]\nname = \"hq\"", defaultStatus, ""},
+		{"no text", "[daemon]\nstatus = 5", "", `:2: daemon.status: 5 is not a text: write it in quotes`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := newDir(t, c.text)
+			got, err := ControlSocket(d.path())
+			if c.fault != "" {
+				wantFaults(t, d, err, []string{c.fault})
+			} else if want := strings.Replace(c.want, "DIR", d.root, 1); err != nil || got != want {
+				t.Errorf("%s, %v, want %s", got, err, want)
+			}
+		})
+	}
+	if _, err := ControlSocket("none.toml"); err == nil || !strings.Contains(err.Error(), "or name another with --config") {
+		t.Errorf("without a file: %v", err)
+	}
+}
