@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -131,7 +132,7 @@ func (d *Daemon) apiHandler() http.Handler {
 func (d *Daemon) commandSite(w http.ResponseWriter, r *http.Request, up bool) {
 	s := d.site(r.PathValue("site"))
 	if s == nil {
-		refuse(w, http.StatusNotFound, fmt.Errorf("no site %q in the configuration", r.PathValue("site")))
+		refuse(w, http.StatusNotFound, noSite(r.PathValue("site"), d.siteNames()))
 		return
 	}
 	if err := s.supervisor.command(r.Context(), up); err != nil {
@@ -139,6 +140,26 @@ func (d *Daemon) commandSite(w http.ResponseWriter, r *http.Request, up bool) {
 		return
 	}
 	answer(w, s.status())
+}
+
+func (d *Daemon) siteNames() []string {
+	var names []string
+	for _, s := range d.cfg.Sites {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// namedSites is how many sites a message names.
+const namedSites = 20
+
+// noSite says which sites there are where none is called name.
+func noSite(name string, known []string) error {
+	more := ""
+	if n := len(known) - namedSites; n > 0 {
+		known, more = known[:namedSites], fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Errorf("no site %q in the configuration, which has %s%s", name, strings.Join(known, ", "), more)
 }
 
 func answer(w http.ResponseWriter, v any) {
@@ -181,7 +202,7 @@ func (c Client) do(ctx context.Context, method, path string, v any) error {
 	resp, err := hc.Do(req)
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
-		return fmt.Errorf("no sitebridge answers on %s: is it running? (sitebridge run) Or does daemon.status name another socket? (--socket)", c.Socket)
+		return fmt.Errorf("no sitebridge answers on %s: is it running? (sitebridge run) Or does daemon.status name another socket? (--config FILE, or --socket FILE)", c.Socket)
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("may not use %s: be root or in the group that owns it", c.Socket)
 	case err != nil:

@@ -2,19 +2,23 @@ package bridge
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"sitebridge/bridge/config"
 	"sitebridge/internal/netlab"
+	"sitebridge/ipx"
 )
 
 // socket returns a control socket that answers {}, and its path.
@@ -51,6 +55,44 @@ func TestControlSocket(t *testing.T) {
 	}
 	if _, err := listenSocket(path); err == nil || !strings.Contains(err.Error(), "another sitebridge answers there") {
 		t.Errorf("a second daemon on one socket: %v", err)
+	}
+}
+
+func TestNoSuchSite(t *testing.T) {
+	many := make([]string, 25)
+	for i := range many {
+		many[i] = "b" + strconv.Itoa(i)
+	}
+	for want, known := range map[string][]string{
+		`no site "brnch" in the configuration, which has branch, hq`: {"branch", "hq"},
+		", b18, b19 and 5 more": many,
+	} {
+		if got := noSite("brnch", known).Error(); !strings.HasSuffix(got, want) {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// What there is none of is an empty array in JSON.
+func TestNoIPXTables(t *testing.T) {
+	planes, err := openIPX(&config.Config{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &Daemon{cfg: &config.Config{}, ipx: planes}
+	if b, err := json.Marshal(d.ipxTables()); err != nil || string(b) != `{"routes":[],"services":[],"nodes":[]}` {
+		t.Errorf("%s, %v", b, err)
+	}
+}
+
+// A ping to a network alone says whom it asked, and what else to ask.
+func TestNodeHint(t *testing.T) {
+	_, node, err := parseTarget("10")
+	if err != nil || nodeHint(node) != ": a LAN has no such node: ask NETWORK:MAC" {
+		t.Errorf("%q, %v", nodeHint(node), err)
+	}
+	if hint := nodeHint(ipx.Node{2, 0, 0, 0, 0, 7}); hint != "" {
+		t.Errorf("of a station: %q", hint)
 	}
 }
 

@@ -30,7 +30,7 @@ type IPXNode struct {
 }
 
 func (d *Daemon) ipxTables() IPXTables {
-	t := IPXTables{Routes: d.ipx.router.Routes(), Services: d.ipx.router.Services()}
+	t := IPXTables{Routes: d.ipx.router.Routes(), Services: d.ipx.router.Services(), Nodes: []IPXNode{}} // [] in JSON
 	for _, n := range d.ipx.router.Nodes() {
 		t.Nodes = append(t.Nodes, IPXNode{n.Network, n.Node, n.Via, n.Last})
 	}
@@ -46,6 +46,7 @@ func nodeOf(s segment.StationInfo) IPXNode { return IPXNode{s.Network, s.Node, s
 
 // An IPXPong is the answer to one ping, or its absence.
 type IPXPong struct {
+	To        string        `json:"to"` // whom we asked: "00000020:000000000001"
 	RoundTrip time.Duration `json:"round_trip_ns"`
 	Hops      int           `json:"hops"` // routers that the answer crossed
 	Error     string        `json:"error,omitempty"`
@@ -72,11 +73,11 @@ func (d *Daemon) pingIPX(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), pingWait)
 	defer cancel()
-	var pong IPXPong
+	pong := IPXPong{To: fmt.Sprintf("%v:%v", network, node)}
 	pong.RoundTrip, pong.Hops, err = d.ipx.router.Ping(ctx, kind, network, node, size)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		pong.Error = fmt.Sprintf("no answer in %v", pingWait)
+		pong.Error = fmt.Sprintf("no answer in %v%s", pingWait, nodeHint(node))
 	case errors.Is(err, router.ErrNoRoute) && d.ipx.bridges(network):
 		pong.Error = fmt.Sprintf("network %v is bridged here, so we have no address on it: ping from one of its stations", network)
 	case errors.Is(err, router.ErrNoRoute):
@@ -85,6 +86,14 @@ func (d *Daemon) pingIPX(w http.ResponseWriter, r *http.Request) {
 		pong.Error = err.Error()
 	}
 	answer(w, pong)
+}
+
+// nodeHint says what may be wrong with a ping to the inside of a server.
+func nodeHint(node ipx.Node) string {
+	if node != ipx.ServerNode {
+		return ""
+	}
+	return ": a LAN has no such node: ask NETWORK:MAC"
 }
 
 // parseTarget reads "00000020:020000001002", or a network alone for the router

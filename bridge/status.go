@@ -38,6 +38,19 @@ type Status struct {
 	Listeners []ListenerStatus `json:"listeners,omitempty"`
 }
 
+// Only leaves out all but the site called name.
+func (s *Status) Only(name string) error {
+	var known []string
+	for _, site := range s.Sites {
+		if site.Name == name {
+			s.Sites, s.LANs, s.Segments = []SiteStatus{site}, nil, nil
+			return nil
+		}
+		known = append(known, site.Name)
+	}
+	return noSite(name, known)
+}
+
 // A ListenerStatus is what one of our addresses for calls has seen.
 type ListenerStatus struct {
 	Address string `json:"address"`
