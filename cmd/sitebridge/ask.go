@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -9,21 +10,50 @@ import (
 	"time"
 
 	"sitebridge/bridge"
+	"sitebridge/bridge/config"
 )
 
 // askWait is how long the daemon may take to answer.
 const askWait = 10 * time.Second
 
-// socketFlag adds --socket to a command that asks the daemon.
-func socketFlag(f *flag.FlagSet) *string {
-	return f.String("socket", defaultSocket, "the daemon's control socket: its daemon.status")
+// whichDaemon says which daemon a command asks.
+type whichDaemon struct{ socket, config *string }
+
+// daemonFlags adds --socket and --config to a command that asks the daemon.
+func daemonFlags(f *flag.FlagSet) whichDaemon {
+	return whichDaemon{
+		socket: f.String("socket", "", "the daemon's control socket, a `file` (default "+defaultSocket+")"),
+		config: f.String("config", "", "the daemon's configuration, a `file` whose daemon.status is the control socket"),
+	}
+}
+
+// client finds the daemon.
+func (w whichDaemon) client() (bridge.Client, error) {
+	if *w.socket == "" && *w.config != "" {
+		socket, err := config.ControlSocket(*w.config)
+		return bridge.Client{Socket: socket}, err
+	}
+	return bridge.Client{Socket: cmp.Or(*w.socket, defaultSocket)}, nil
 }
 
 // get asks the daemon for what path names.
-func (e *env) get(socket, path string, v any) error {
+func (e *env) get(w whichDaemon, path string, v any) error {
+	return e.ask(w, bridge.Client.Get, path, v)
+}
+
+// post has the daemon do what path names.
+func (e *env) post(w whichDaemon, path string, v any) error {
+	return e.ask(w, bridge.Client.Post, path, v)
+}
+
+func (e *env) ask(w whichDaemon, do func(bridge.Client, context.Context, string, any) error, path string, v any) error {
+	client, err := w.client()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(e.ctx, askWait)
 	defer cancel()
-	return bridge.Client{Socket: socket}.Get(ctx, path, v)
+	return do(client, ctx, path, v)
 }
 
 // printJSON prints v as the documented JSON.
@@ -37,24 +67,22 @@ func (e *env) printJSON(v any) int {
 }
 
 func runStatus(e *env, args []string) int {
-	f := e.flags("status", "[--json] [--socket FILE] [SITE]")
+	f := e.flags("status", "[--json] [--config FILE] [--socket FILE] [SITE]")
 	asJSON := f.Bool("json", false, "print JSON, as docs/commands.md describes it")
-	socket := socketFlag(f)
-	if code, ok := parse(f, args); !ok {
+	daemon := daemonFlags(f)
+	names, code, ok := parse(f, args, 1)
+	if !ok {
 		return code
 	}
 	var s bridge.Status
-	if err := e.get(*socket, "/v1/status", &s); err != nil {
+	if err := e.get(daemon, "/v1/status", &s); err != nil {
 		return e.fail(err)
 	}
-	if name := f.Arg(0); name != "" {
-		s.Sites = only(s.Sites, name)
-		if len(s.Sites) == 0 {
-			return e.fail(fmt.Errorf("no site %q in the configuration", name))
+	if len(names) > 0 {
+		if err := s.Only(names[0]); err != nil {
+			return e.fail(err)
 		}
-		s.LANs, s.Segments = nil, nil
 	}
-	code := exitOK
 	for _, site := range s.Sites {
 		if site.State != bridge.StateUp {
 			code = exitDown
@@ -70,32 +98,22 @@ func runStatus(e *env, args []string) int {
 	return code
 }
 
-func only(sites []bridge.SiteStatus, name string) []bridge.SiteStatus {
-	for _, s := range sites {
-		if s.Name == name {
-			return []bridge.SiteStatus{s}
-		}
-	}
-	return nil
-}
-
 func runUp(e *env, args []string) int   { return commandSite(e, "up", args) }
 func runDown(e *env, args []string) int { return commandSite(e, "down", args) }
 
 func commandSite(e *env, verb string, args []string) int {
-	f := e.flags(verb, "[--socket FILE] SITE")
-	socket := socketFlag(f)
-	if code, ok := parse(f, args); !ok {
+	f := e.flags(verb, "[--config FILE] [--socket FILE] SITE")
+	daemon := daemonFlags(f)
+	names, code, ok := parse(f, args, 1)
+	if !ok {
 		return code
 	}
-	if f.NArg() != 1 {
+	if len(names) == 0 {
 		f.Usage()
 		return exitUsage
 	}
-	ctx, cancel := context.WithTimeout(e.ctx, askWait)
-	defer cancel()
 	var s bridge.SiteStatus
-	if err := (bridge.Client{Socket: *socket}).Post(ctx, "/v1/sites/"+url.PathEscape(f.Arg(0))+"/"+verb, &s); err != nil {
+	if err := e.post(daemon, "/v1/sites/"+url.PathEscape(names[0])+"/"+verb, &s); err != nil {
 		return e.fail(err)
 	}
 	fmt.Fprintf(e.stdout, "%s: %s\n", s.Name, s.State)

@@ -67,16 +67,9 @@ func (e *env) making(name, args string, life time.Duration) *making {
 	}
 }
 
-// parse takes flags before and after the names.
-func (m *making) parse(args []string) (code int, ok bool) {
-	for {
-		if code, ok := parse(m.flags, args); !ok {
-			return code, false
-		}
-		if m.flags.NArg() == 0 {
-			break
-		}
-		m.args, args = append(m.args, m.flags.Arg(0)), m.flags.Args()[1:]
+func (m *making) parse(args []string, most int) (code int, ok bool) {
+	if m.args, code, ok = parse(m.flags, args, most); !ok {
+		return code, false
 	}
 	if *m.days < 1 || *m.days > maxDays {
 		return m.wrong(fmt.Errorf("--days must be 1 to %d", maxDays)), false
@@ -86,10 +79,10 @@ func (m *making) parse(args []string) (code int, ok bool) {
 
 // parseName is parse for the commands that make one certificate.
 func (m *making) parseName(args []string) (code int, ok bool) {
-	if code, ok := m.parse(args); !ok {
+	if code, ok := m.parse(args, 1); !ok {
 		return code, false
 	}
-	if len(m.args) != 1 {
+	if len(m.args) == 0 {
 		m.flags.Usage()
 		return exitUsage, false
 	}
@@ -222,7 +215,7 @@ func runIdentityIssue(e *env, args []string) int {
 
 func runIdentityRevoke(e *env, args []string) int {
 	m := e.making("revoke", "[--dir DIR] [--days N] [FILE...]", identity.ListLife)
-	if code, ok := m.parse(args); !ok {
+	if code, ok := m.parse(args, anyNumber); !ok {
 		return code
 	}
 	var certs []*x509.Certificate

@@ -171,7 +171,7 @@ func TestIdentityCommandLine(t *testing.T) {
 		"help":                 {[]string{"--help"}, exitOK, "sitebridge identity issue"},
 		"unknown":              {[]string{"create"}, exitUsage, "sitebridge identity new"},
 		"no name":              {[]string{"new", "--dir", dir}, exitUsage, "usage: sitebridge identity new"},
-		"two names":            {[]string{"new", "--dir", dir, "a", "b"}, exitUsage, "usage: sitebridge identity new"},
+		"two names":            {[]string{"new", "--dir", dir, "a", "b"}, exitUsage, `identity new: unexpected argument "b"`},
 		"a path for a name":    {[]string{"new", "--dir", dir, "../x"}, exitUsage, `"../x" is not a name`},
 		"a command for a name": {[]string{"issue", "--dir", dir, "$(reboot)"}, exitUsage, `"$(reboot)" is not a name`},
 		"the CA's name":        {[]string{"new", "--dir", dir, "ca"}, exitUsage, "ca.pem is the file of the CA"},

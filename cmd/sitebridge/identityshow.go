@@ -20,12 +20,13 @@ import (
 func runIdentityShow(e *env, args []string) int {
 	f := e.flags("identity show", "[--config FILE] [FILE...]")
 	path := f.String("config", defaultConfig, "the configuration `file`")
-	if code, ok := parse(f, args); !ok {
+	files, code, ok := parse(f, args, anyNumber)
+	if !ok {
 		return code
 	}
 	s := &shower{w: e.stdout, now: time.Now()}
-	if f.NArg() > 0 {
-		return s.files(e, f.Args())
+	if len(files) > 0 {
+		return s.files(e, files)
 	}
 	cfg, err := config.Load(*path)
 	if err == nil {
@@ -34,8 +35,7 @@ func runIdentityShow(e *env, args []string) int {
 	// Who has no configuration yet, or none that is right, wants to see what there
 	// is for it.
 	s.files(e, beside(*path))
-	fmt.Fprintln(e.stderr, err)
-	return exitConfig
+	return e.fail(err)
 }
 
 // beside lists the certificates and revocation lists in the directory of path.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -14,14 +13,14 @@ import (
 // ipxTables asks the daemon for what it knows of IPX, and prints it as JSON if
 // that is wanted; else print does.
 func ipxTables(e *env, name string, args []string, part func(*bridge.IPXTables) any, print func(*tabwriter.Writer, *bridge.IPXTables)) int {
-	f := e.flags(name, "[--json] [--socket FILE]")
+	f := e.flags(name, "[--json] [--config FILE] [--socket FILE]")
 	asJSON := f.Bool("json", false, "print JSON, as docs/commands.md describes it")
-	socket := socketFlag(f)
-	if code, ok := parse(f, args); !ok {
+	daemon := daemonFlags(f)
+	if _, code, ok := parse(f, args, 0); !ok {
 		return code
 	}
 	var t bridge.IPXTables
-	if err := e.get(*socket, "/v1/ipx", &t); err != nil {
+	if err := e.get(daemon, "/v1/ipx", &t); err != nil {
 		return e.fail(err)
 	}
 	if *asJSON {
@@ -67,19 +66,20 @@ func escape(s string) string {
 }
 
 func runIPXPing(e *env, args []string) int {
-	f := e.flags("ipx ping", "[-c N] [--size OCTETS] [--cisco] [--socket FILE] NETWORK:NODE")
+	f := e.flags("ipx ping", "[-c N] [--size OCTETS] [--cisco] [--config FILE] [--socket FILE] NETWORK[:NODE]")
 	count := f.Int("c", 3, "how many pings")
 	size := f.Int("size", 32, "octets of data")
 	cisco := f.Bool("cisco", false, "ask as Cisco's routers do, and not as Novell's servers")
-	socket := socketFlag(f)
-	if code, ok := parse(f, args); !ok {
+	daemon := daemonFlags(f)
+	addresses, code, ok := parse(f, args, 1)
+	if !ok {
 		return code
 	}
-	if f.NArg() != 1 {
+	if len(addresses) == 0 {
 		f.Usage()
 		return exitUsage
 	}
-	q := url.Values{"to": {f.Arg(0)}, "size": {strconv.Itoa(*size)}}
+	q := url.Values{"to": {addresses[0]}, "size": {strconv.Itoa(*size)}}
 	if *cisco {
 		q.Set("kind", "cisco")
 	}
@@ -92,18 +92,16 @@ func runIPXPing(e *env, args []string) int {
 				return exitFailed
 			}
 		}
-		ctx, cancel := context.WithTimeout(e.ctx, askWait)
 		var pong bridge.IPXPong
-		err := bridge.Client{Socket: *socket}.Post(ctx, "/v1/ipx/ping?"+q.Encode(), &pong)
-		cancel()
+		err := e.post(daemon, "/v1/ipx/ping?"+q.Encode(), &pong)
 		switch {
 		case err != nil:
 			return e.fail(err)
 		case pong.Error != "":
-			fmt.Fprintf(e.stdout, "%s: %s\n", f.Arg(0), pong.Error)
+			fmt.Fprintf(e.stdout, "%s: %s\n", pong.To, pong.Error)
 		default:
 			answered++
-			fmt.Fprintf(e.stdout, "%s: answer in %v, %d hops\n", f.Arg(0), pong.RoundTrip.Round(10*time.Microsecond), pong.Hops)
+			fmt.Fprintf(e.stdout, "%s: answer in %v, %d hops\n", pong.To, pong.RoundTrip.Round(10*time.Microsecond), pong.Hops)
 		}
 	}
 	fmt.Fprintf(e.stdout, "%d of %d answered\n", answered, *count)

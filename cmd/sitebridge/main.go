@@ -10,11 +10,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
+	"sitebridge/bridge/config"
 	"sitebridge/internal/privilege"
 )
 
@@ -48,13 +51,13 @@ func init() { // not in the declaration: help prints the table itself
 	commands = []cmd{
 		{"run", "[--config FILE] [--user NAME]", "join the sites of the configuration, until stopped", runDaemon},
 		{"check", "[--config FILE]", "read the configuration and name everything wrong with it", runCheck},
-		{"status", "[--json] [SITE]", "each site: its state and why, its link, every counter", runStatus},
+		{"status", "[--json] [--config FILE] [SITE]", "each site: its state and why, its link, every counter", runStatus},
 		{"up", "SITE", "start a stopped site, or dial at once", runUp},
 		{"down", "SITE", "end a site's tunnel and stop dialling", runDown},
 		{"ipx routes", "[--json]", "IPX networks: how far, by which way", runIPXRoutes},
 		{"ipx services", "[--json]", "IPX services: servers and what they offer", runIPXServices},
 		{"ipx nodes", "[--json]", "IPX stations, and where each was heard", runIPXNodes},
-		{"ipx ping", "[-c N] NETWORK:NODE", "ask an IPX station or server for an answer", runIPXPing},
+		{"ipx ping", "[-c N] NETWORK[:NODE]", "ask an IPX station or server for an answer", runIPXPing},
 		{"identity", "new|ca|issue|revoke|show", "certificates: make, sign, revoke and show them", runIdentity},
 		{"demo", "", "two sites on this machine, joined, cut and healed; needs no root", runDemo},
 	}
@@ -91,6 +94,9 @@ func dispatch(e *env, args []string) int {
 		usage(e.stdout)
 		return exitOK
 	case "version", "--version":
+		if _, code, ok := parse(e.flags("version", ""), args[1:], 0); !ok {
+			return code
+		}
 		fmt.Fprintln(e.stdout, "sitebridge", version())
 		return exitOK
 	}
@@ -108,7 +114,8 @@ func usage(w io.Writer) {
 	for _, c := range commands {
 		fmt.Fprintf(w, "  sitebridge %-36s %s\n", c.name+" "+c.args, c.about)
 	}
-	fmt.Fprintf(w, "\nThe configuration is %s unless --config names another.\n", defaultConfig)
+	fmt.Fprintf(w, "\nThe configuration is %s unless --config FILE names another. What asks the daemon (status, up, down,\n"+
+		"ipx) does so on %s, on --socket FILE, or on the daemon.status of --config FILE.\n", defaultConfig, defaultSocket)
 }
 
 // flags makes a flag set that speaks as this program does.
@@ -122,19 +129,45 @@ func (e *env) flags(name, args string) *flag.FlagSet {
 	return f
 }
 
-// parse reads args; ok is false when the command is over, with its exit code.
-func parse(f *flag.FlagSet, args []string) (code int, ok bool) {
-	switch err := f.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return exitOK, false
-	case err != nil:
-		return exitUsage, false
+// anyNumber is for a command that takes all that is not a flag.
+const anyNumber = math.MaxInt
+
+// parse reads args: flags, and before, between and behind them the rest, of which
+// the command takes at most most. ok is false when the command is over, with its
+// exit code.
+func parse(f *flag.FlagSet, args []string, most int) (rest []string, code int, ok bool) {
+	for {
+		switch err := f.Parse(args); {
+		case errors.Is(err, flag.ErrHelp):
+			return nil, exitOK, false
+		case err != nil:
+			return nil, exitUsage, false
+		case f.NArg() == 0:
+			return rest, exitOK, true
+		case len(rest) == most:
+			return nil, unexpected(f, f.Arg(0)), false
+		}
+		rest, args = append(rest, f.Arg(0)), f.Args()[1:]
 	}
-	return exitOK, true
+}
+
+// unexpected says that a command has no use for arg. To forget --config is easy, and
+// to take the usual configuration then would be a surprise.
+func unexpected(f *flag.FlagSet, arg string) int {
+	fix := ""
+	if f.Lookup("config") != nil && (f.Lookup("socket") == nil || filepath.Ext(arg) == filepath.Ext(defaultConfig)) {
+		fix = ": write --config " + arg
+	}
+	fmt.Fprintf(f.Output(), "sitebridge %s: unexpected argument %q%s\n", f.Name(), arg, fix)
+	return exitUsage
 }
 
 // fail prints err and returns the exit code for it.
 func (e *env) fail(err error) int {
+	if faults, ok := errors.AsType[*config.Faults](err); ok {
+		fmt.Fprintln(e.stderr, faults)
+		return exitConfig
+	}
 	fmt.Fprintln(e.stderr, "sitebridge:", err)
 	return exitFailed
 }

@@ -47,6 +47,17 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"up"}, exitUsage, "usage: sitebridge up"},
 		{[]string{"ipx", "ping"}, exitUsage, "usage: sitebridge ipx ping"},
 		{[]string{"ipx", "routes", "--socket", nowhere}, exitFailed, "no sitebridge answers on"},
+		{[]string{"run", "my.toml"}, exitUsage, `sitebridge run: unexpected argument "my.toml": write --config my.toml`},
+		{[]string{"check", nowhere, "--config", "x"}, exitUsage, `unexpected argument "` + nowhere + `": write --config ` + nowhere},
+		{[]string{"ipx", "nodes", "my.toml"}, exitUsage, `unexpected argument "my.toml": write --config my.toml`},
+		{[]string{"ipx", "routes", "10"}, exitUsage, "unexpected argument \"10\"\n"},
+		{[]string{"status", "a", "b"}, exitUsage, `sitebridge status: unexpected argument "b"`},
+		{[]string{"down", "a", "b"}, exitUsage, `sitebridge down: unexpected argument "b"`},
+		{[]string{"ipx", "ping", "10", "20"}, exitUsage, `unexpected argument "20"`},
+		{[]string{"ipx", "ping", "10", "-c", "many"}, exitUsage, `invalid value "many" for flag -c`},
+		{[]string{"version", "2"}, exitUsage, `unexpected argument "2"`},
+		{[]string{"help"}, exitOK, "on --socket FILE"},
+		{[]string{"status", "--config", nowhere}, exitConfig, "nowhere"},
 		{[]string{"demo", "more"}, exitUsage, "usage: sitebridge demo"},
 	} {
 		code, out, errs := run(t, c.args...)

@@ -19,7 +19,7 @@ func runDaemon(e *env, args []string) int {
 	user := f.String("user", "", "become this `user`, a name or uid:gid, when started as root")
 	format := f.String("log", "text", "log as `text` or json")
 	verbose := f.Bool("verbose", false, "log details of each negotiation")
-	if code, ok := parse(f, args); !ok {
+	if _, code, ok := parse(f, args, 0); !ok {
 		return code
 	}
 	log, err := logger(e, *format, *verbose)
@@ -37,8 +37,7 @@ func runDaemon(e *env, args []string) int {
 	}
 	cfg, err := config.Load(*path)
 	if err != nil {
-		fmt.Fprintln(e.stderr, err)
-		return exitConfig
+		return e.fail(err)
 	}
 	if dir := filepath.Dir(cfg.Daemon.Status); cfg.Daemon.Status != "" {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -69,13 +68,12 @@ func logger(e *env, format string, verbose bool) (*slog.Logger, error) {
 func runCheck(e *env, args []string) int {
 	f := e.flags("check", "[--config FILE]")
 	path := f.String("config", defaultConfig, "the configuration `file`")
-	if code, ok := parse(f, args); !ok {
+	if _, code, ok := parse(f, args, 0); !ok {
 		return code
 	}
 	cfg, err := config.Load(*path)
 	if err != nil {
-		fmt.Fprintln(e.stderr, err)
-		return exitConfig
+		return e.fail(err)
 	}
 	for _, w := range cfg.Warnings() {
 		fmt.Fprintln(e.stdout, "warning:", w)
