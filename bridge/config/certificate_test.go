@@ -139,6 +139,8 @@ func TestCertificateFaults(t *testing.T) {
 			`:8: site.b1.auth.ca: "text.pem": it is not in PEM, which begins with "-----BEGIN CERTIFICATE-----": write the path of a file with the certificate of who signs for the peer`}},
 		{"a fingerprint of another kind", pinned, `fingerprint = "sha1:00"`, []string{
 			`:12: site.b2.auth.fingerprint: "sha1:00" is not a fingerprint: write "sha256:" and 64 hexadecimal digits, as sitebridge identity show prints it`}},
+		{"a fingerprint that nobody has filled in", pinned, `fingerprint = "sha256:` + strings.Repeat("00", 32) + `"`, []string{
+			`:12: site.b2.auth.fingerprint: that is the README's placeholder: write the fingerprint that the peer printed (sitebridge identity show)`}},
 		{"our own fingerprint", pinned, `fingerprint = "` + identity.Of(testOwn().Leaf()).String() + `"`, []string{
 			`:12: site.b2.auth.fingerprint: that is our own certificate: write the fingerprint that sitebridge identity show prints at the peer`}},
 		{"one certificate for two callers", ca, pinned, []string{

@@ -102,6 +102,9 @@ func parseFingerprint(raw any) (identity.Fingerprint, *mistake) {
 	if err != nil {
 		return f, notA(raw, "a fingerprint", `write "sha256:" and 64 hexadecimal digits, as sitebridge identity show prints it`)
 	}
+	if f == (identity.Fingerprint{}) {
+		return f, &mistake{"that is the README's placeholder", "write the fingerprint that the peer printed (sitebridge identity show)"}
+	}
 	return f, nil
 }
 
