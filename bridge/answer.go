@@ -37,7 +37,9 @@ func (d *Daemon) answer(o *control.Offer) {
 		return
 	}
 	call := o.Accept(channel.ID(), announcedWindow)
-	s := d.newSession(call, channel, path, d.answerLink(path.Remote), d.log)
+	c := new(credential)
+	s := d.newSession(call, channel, path, d.answerLink(path.Remote, c), d.log)
+	s.credential = c
 	if out := d.strangers.enter(s); out != nil {
 		out.link.HangUp("too many calls whose callers are not known")
 	}
@@ -52,7 +54,7 @@ func pathOf(c *control.Conn) gre.Path {
 // answerLink is the PPP side of an answered call. Who calls is not known before
 // authentication, so the methods are those of all answering sites; afterwards
 // the method must be in the site's own list (admit).
-func (d *Daemon) answerLink(from netip.Addr) ppp.Config {
+func (d *Daemon) answerLink(from netip.Addr, c *credential) ppp.Config {
 	cfg := ppp.Config{
 		MRU: mru(d.cfg.Sites...),
 		Ask: d.cfg.Listen.Methods,
@@ -60,7 +62,7 @@ func (d *Daemon) answerLink(from netip.Addr) ppp.Config {
 			Name:     d.cfg.Daemon.Name,
 			OwnNames: d.cfg.OwnNames(),
 			Lookup:   d.secretOf,
-			TLS:      d.answerTLS(),
+			TLS:      d.answerTLS(c),
 			Guard:    d.guard.source(from),
 		},
 	}

@@ -26,9 +26,14 @@ func (d *Daemon) ownCertificate() (*tls.Certificate, error) {
 	return own.TLS(time.Now())
 }
 
+// A credential is what the peer of one call has shown. It is believed when the peer
+// is admitted, and not before: anybody can show the certificate of another, and TLS
+// asks for its key a moment later.
+type credential struct{ leaf *x509.Certificate }
+
 // dialTLS is our side of EAP-TLS where we called: the authenticator must be the
 // site's peer. Nil: the site does not allow it.
-func (s *site) dialTLS() *auth.TLSConfig {
+func (s *site) dialTLS(c *credential) *auth.TLSConfig {
 	if s.cfg.Auth.Trust == nil {
 		return nil
 	}
@@ -38,7 +43,7 @@ func (s *site) dialTLS() *auth.TLSConfig {
 			if err := s.cfg.Auth.Trust.Check(chain, x509.ExtKeyUsageServerAuth, time.Now()); err != nil {
 				return "", err
 			}
-			s.met(chain[0])
+			c.leaf = chain[0]
 			return s.cfg.Auth.PeerName, nil
 		},
 	}
@@ -50,7 +55,7 @@ func (s *site) dialTLS() *auth.TLSConfig {
 
 // answerTLS is our side of EAP-TLS where we were called: the certificate decides
 // which site it is. Nil: no answering site allows it.
-func (d *Daemon) answerTLS() *auth.TLSConfig {
+func (d *Daemon) answerTLS(c *credential) *auth.TLSConfig {
 	sites := d.cfg.Callers(auth.EAPTLS)
 	if len(sites) == 0 {
 		return nil
@@ -62,7 +67,7 @@ func (d *Daemon) answerTLS() *auth.TLSConfig {
 			if err != nil {
 				return "", err
 			}
-			d.site(sc.Name).met(chain[0])
+			c.leaf = chain[0]
 			return sc.Auth.PeerName, nil
 		},
 	}
@@ -155,13 +160,22 @@ func lists(t *identity.Trust) []*x509.RevocationList {
 	return all
 }
 
-// met keeps a certificate that the peer of a site has shown, and tells when it will
-// not do for long: the peer may not look at its own log.
+// met keeps a certificate that the peer of a site has proved to be its own, and tells
+// when it will not do for long: the peer may not look at its own log.
 func (s *site) met(leaf *x509.Certificate) {
+	if old := s.peerCertificate.Swap(leaf); old == nil || !old.Equal(leaf) {
+		s.warnOfPeer()
+	}
+}
+
+func (s *site) warnOfPeer() {
+	leaf := s.peerCertificate.Load()
+	if leaf == nil {
+		return
+	}
 	if days, soon := identity.ExpiresSoon(leaf, time.Now()); soon {
 		s.log.Warn("the peer's certificate expires soon", "days_left", days, "not_after", leaf.NotAfter)
 	}
-	s.peerCertificate.Store(leaf)
 }
 
 // watchCertificates warns once a day of a certificate that is about to expire: a
@@ -182,5 +196,8 @@ func (d *Daemon) watchCertificates(ctx context.Context) error {
 func (d *Daemon) warnOfExpiry() {
 	for _, w := range d.cfg.Expiring(time.Now()) {
 		d.log.Warn("certificate", "warning", w)
+	}
+	for _, s := range d.sites {
+		s.warnOfPeer()
 	}
 }

@@ -30,17 +30,9 @@ func (s *session) encryption(st *site, a ppp.Admission) (ppp.Encryption, error) 
 	}
 	if len(e.Ciphers) == 0 && e.Policy == ppp.Required {
 		return e, fmt.Errorf("encryption is required, but %v leaves no keys for %s: take another method of authentication, or another one in encryption.methods",
-			usedMethod(a), oneOf(want.Methods))
+			a.Used, oneOf(want.Methods))
 	}
 	return e, nil
-}
-
-// usedMethod names how the link was authenticated. A dialler knows it by the keys.
-func usedMethod(a ppp.Admission) string {
-	if a.Method != 0 {
-		return a.Method.String()
-	}
-	return "authentication"
 }
 
 func oneOf(methods []config.Cipher) string {

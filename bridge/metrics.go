@@ -288,7 +288,7 @@ func (to scrape) segment(s SegmentStatus) {
 // authMethod is how the peer has proved itself or, if we asked for nothing, how it
 // had us do so; empty while that is open.
 func (t *Tunnel) authMethod() string {
-	return cmp.Or(t.PPP.Peer.Method, t.PPP.Peers.Auth)
+	return t.PPP.Method
 }
 
 // weak reports whether who records an exchange by the method can find the secret:

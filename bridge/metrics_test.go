@@ -34,6 +34,7 @@ func sampleStatus() Status {
 	at := time.Unix(1_700_000_000, 500_000_000)
 	link := ppp.Status{
 		Phase:      ppp.PhaseNetwork,
+		Method:     "mschapv2",
 		Peer:       ppp.PeerStatus{Proved: true, Name: evil, Method: "mschapv2", Said: []string{evil}},
 		NCPs:       []ppp.NCPState{{Name: "IPXCP", Reason: evil}},
 		Encryption: ppp.EncryptionStatus{Method: "mppe-128", Packets: map[string]uint64{"sealed": 23, "opened": 24, "late": 25}},

@@ -16,6 +16,7 @@ import (
 	"sitebridge/control/gre"
 	"sitebridge/internal/packet"
 	"sitebridge/ppp"
+	"sitebridge/ppp/auth"
 )
 
 const (
@@ -41,6 +42,10 @@ type session struct {
 	link     *ppp.Link
 	began    time.Time
 	outgoing bool // we dialled
+	// credential is the certificate that the peer has shown. The link's goroutine
+	// writes and reads it.
+	credential *credential
+	encrypted  string // the method, as changed has seen it last
 
 	// site is known from the start when we dialled, else from the moment the
 	// peer has authenticated.
@@ -60,7 +65,7 @@ type session struct {
 	ctx    context.Context // ends the session in order
 	stop   context.CancelFunc
 	over   chan struct{}
-	tooBig chan struct{} // a packet did not fit the path; holds one
+	tooBig chan struct{} // what fits the path may have changed; holds one
 }
 
 // newSession joins a call with a new link. The link does nothing before run.
@@ -87,12 +92,17 @@ func (d *Daemon) newSession(call *control.Call, channel *gre.Channel, path gre.P
 func (s *session) send(frames []*packet.Buffer, df bool) error {
 	err := s.channel.Send(frames, df)
 	if errors.Is(err, gre.ErrTooBig) {
-		select {
-		case s.tooBig <- struct{}{}:
-		default:
-		}
+		s.remeasure()
 	}
 	return err
+}
+
+// remeasure has the goroutine of watch look at the MTU.
+func (s *session) remeasure() {
+	select {
+	case s.tooBig <- struct{}{}:
+	default:
+	}
 }
 
 // start runs the session in a goroutine of its own; over is closed when nothing
@@ -315,6 +325,9 @@ func (s *session) admit(a ppp.Admission) (ppp.Network, error) {
 	if old := s.nets.Load(); old != nil { // LCP was negotiated again
 		old.down()
 	}
+	if a.Method == auth.EAPTLS {
+		st.met(s.credential.leaf)
+	}
 	encryption, err := s.encryption(st, a)
 	if err != nil {
 		return ppp.Network{}, err
@@ -342,6 +355,10 @@ func (s *session) changed() {
 	}
 	s.isUp = up
 	s.mu.Unlock()
+	if method := s.link.Status().Encryption.Method; method != s.encrypted {
+		s.encrypted = method
+		s.remeasure() // encryption takes room, and may come after the network protocols
+	}
 	s.notify()
 }
 
@@ -465,7 +482,9 @@ func (d *Daemon) dialAddr(ctx context.Context, st *site, to netip.AddrPort) (_ *
 		channel.Close()
 		return nil, err
 	}
-	s := d.newSession(call, channel, path, st.dialLink(), st.log)
+	c := new(credential)
+	s := d.newSession(call, channel, path, st.dialLink(c), st.log)
+	s.credential = c
 	s.site.Store(st)
 	s.known = true
 	s.start()

@@ -207,13 +207,13 @@ func (s *site) controlConfig() control.Config {
 // we do not ask back, but insist on being asked, since only an answerer that
 // knows the secret can go on from there. PAP and CHAP prove one end only: there
 // we ask too when we hold a secret for it.
-func (s *site) dialLink() ppp.Config {
+func (s *site) dialLink(c *credential) ppp.Config {
 	a := s.cfg.Auth
 	cfg := ppp.Config{
 		MRU:       mru(s.cfg),
 		Prove:     a.Methods,
 		MustProve: true,
-		Peer:      auth.PeerConfig{Name: a.Name, Secret: a.SecretOut, TLS: s.dialTLS()},
+		Peer:      auth.PeerConfig{Name: a.Name, Secret: a.SecretOut, TLS: s.dialTLS(c)},
 	}
 	if !slices.ContainsFunc(a.Methods, provesBoth) && a.SecretIn != "" {
 		cfg.Ask = a.Methods

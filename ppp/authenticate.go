@@ -224,6 +224,17 @@ func (r *run) proven() Identity {
 	return Identity{}
 }
 
+// used returns the method by which the peer has proved itself or, if we have not
+// asked, we have; 0: none.
+func (r *run) used() auth.Method {
+	for _, p := range []*proof{r.asked, r.proving} {
+		if p != nil && p.verdict == auth.Success {
+			return p.method
+		}
+	}
+	return 0
+}
+
 // forgetKeys wipes what authentication has left: those who need keys have made their
 // own of them by now, which can be exchanged for later ones and not be computed from.
 func (r *run) forgetKeys() {
@@ -238,7 +249,7 @@ func (r *run) forgetKeys() {
 // admission is what Config.Admit is told. With two directions that leave keys the
 // two ends could take different ones: then there are none.
 func (r *run) admission(id Identity) Admission {
-	a := Admission{Identity: id, OurLCP: fsm.AppendOptions(nil, r.ours.list()), PeerLCP: r.options.peerRequest}
+	a := Admission{Identity: id, Used: r.used(), OurLCP: fsm.AppendOptions(nil, r.ours.list()), PeerLCP: r.options.peerRequest}
 	for _, p := range []*proof{r.asked, r.proving} {
 		switch {
 		case p == nil || p.keys == nil:

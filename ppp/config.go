@@ -67,6 +67,8 @@ type Identity struct {
 // An Admission is what is known of a peer when authentication is over.
 type Admission struct {
 	Identity
+	// Used is the method by which the ends have proved themselves; 0: they have not.
+	Used auth.Method
 	// Keys are what authentication leaves for encryption; nil: none. They are wiped
 	// when Admit has returned.
 	Keys auth.Keys

@@ -18,6 +18,8 @@ type Status struct {
 	Ours     OptionSet  `json:"ours"`  // what we asked for, zero until agreed
 	Peers    OptionSet  `json:"peers"` // what the peer did
 	Peer     PeerStatus `json:"peer"`
+	// Method is how the ends have proved themselves; empty: not yet, or not at all.
+	Method string `json:"method,omitempty"`
 	// Encryption is how packets are protected.
 	Encryption EncryptionStatus `json:"encryption"`
 	NCPs       []NCPState       `json:"ncps"`
@@ -116,6 +118,9 @@ func (r *run) publish() {
 		},
 		lcp:      r.lcp,
 		machines: machines,
+	}
+	if m := r.used(); m != 0 {
+		p.Method = m.String()
 	}
 	if y := r.encryption.active; y != nil {
 		p.coder = y.Coder()
