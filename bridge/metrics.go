@@ -224,7 +224,7 @@ func (to scrape) tunnel(site string, t *Tunnel) {
 		to.add(metricRoundTrip, link.RoundTrip.Seconds(), site)
 	}
 	to.at(metricHeard, link.LastHeard, site)
-	if m := t.authMethod(); m != "" {
+	if m := t.PPP.Method; m != "" {
 		to.add(metricAuth, 1, site, m)
 	}
 	to.encryption(site, link.Encryption)
@@ -283,12 +283,6 @@ func (to scrape) segment(s SegmentStatus) {
 		to.flow(metricPortOctets, p.Stats.OctetsIn, p.Stats.OctetsOut, s.Name, p.Name)
 		to.drops(metricSegmentDrops, p.Stats.Drops, s.Name, p.Name)
 	}
-}
-
-// authMethod is how the peer has proved itself or, if we asked for nothing, how it
-// had us do so; empty while that is open.
-func (t *Tunnel) authMethod() string {
-	return t.PPP.Method
 }
 
 // weak reports whether who records an exchange by the method can find the secret:

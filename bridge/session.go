@@ -291,10 +291,12 @@ func (s *session) reason(linkErr, callErr error) error {
 		if s.outgoing {
 			return &refusal{end}
 		}
-	case ppp.NotAgreed, ppp.EncryptionFailed:
+	case ppp.NotAgreed:
 		return &refusal{end}
 	}
-	return end // NoNetwork too: an address that was taken may be free in a while
+	// NoNetwork too: an address that was taken may be free in a while. EncryptionFailed
+	// too: anybody on the path can forge a refusal, and one packet must not cost minutes.
+	return end
 }
 
 // admit is called on the link's goroutine when the peer has authenticated: it
