@@ -8,6 +8,7 @@ package lab
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -200,6 +201,7 @@ type Daemon struct {
 	Socket string
 	cmd    *netlab.Cmd
 	log    *os.File
+	hidden hiding
 	ended  chan struct{}
 	err    error
 }
@@ -264,9 +266,7 @@ func (d *Daemon) cleanup() {
 	if strings.Contains(log, "DATA RACE") || strings.Contains(log, "\npanic: ") || strings.Contains(log, "\nfatal error: ") {
 		d.T.Errorf("%s: the daemon's log holds a race or a panic", d.NS.Name())
 	}
-	if strings.Contains(log, Secret) || strings.Contains(log, Secret2) {
-		d.T.Errorf("%s: the daemon's log holds a secret", d.NS.Name())
-	}
+	d.wantNoSecret("the daemon's log", log)
 	if d.T.Failed() {
 		d.T.Logf("log of %s:\n%s", d.NS.Name(), log)
 	}
@@ -317,8 +317,12 @@ func (d *Daemon) Ended() <-chan struct{} { return d.ended }
 func (d *Daemon) Status() (s bridge.Status, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	err = bridge.Client{Socket: d.Socket}.Get(ctx, "/v1/status", &s)
-	return s, err
+	var answer json.RawMessage
+	if err := (bridge.Client{Socket: d.Socket}).Get(ctx, "/v1/status", &answer); err != nil {
+		return s, err
+	}
+	d.wantNoSecret("status", string(answer))
+	return s, json.Unmarshal(answer, &s)
 }
 
 // Site returns how one site stands; the zero status while the daemon does not
@@ -375,9 +379,7 @@ func (d *Daemon) Run(args ...string) (stdout, stderr string, code int) {
 	if err != nil && !errors.As(err, &exit) {
 		d.T.Fatal(err)
 	}
-	if all := out.String() + errs.String(); strings.Contains(all, Secret) || strings.Contains(all, Secret2) {
-		d.T.Errorf("%s: %v tells a secret", d.NS.Name(), args)
-	}
+	d.wantNoSecret(strings.Join(args, " "), out.String()+errs.String())
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
