@@ -109,7 +109,7 @@ func TestCertificateFaults(t *testing.T) {
 		{"a certificate that is no path", certificate, `certificate = 5`,
 			[]string{`:4: daemon.certificate: 5 is not a text: write it in quotes`}},
 		{"no key beside it", certificate, `certificate = "ca.pem"`, []string{
-			`:1: daemon.key: cannot open "ca.key": no such file or directory: write the path of a file that holds the key, relative to this file`}},
+			`:4: daemon.key: cannot open "ca.key": no such file or directory: write the path of a file that holds the key, relative to this file`}},
 		{"a key that is not there", certificate, certificate + "\nkey = \"qh.key\"", []string{
 			`:5: daemon.key: cannot open "qh.key": no such file or directory: write the path of a file that holds the key, relative to this file`}},
 		{"a key elsewhere", certificate, certificate + "\nkey = \"./hq.key\"", nil},
@@ -194,11 +194,11 @@ func TestAttackH2CertificateFiles(t *testing.T) {
 		{"as they should be", func(d dir) {}, ""},
 		{"certificates only for us", func(d dir) { d.mode("hq.pem", 0o600); d.mode("ca.pem", 0o400); d.mode("ca.crl", 0o640) }, ""},
 		{"a key for the group", func(d dir) { d.mode("hq.key", 0o640) },
-			`:1: daemon.key: others can get at "hq.key": its mode is 0640: ` + key},
+			`:4: daemon.key: others can get at "hq.key": its mode is 0640: ` + key},
 		{"a key for all", func(d dir) { d.mode("hq.key", 0o604) },
-			`:1: daemon.key: others can get at "hq.key": its mode is 0604: ` + key},
+			`:4: daemon.key: others can get at "hq.key": its mode is 0604: ` + key},
 		{"a key behind a link", func(d dir) { d.behindLink("hq.key") },
-			`:1: daemon.key: "hq.key" leads over a link, "DIR/hq.key": write the path that it leads to`},
+			`:4: daemon.key: "hq.key" leads over a link, "DIR/hq.key": write the path that it leads to`},
 		{"a certificate for the group to change", func(d dir) { d.mode("hq.pem", 0o664) },
 			`:4: daemon.certificate: others can change "hq.pem": its mode is 0664: ` + changed},
 		{"a certificate behind a link", func(d dir) { d.behindLink("hq.pem") },

@@ -379,8 +379,8 @@ func TestAttackA1WarningsOfWeakMethods(t *testing.T) {
 		{`"chap"`, `secret_in_file = "in"`, []string{try, clear}},
 	} {
 		d := newDir(t, strings.Replace(minimal, `methods = ["mschapv2"]`, "methods = ["+w.methods+"]\n"+w.more, 1))
-		d.secret("out", "hunter2")
-		d.secret("in", "hunter3")
+		d.secret("out", "hunter2 hunter2 hunter2")
+		d.secret("in", "hunter3 hunter3 hunter3")
 		c, err := Load(d.path())
 		if err != nil {
 			t.Fatal(err)

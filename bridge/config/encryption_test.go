@@ -33,8 +33,8 @@ func withMethods(methods, encryption string) string {
 func newEncrypted(t *testing.T, text string) dir {
 	d := newDir(t, text)
 	d.certificates()
-	d.secret("out", "one secret")
-	d.secret("in", "another")
+	d.secret("out", "one secret that is long")
+	d.secret("in", "another that is long")
 	return d
 }
 

@@ -30,11 +30,12 @@ func (d *draft) readIdentity(t *table) {
 	d.Daemon.Identity = d.loadIdentity(t, certificate, key)
 }
 
-// defaultKey reads the key that stands beside the certificate.
+// defaultKey reads the key that stands beside the certificate, whose line is the one
+// to look at.
 func (t *table) defaultKey(certificate string) []byte {
 	key, wrong := keyFile.read(t.doc.beside(""), identity.KeyPath(certificate))
 	if wrong != nil {
-		t.below("key").wrong(wrong)
+		t.doc.faults.add(Fault{t.doc.path, t.at("certificate").line(), t.below("key").String(), wrong.reason, wrong.fix})
 	}
 	return key
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sitebridge/bridge/identity"
+	"sitebridge/internal/secret"
 	"sitebridge/ppp/auth"
 )
 
@@ -31,6 +32,7 @@ func (c *Config) Warnings() []Warning {
 		for _, m := range s.Auth.Methods {
 			all = append(all, warnings(s.Name, weakness[m])...)
 		}
+		all = append(all, warnings(s.Name, s.Auth.shortSecrets()...)...)
 		all = append(all, warnings(s.Name, s.oneWay(), c.Daemon.misnamed(s))...)
 		all = append(all, warnings(s.Name, s.Encryption.weaknesses()...)...)
 	}
@@ -66,6 +68,24 @@ var weakness = map[auth.Method]string{
 	auth.PAP:         "pap sends the secret in clear: who is on the way can read it",
 }
 
+// goodSecret is how long a secret is, in octets, that nobody finds by trying.
+const goodSecret = 16
+
+// shortSecrets tells of secrets that somebody may find by trying. How long one is
+// does not say what it is.
+func (a Auth) shortSecrets() []string {
+	var all []string
+	for _, s := range []struct {
+		key    string
+		secret secret.Secret
+	}{{"secret_out_file", a.SecretOut}, {"secret_in_file", a.SecretIn}} {
+		if n := len(s.secret); n > 0 && n < goodSecret {
+			all = append(all, fmt.Sprintf("the secret in %s has a length of %d, which may be found by trying: take %d octets or more, of a random generator", s.key, n, goodSecret))
+		}
+	}
+	return all
+}
+
 // oneWay tells of a peer that is not asked who it is.
 func (s *Site) oneWay() string {
 	if len(s.Dial) > 0 && s.Auth.SecretIn == "" && (s.Auth.Allows(auth.CHAP) || s.Auth.Allows(auth.PAP)) {
@@ -80,8 +100,10 @@ func (e Encryption) weaknesses() []string {
 	switch e.Policy {
 	case PolicyDisabled:
 		all = append(all, "nothing in this tunnel is encrypted: who is on the way can read and change it")
-	case PolicyPreferred, PolicyPermitted:
-		all = append(all, fmt.Sprintf("encryption is only %s: who is on the way can have it switched off", e.Policy))
+	case PolicyPreferred:
+		all = append(all, "encryption is only preferred: who is on the way can have it switched off")
+	case PolicyPermitted:
+		all = append(all, `encryption is only permitted: who is on the way can have it switched off, and where the peer has the policy "permitted" too nobody asks for it and nothing is encrypted`)
 	}
 	if e.Allows(MPPE128) {
 		all = append(all, "mppe-128 has no integrity: who is on the way can change packets")

@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/x509"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -29,7 +30,7 @@ func TestAttackE6WarningsOfWeakEncryption(t *testing.T) {
 		weaker   = "site.b1: a downgrade is allowed: who is on the way can have mppe-128 taken instead of aead"
 		repeats  = "site.b1: stateful MPPE repeats its keystream after each lost packet: who is on the way can read what was sent with it"
 		prefers  = "site.b1: encryption is only preferred: who is on the way can have it switched off"
-		permits  = "site.b1: encryption is only permitted: who is on the way can have it switched off"
+		permits  = `site.b1: encryption is only permitted: who is on the way can have it switched off, and where the peer has the policy "permitted" too nobody asks for it and nothing is encrypted`
 		disabled = "site.b1: nothing in this tunnel is encrypted: who is on the way can read and change it"
 	)
 	for _, c := range []struct {
@@ -51,6 +52,41 @@ func TestAttackE6WarningsOfWeakEncryption(t *testing.T) {
 			}
 			if got := told(conf.Warnings()); !slices.Equal(got, c.want) {
 				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// A secret that somebody may find by trying is told with its length, where it is used.
+func TestWarningsOfShortSecrets(t *testing.T) {
+	short := func(key string, n int) string {
+		return fmt.Sprintf("site.b1: the secret in %s has a length of %d, which may be found by trying: take 16 octets or more, of a random generator", key, n)
+	}
+	for _, c := range []struct {
+		name, methods, out, in string
+		want                   []string
+	}{
+		{"long enough", `["mschapv2"]`, "0123456789abcdef", "fedcba9876543210", nil},
+		{"one octet less", `["mschapv2"]`, "0123456789abcde", "fedcba9876543210", []string{short("secret_out_file", 15)}},
+		{"both", `["eap-mschapv2"]`, "hunter2\n", "hunter", []string{short("secret_out_file", 7), short("secret_in_file", 6)}},
+		{"chap", `["chap"]`, "0123456789abcdef", "hunter2", []string{short("secret_in_file", 7)}},
+		{"pap", `["pap"]`, "hunter2", "fedcba9876543210", []string{short("secret_out_file", 7)}},
+		{"not used", `["eap-tls"]`, "hunter2", "hunter", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := newEncrypted(t, withMethods(c.methods, `policy = "disabled"`))
+			d.secret("out", c.out)
+			d.secret("in", c.in)
+			conf, err := Load(d.path())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := slices.DeleteFunc(told(conf.Warnings()), func(w string) bool { return !strings.Contains(w, "has a length of") })
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+			if strings.Contains(strings.Join(got, ""), "hunter") {
+				t.Error("the secret is in the warning")
 			}
 		})
 	}
