@@ -348,7 +348,7 @@ func TestAttackA10IdentityAndCertificate(t *testing.T) {
 					return
 				}
 				want := fmt.Sprintf(`peer's certificate is refused: peer calls itself %q, and its certificate is for "west"`, identity)
-				d.want(t, Failure, strings.ReplaceAll(want, `\`, `\\`), "peer refuses our certificate: bad certificate")
+				d.want(t, Failure, strings.ReplaceAll(want, `\`, `\\`), "peer refuses our certificate: bad certificate; the peer's log says why")
 				if d.a.Name != "" || d.a.Keys != nil || d.p.Keys != nil || d.wire[len(d.wire)-1][0] != eapFailure {
 					t.Errorf("%+v", d.a)
 				}
@@ -502,7 +502,7 @@ func TestNoSuccessAfterAlert(t *testing.T) {
 // A13: a certificate that is not good is refused by either end, which says what is
 // wrong with whose.
 func TestAttackA13CertificatesInEAP(t *testing.T) {
-	const refused, told = "peer's certificate is refused: ", "peer refuses our certificate: bad certificate"
+	const refused, told = "peer's certificate is refused: ", "peer refuses our certificate: bad certificate; the peer's log says why"
 	for _, c := range []struct {
 		name       string
 		cert       *tls.Certificate

@@ -243,7 +243,7 @@ func TestAlertInClear(t *testing.T) {
 		name, packet, want string
 		answered           bool
 	}{
-		{"unknown CA", "00 15030300020230", "peer refuses our certificate: unknown certificate authority", false},
+		{"unknown CA", "00 15030300020230", "peer refuses our certificate: unknown certificate authority; the peer's log says why", false},
 		{"handshake failure", "00 15030300020228", "peer ended TLS: handshake failure", false},
 		{"internal error", "00 15030300020250", "peer ended TLS: internal error. pppd says so of a certificate that is not for the name", false},
 		{"close notify", "00 15030300020100", "peer ended TLS and gave no reason", false},

@@ -15,7 +15,8 @@ import (
 // (RFC 5246, section 7.2.2).
 var certificateAlerts = []tls.AlertError{42, 43, 44, 45, 46, 48, 49}
 
-// why says in words why TLS ended, and whose decision that was.
+// why says in words why TLS ended, and whose decision that was. An alert says little
+// of what is wrong with a certificate.
 func (h *handshake) why() string {
 	if h.refusal != nil {
 		return "peer's certificate is refused: " + inWords(h.refusal)
@@ -28,7 +29,7 @@ func (h *handshake) why() string {
 		return "TLS with the peer failed: " + inWords(h.err)
 	}
 	if isAlert(op.Err, certificateAlerts) {
-		return "peer refuses our certificate: " + inWords(op.Err)
+		return "peer refuses our certificate: " + inWords(op.Err) + "; the peer's log says why"
 	}
 	if isAlert(op.Err, []tls.AlertError{internalError}) {
 		return "peer ended TLS: internal error. pppd says so of a certificate that is not for the name that it expects"
