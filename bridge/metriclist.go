@@ -50,6 +50,7 @@ var (
 	metricPackets    = counter("site_packets_total", "Packets through a layer of the site.", "site", "layer", "direction")
 	metricOctets     = counter("site_octets_total", "Octets through a layer of the site.", "site", "layer", "direction")
 	metricDrops      = counter("site_drops_total", "Packets dropped by a layer of the site.", "site", "layer", "reason")
+	metricEvents     = counter("site_encryption_events_total", "What befell the cipher of the call and is no drop.", "site", "event")
 	metricLost       = counter("site_gre_lost_total", "GRE packets of the peer that never came.", "site")
 	metricReordered  = counter("site_gre_reordered_total", "GRE packets put back in their place.", "site")
 	metricResyncs    = counter("site_gre_resyncs_total", "Times that the peer's sequence numbers jumped.", "site")

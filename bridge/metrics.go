@@ -230,7 +230,8 @@ func (to scrape) tunnel(site string, t *Tunnel) {
 	to.encryption(site, link.Encryption)
 }
 
-// encryption adds what the cipher counts: all but these two are drops.
+// encryption adds what the cipher counts. All packets but those of these two counters
+// are drops.
 func (to scrape) encryption(site string, e ppp.EncryptionStatus) {
 	const in, out = "opened", "sealed"
 	to.add(metricEncryption, 1, site, cmp.Or(e.Method, "none"))
@@ -242,6 +243,9 @@ func (to scrape) encryption(site string, e ppp.EncryptionStatus) {
 		if reason != in && reason != out {
 			to.count(metricDrops, n, site, "encryption", reason)
 		}
+	}
+	for event, n := range e.Events {
+		to.count(metricEvents, n, site, event)
 	}
 }
 

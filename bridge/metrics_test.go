@@ -37,7 +37,7 @@ func sampleStatus() Status {
 		Method:     "mschapv2",
 		Peer:       ppp.PeerStatus{Proved: true, Name: evil, Method: "mschapv2", Said: []string{evil}},
 		NCPs:       []ppp.NCPState{{Name: "IPXCP", Reason: evil}},
-		Encryption: ppp.EncryptionStatus{Method: "mppe-128", Packets: map[string]uint64{"sealed": 23, "opened": 24, "late": 25}},
+		Encryption: ppp.EncryptionStatus{Method: "mppe-128", Packets: map[string]uint64{"sealed": 23, "opened": 24, "late": 25}, Events: map[string]uint64{"resynchronised": 30}},
 		Stats:      ppp.Stats{PacketsIn: 11, OctetsOut: 12, Drops: ppp.Drops{BeforeLCP: 13}},
 
 		RoundTrip: 20 * time.Millisecond, LastHeard: at,
@@ -135,6 +135,7 @@ func TestMetricsServed(t *testing.T) {
 		`sitebridge_site_encryption{method="mppe-128",site="branch"} 1`,
 		`sitebridge_site_packets_total{direction="in",layer="encryption",site="branch"} 24`,
 		`sitebridge_site_drops_total{layer="encryption",reason="late",site="branch"} 25`,
+		`sitebridge_site_encryption_events_total{event="resynchronised",site="branch"} 30`,
 		`sitebridge_guard_wrong_proofs_total 26`,
 		`sitebridge_guard_delayed_proofs_total 27`,
 		`sitebridge_guard_slowed{by="source"} 28`,
@@ -157,6 +158,15 @@ func TestMetricsServed(t *testing.T) {
 	} {
 		if !strings.Contains(body, "\n"+line+"\n") {
 			t.Errorf("missing: %s", line)
+		}
+	}
+}
+
+// What is no drop is not among the drops.
+func TestMetricsOfEvents(t *testing.T) {
+	for _, line := range strings.Split(scraped(t, sampleStatus()), "\n") {
+		if strings.Contains(line, "resynchronised") && strings.HasPrefix(line, "sitebridge_site_drops_total") {
+			t.Error(line)
 		}
 	}
 }

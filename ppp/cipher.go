@@ -90,6 +90,10 @@ type Coder interface {
 // right by a Reset-Request (RFC 1962, section 3).
 type stepper interface{ OutOfStep() bool }
 
+// An eventer is a Coder that also counts what is no packet: resynchronisations,
+// say. Its Events are safe for concurrent use.
+type eventer interface{ Events() map[string]uint64 }
+
 // A sender is a Cipher that has packets of its own to send: Reset-Acks.
 type sender interface{ SetSend(func(pkt []byte)) }
 

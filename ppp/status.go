@@ -84,6 +84,9 @@ func (l *Link) Status() Status {
 	}
 	if p.coder != nil {
 		s.Encryption.Packets = p.coder.Counters()
+		if e, ok := p.coder.(eventer); ok {
+			s.Encryption.Events = e.Events()
+		}
 	}
 	s.NCPs = slices.Clone(s.NCPs)
 	for i, m := range p.machines {
@@ -143,6 +146,8 @@ type EncryptionStatus struct {
 	Reason string `json:"reason,omitempty"`
 	// Packets counts those sealed and opened, and drops by reason.
 	Packets map[string]uint64 `json:"packets,omitempty"`
+	// Events counts what else befell the cipher. None of them is a drop.
+	Events map[string]uint64 `json:"events,omitempty"`
 }
 
 func (e *encryption) status() EncryptionStatus {

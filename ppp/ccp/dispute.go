@@ -49,7 +49,7 @@ func (p *Protocol) Dispute() string {
 }
 
 func unread(n map[string]uint64) string {
-	opened, nonsense := n["opened"], n["dropped_implausible"]
+	opened, nonsense := n["opened"], n["implausible"]
 	if nonsense <= opened {
 		return ""
 	}

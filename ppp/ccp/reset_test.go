@@ -87,8 +87,8 @@ func TestAttackE5ResetStorm(t *testing.T) {
 			if stateful && flushes > 120 {
 				t.Errorf("%d flushes", flushes)
 			}
-			if !b.Opened() || p.Coder().Counters()["reset_requests"] != 10000 {
-				t.Errorf("%v, %v", b.State(), p.Coder().Counters())
+			if !b.Opened() || p.Coder().Events()["reset_requests"] != 10000 {
+				t.Errorf("%v, %v", b.State(), p.Coder().Events())
 			}
 		})
 	}

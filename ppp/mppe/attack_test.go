@@ -60,13 +60,13 @@ func TestAttackE4CountJumps(t *testing.T) {
 			if c.opens {
 				next += c.ahead + 1
 			} else {
-				wantCounter(t, to, "dropped_late", 1)
-				wantCounter(t, to, "key_changes_ahead", 0)
+				wantCounter(t, to, "late", 1)
+				wantEvents(t, to, "key_changes_ahead", 0)
 			}
 			if open(t, to, wires[next]) == nil {
 				t.Errorf("the next packet was dropped: %v", to.Counters())
 			}
-			if n := to.Counters()["key_changes_ahead"]; n > 2048 {
+			if n := to.Events()["key_changes_ahead"]; n > 2048 {
 				t.Errorf("%d key changes for one packet", n)
 			}
 		})
@@ -93,7 +93,7 @@ func TestAttackE4ForgedLeaps(t *testing.T) {
 			forged++
 		}
 	}
-	if n := to.Counters()["key_changes_ahead"]; n > uint64(2048+3000+forged*rungEvery) {
+	if n := to.Events()["key_changes_ahead"]; n > uint64(2048+3000+forged*rungEvery) {
 		t.Errorf("%d key changes for %d forged packets", n, forged)
 	}
 	if got := dropped(to); got != uint64(forged) {
@@ -119,8 +119,8 @@ func TestAttackE5ResetStorm(t *testing.T) {
 	if most := resetBurst + int(time.Second/resetEvery); answered > most || answered < most-1 {
 		t.Errorf("%d answered, want %d", answered, most)
 	}
-	wantCounter(t, from, "reset_requests", 10000)
-	wantCounter(t, from, "reset_requests_limited", uint64(10000-answered))
+	wantEvents(t, from, "reset_requests", 10000)
+	wantEvents(t, from, "reset_requests_limited", uint64(10000-answered))
 	before := from.send.n
 	for from.MayFlush(now) {
 		from.Flush()
@@ -142,7 +142,7 @@ func TestResetRequestInStatelessMode(t *testing.T) {
 	if open(t, to, seal(t, from, ipPacket(0, 60))) == nil {
 		t.Error("the packet after a Reset-Request was dropped")
 	}
-	wantCounter(t, from, "reset_requests", 1)
+	wantEvents(t, from, "reset_requests", 1)
 }
 
 // TestAttackE6KeystreamRepeats states the limit of stateful mode: after two
@@ -238,7 +238,7 @@ func TestErrorsAreForgotten(t *testing.T) {
 		}
 		open(t, to, wire) // fails the test on an error
 	}
-	wantCounter(t, to, "dropped_implausible", 1000)
+	wantCounter(t, to, "implausible", 1000)
 }
 
 // What nobody can vouch for passes, but not while there is noise.

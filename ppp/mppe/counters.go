@@ -32,19 +32,22 @@ type counters struct {
 }
 
 // Counters may be called at any time. Every packet given to Open is in "opened"
-// or in one of the reasons why it was dropped.
+// or in one of the reasons why it was dropped, and nothing else is here.
 func (c *Coder) Counters() map[string]uint64 {
+	all := map[string]uint64{"sealed": c.count.sealed.Load(), "opened": c.count.opened.Load()}
+	for r, name := range reasonNames {
+		all[name] = c.count.drops[r].Load()
+	}
+	return all
+}
+
+// Events count what became of no single packet. It may be called at any time.
+func (c *Coder) Events() map[string]uint64 {
 	n := &c.count
-	all := map[string]uint64{
-		"sealed":                 n.sealed.Load(),
-		"opened":                 n.opened.Load(),
-		"reset_requests":         n.resets.Load(),
-		"reset_requests_limited": n.resetsLimited.Load(),
+	return map[string]uint64{
+		"reset_requests":         n.resets.Load(),        // that came
+		"reset_requests_limited": n.resetsLimited.Load(), // not answered
 		"resynchronised":         n.resyncings.Load(),
 		"key_changes_ahead":      n.ahead.Load(), // made to see what a packet after lost ones is
 	}
-	for r, name := range reasonNames {
-		all["dropped_"+name] = n.drops[r].Load()
-	}
-	return all
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"sitebridge/internal/packet"
 )
@@ -40,12 +41,52 @@ func wantCounter(t *testing.T, c *Coder, name string, want uint64) {
 	}
 }
 
-// dropped is the sum of all reasons.
+// wantEvents compares one event's count.
+func wantEvents(t *testing.T, c *Coder, name string, want uint64) {
+	t.Helper()
+	got, known := c.Events()[name]
+	if !known || got != want {
+		t.Errorf("%s is %d (known: %v), want %d", name, got, known, want)
+	}
+}
+
+// dropped is the sum of all reasons. Whoever reads Counters takes for one whatever
+// is neither "sealed" nor "opened".
 func dropped(c *Coder) (n uint64) {
-	for i := range c.count.drops {
-		n += c.count.drops[i].Load()
+	for name, count := range c.Counters() {
+		if name != "sealed" && name != "opened" {
+			n += count
+		}
 	}
 	return n
+}
+
+// TestCountersArePackets: packets lost on the way and Reset-Requests are no drops.
+func TestCountersArePackets(t *testing.T) {
+	for _, stateful := range []bool{false, true} {
+		from, to := oneWay(key{1}, stateful)
+		from.MayFlush(time.Unix(1, 0))
+		given := uint64(0)
+		for i := range 3000 {
+			wire := seal(t, from, ipPacket(uint32(i), 60))
+			if i%100 < 3 {
+				continue // lost
+			}
+			open(t, to, wire)
+			given++
+			if to.OutOfStep() {
+				from.Flush()
+			}
+		}
+		opened, mended := to.Counters()["opened"], to.Events()["resynchronised"]
+		if opened+dropped(to) != given || !stateful && opened != given || stateful && mended < 20 {
+			t.Errorf("stateful %v: %d given, %v, %v", stateful, given, to.Counters(), to.Events())
+		}
+		if n := dropped(from); n != 0 {
+			t.Errorf("stateful %v: who only sends has dropped %d: %v", stateful, n, from.Counters())
+		}
+		wantEvents(t, from, "reset_requests", 1)
+	}
 }
 
 // TestStatelessModel: whatever a line loses, reorders and repeats, in batches of
@@ -119,19 +160,19 @@ func TestStatelessDrops(t *testing.T) {
 		name, counter string
 		change        func(wire []byte) []byte
 	}{
-		{"nothing", "dropped_short", func([]byte) []byte { return nil }},
-		{"one octet", "dropped_short", func(w []byte) []byte { return w[:1] }},
-		{"a header only", "dropped_short", func(w []byte) []byte { return w[:2] }},
-		{"bit D clear", "dropped_not_encrypted", func(w []byte) []byte { w[0] &^= 0x10; return w }},
-		{"bit C set", "dropped_compressed", func(w []byte) []byte { w[0] |= 0x20; return w }},
-		{"bit A clear", "dropped_not_flushed", func(w []byte) []byte { w[0] &^= 0x80; return w }},
-		{"00FD inside", "dropped_nested", func(w []byte) []byte { w[3] ^= 0x21 ^ 0xfd; return w }},
-		{"FD inside", "dropped_nested", func(w []byte) []byte { w[2] ^= 0xfd; return w }},
-		{"LCP inside", "dropped_implausible", func(w []byte) []byte { w[2] ^= 0xc0; return w }},
-		{"001F inside", "dropped_implausible", func(w []byte) []byte { w[3] ^= 0x21 ^ 0x1f; return w }},
-		{"00FB inside", "dropped_implausible", func(w []byte) []byte { w[3] ^= 0x21 ^ 0xfb; return w }},
-		{"0022 inside", "dropped_implausible", func(w []byte) []byte { w[3] ^= 0x21 ^ 0x22; return w }},
-		{"half a protocol inside", "dropped_implausible", func(w []byte) []byte { return w[:3] }},
+		{"nothing", "short", func([]byte) []byte { return nil }},
+		{"one octet", "short", func(w []byte) []byte { return w[:1] }},
+		{"a header only", "short", func(w []byte) []byte { return w[:2] }},
+		{"bit D clear", "not_encrypted", func(w []byte) []byte { w[0] &^= 0x10; return w }},
+		{"bit C set", "compressed", func(w []byte) []byte { w[0] |= 0x20; return w }},
+		{"bit A clear", "not_flushed", func(w []byte) []byte { w[0] &^= 0x80; return w }},
+		{"00FD inside", "nested", func(w []byte) []byte { w[3] ^= 0x21 ^ 0xfd; return w }},
+		{"FD inside", "nested", func(w []byte) []byte { w[2] ^= 0xfd; return w }},
+		{"LCP inside", "implausible", func(w []byte) []byte { w[2] ^= 0xc0; return w }},
+		{"001F inside", "implausible", func(w []byte) []byte { w[3] ^= 0x21 ^ 0x1f; return w }},
+		{"00FB inside", "implausible", func(w []byte) []byte { w[3] ^= 0x21 ^ 0xfb; return w }},
+		{"0022 inside", "implausible", func(w []byte) []byte { w[3] ^= 0x21 ^ 0x22; return w }},
+		{"half a protocol inside", "implausible", func(w []byte) []byte { return w[:3] }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			from, to := oneWay(key{1}, false)

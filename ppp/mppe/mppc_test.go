@@ -21,13 +21,13 @@ func TestMPPCIsRefused(t *testing.T) {
 					t.Errorf("opened with bits %02x", bits)
 				}
 			}
-			wantCounter(t, to, "dropped_not_encrypted", 4)
+			wantCounter(t, to, "not_encrypted", 4)
 			wire := seal(t, from, body)
 			wire[0] |= byte(compressed >> 8)
 			if open(t, to, wire) != nil {
 				t.Error("opened what is compressed inside")
 			}
-			wantCounter(t, to, "dropped_compressed", 1)
+			wantCounter(t, to, "compressed", 1)
 			if to.receive.n != 0 {
 				t.Error("the key moved")
 			}
