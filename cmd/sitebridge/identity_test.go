@@ -259,7 +259,10 @@ func TestAttackA13ShowTellsOfExpiry(t *testing.T) {
 	}{
 		"new":          {0, "100 days left\n"},
 		"soon":         {75 * hoursOfDay, "25 days left: REPLACE IT SOON"},
-		"expired":      {101*hoursOfDay + time.Minute, "EXPIRED 2 days ago"},
+		"the last day": {99*hoursOfDay + time.Minute, "0 days left: REPLACE IT SOON"},
+		"just expired": {100*hoursOfDay + time.Minute, "EXPIRED less than a day ago"},
+		"expired":      {101*hoursOfDay + time.Minute, "EXPIRED 1 day ago"},
+		"long expired": {102*hoursOfDay + time.Minute, "EXPIRED 2 days ago"},
 		"not yet":      {-hoursOfDay, "NOT YET VALID"},
 		"a list, late": {102 * hoursOfDay, "EXPIRED"},
 	} {

@@ -216,12 +216,23 @@ func remaining(days int, soon, early bool) string {
 	switch {
 	case early:
 		return "NOT YET VALID: is the clock right?"
-	case days < 0:
-		return fmt.Sprintf("EXPIRED %d days ago", -days)
-	case soon:
-		return fmt.Sprintf("%d days left: REPLACE IT SOON", days)
+	case days >= 0 && soon:
+		return daysLeft(days) + ": REPLACE IT SOON"
 	}
-	return fmt.Sprintf("%d days left", days)
+	return daysLeft(days)
+}
+
+// daysLeft puts whole days into words: -1 is any time within the first day after.
+func daysLeft(days int) string {
+	switch {
+	case days >= 0:
+		return fmt.Sprintf("%d days left", days)
+	case days == -1:
+		return "EXPIRED less than a day ago"
+	case days == -2:
+		return "EXPIRED 1 day ago"
+	}
+	return fmt.Sprintf("EXPIRED %d days ago", -days-1)
 }
 
 // use says what a certificate is for. The end that dials is the client of TLS.

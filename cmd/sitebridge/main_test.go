@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sitebridge/bridge"
+	"sitebridge/bridge/identity"
 	"sitebridge/control"
 	"sitebridge/control/gre"
 	"sitebridge/internal/privilege"
@@ -77,7 +78,7 @@ func TestREADMEsConfigurationsAreInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	fingerprints := map[string]string{} // by the table that gets it
+	fingerprints := map[string]string{}             // by the table that gets it
 	for _, name := range []string{"hq", "branch"} { // its second step
 		out := good(t, "identity", "new", "--dir", dir, name)
 		_, rest, _ := strings.Cut(out, `fingerprint = "`)
@@ -121,6 +122,10 @@ func TestStatusSaysWhyFirst(t *testing.T) {
 			Tunnel: &bridge.Tunnel{PeerHost: "b", Control: control.Stats{Drops: control.Drops{UnknownCall: 4}}, GRE: gre.Stats{Lost: 3, Drops: gre.Drops{LateOrDuplicate: 2}},
 				PPP: ppp.Status{Phase: ppp.PhaseNetwork, NCPs: []ppp.NCPState{{Name: "IPXCP", State: "Stopped", Reason: "peer does not speak it"}}}},
 		}},
+		Certificates: []identity.Info{
+			{Name: "hq", Use: "own", NotAfter: now.Add(-time.Hour), DaysLeft: -1},
+			{Name: "b", Use: "peer of site b", NotAfter: now.Add(200 * time.Hour), DaysLeft: 8},
+		},
 		LANs:    []bridge.LANStatus{{Name: "office\x1b[31m", Device: "eth1", Up: false, Trouble: []string{"interface eth1 is down or gone"}}},
 		Sockets: gre.RawStats{Drops: gre.RawDrops{SendQueueFull: 5}},
 		Listeners: []bridge.ListenerStatus{{Address: "0.0.0.0:1723", ListenerStats: control.ListenerStats{
@@ -138,6 +143,8 @@ func TestStatusSaysWhyFirst(t *testing.T) {
 		"IPXCP       Stopped: peer does not speak it",
 		"LAN office\\x1b[31m: DOWN on eth1",
 		"trouble     interface eth1 is down or gone",
+		"certificate hq (own): until 2026-01-01, EXPIRED less than a day ago; sha256:",
+		"certificate b (peer of site b): until 2026-01-09, 8 days left; sha256:",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in:\n%s", want, out.String())

@@ -42,7 +42,7 @@ func printStatus(w io.Writer, s *bridge.Status, now time.Time) {
 		}
 	}
 	for _, c := range s.Certificates {
-		fmt.Fprintf(w, "certificate %s (%s): until %s, %d days left; %s\n", escape(c.Name), c.Use, c.NotAfter.Format(time.DateOnly), c.DaysLeft, c.Fingerprint)
+		fmt.Fprintf(w, "certificate %s (%s): until %s, %s; %s\n", escape(c.Name), c.Use, date(c.NotAfter), daysLeft(c.DaysLeft), c.Fingerprint)
 	}
 	fmt.Fprintf(w, "\nGRE  %d packets received%s\n", s.GRE.Received, drops(s.GRE.Drops))
 	if d := drops(s.Sockets.Drops); d != "" {
