@@ -338,7 +338,12 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("Open(%q) = %v, want it to say %q", name, err, want)
 		}
 	}
-	if got := tunHint(fmt.Errorf("open: %w", unix.EPERM)); !strings.Contains(got, "CAP_NET_ADMIN") {
+	if got := tunHint(fmt.Errorf("make: %w", unix.EPERM)); !strings.Contains(got, "CAP_NET_ADMIN") {
 		t.Errorf("missing privilege: %q", got)
+	}
+	for err, want := range map[error]string{unix.EACCES: "chmod 666 /dev/net/tun", unix.EPERM: "chmod 666 /dev/net/tun", unix.ENOENT: "modprobe tun", unix.EMFILE: ""} {
+		if got := openHint(fmt.Errorf("open: %w", err)); !strings.Contains(got, want) || (got == "") != (want == "") {
+			t.Errorf("%v: %q, want %q", err, got, want)
+		}
 	}
 }

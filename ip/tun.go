@@ -33,7 +33,7 @@ const cloneDevice = "/dev/net/tun"
 func openTUN(name string) (*tun, error) {
 	fd, err := unix.Open(cloneDevice, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w%s", cloneDevice, err, tunHint(err))
+		return nil, fmt.Errorf("open %s: %w%s", cloneDevice, err, openHint(err))
 	}
 	if err := setTUN(fd, name); err != nil {
 		return nil, errors.Join(fmt.Errorf("make interface %s: %w%s", name, err, tunHint(err)), unix.Close(fd))
@@ -60,13 +60,22 @@ func setTUN(fd int, name string) error {
 	return unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, unix.TUN_F_CSUM|unix.TUN_F_TSO4|unix.TUN_F_TSO6)
 }
 
-// tunHint says what to do about an error.
+// openHint says what to do about a device that cannot be opened.
+func openHint(err error) string {
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return ": let everybody use that device, as Debian does (chmod 666 " + cloneDevice + "), or a group that this user is in (chgrp, chmod 660), and a container have it"
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV):
+		return ": load the kernel module tun (modprobe tun), or give the container that device"
+	}
+	return ""
+}
+
+// tunHint says what to do about an interface that cannot be made.
 func tunHint(err error) string {
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return ": needs the capability CAP_NET_ADMIN and access to " + cloneDevice
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV):
-		return ": load the kernel module tun (modprobe tun)"
+		return ": needs the capability CAP_NET_ADMIN"
 	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EINVAL):
 		return ": another program has an interface of this name"
 	}

@@ -25,7 +25,7 @@ func dropPrivileges(who *privilege.User, log *slog.Logger) error {
 	}
 	log.Info("privileges", "uid", now.UID[0], "gid", now.GID[0], "capabilities", now.Effective.String(), "no_new_privs", now.NoNewPrivs)
 	if now.UID[0] == 0 && who == nil {
-		log.Warn("running as root: it has no capabilities to spare, but root's files are its own: give it a user with --user, or take packaging/sitebridge.service")
+		log.Warn("running as root: it can still write all of root's files: give it a user of its own (--user NAME, or packaging/sitebridge.service)")
 	}
 	return nil
 }

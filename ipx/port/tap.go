@@ -48,7 +48,7 @@ func openTAP(cfg TAPConfig) (*device, error) {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("make TAP interface %s: %w (is the kernel's module tun loaded?)", cfg.Name, err)
 	case errors.Is(err, os.ErrPermission):
-		return nil, fmt.Errorf("make TAP interface %s: %w: CAP_NET_ADMIN, and access to /dev/net/tun", cfg.Name, ErrPrivilege)
+		return nil, fmt.Errorf("make TAP interface %s: %w: CAP_NET_ADMIN, and access to /dev/net/tun (chmod 666 it, as Debian does, or give it to a group that this user is in)", cfg.Name, ErrPrivilege)
 	case err != nil:
 		return nil, fmt.Errorf("make TAP interface %s: %w", cfg.Name, err)
 	}

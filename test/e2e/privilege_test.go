@@ -119,7 +119,7 @@ func TestAttackH5Privileges(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		for _, want := range []string{`msg=privileges uid=0 gid=0 capabilities="CAP_NET_ADMIN CAP_NET_RAW" no_new_privs=true`, "running as root"} {
+		for _, want := range []string{`msg=privileges uid=0 gid=0 capabilities="CAP_NET_ADMIN CAP_NET_RAW" no_new_privs=true`, "running as root: it can still write all of root's files"} {
 			if !strings.Contains(d.Log(), want) {
 				t.Errorf("%s: the log does not say %q:\n%s", d.NS.Name(), want, d.Log())
 			}
