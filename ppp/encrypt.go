@@ -22,7 +22,7 @@ const resetInterval = 100 * time.Millisecond
 // network protocols wait meanwhile, where the policy asks for it.
 type encryption struct {
 	policy     Policy
-	candidates []*cipherLayer // not refused yet; the first is being negotiated
+	candidates []*cipherLayer // not refused yet; none but the first is being negotiated
 	active     *cipherLayer   // the one that is up
 	waits      bool           // network protocols wait
 	deadline   time.Time      // until when; zero: none
@@ -102,9 +102,7 @@ func (r *run) encrypt(want Encryption) (waits bool) {
 		return false
 	}
 	e.waits, e.deadline = true, time.Now().Add(agreeWithin)
-	if len(e.candidates) > 0 {
-		e.candidates[0].begin()
-	}
+	e.turn()
 	return true
 }
 
@@ -162,9 +160,22 @@ func (r *run) giveUp(y *cipherLayer) {
 	e.candidates = e.candidates[1:]
 	r.changed = true
 	r.publishView()
-	if len(e.candidates) > 0 && e.waits {
-		e.candidates[0].begin()
+	e.turn()
+}
+
+// turn begins with the next candidate, unless one is negotiated: that is the first
+// or, where nobody waits for encryption, one that the peer has asked for.
+func (e *encryption) turn() {
+	if len(e.candidates) == 0 || e.candidates[0].begun() {
+		return
 	}
+	i := slices.IndexFunc(e.candidates, func(y *cipherLayer) bool { return e.waits || y.early != nil })
+	if i < 0 {
+		return
+	}
+	y := e.candidates[i]
+	e.candidates = slices.Insert(slices.Delete(e.candidates, i, i+1), 0, y)
+	y.begin()
 }
 
 // refuse notes why a candidate is none any more.
@@ -247,28 +258,13 @@ func (e *encryption) find(protocol uint16) *cipherLayer {
 // receiveCipher takes a packet of a cipher's control protocol. Where nobody waits
 // for encryption, the peer's request begins it.
 func (r *run) receiveCipher(y *cipherLayer, pkt []byte) {
-	e := &r.encryption
 	switch {
 	case y.begun():
 		y.machine.Receive(pkt)
-	case !isConfigureRequest(pkt):
-	case !e.policy.asks() && e.onlyOne(y):
-		y.early = append([]byte{}, pkt...)
-		y.begin()
-	default:
+	case isConfigureRequest(pkt):
 		y.early = append(y.early[:0], pkt...)
+		r.encryption.turn()
 	}
-}
-
-// onlyOne makes y the candidate that is negotiated, unless another one is.
-func (e *encryption) onlyOne(y *cipherLayer) bool {
-	for _, other := range e.candidates {
-		if other != y && other.begun() {
-			return false
-		}
-	}
-	e.candidates = []*cipherLayer{y}
-	return true
 }
 
 func isConfigureRequest(pkt []byte) bool {

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,11 +112,20 @@ type wire struct {
 	frames chan []byte
 	mu     sync.Mutex
 	hook   func(frame []byte) [][]byte
+	// hesitant lets other goroutines run before a frame is taken, and not as often
+	// for each frame: two senders would take turns.
+	hesitant atomic.Bool
+	calls    atomic.Int32
 }
 
 func newWire() *wire { return &wire{frames: make(chan []byte, 4096)} }
 
 func (w *wire) send(frames []*packet.Buffer, _ bool) error {
+	if w.hesitant.Load() {
+		for range w.calls.Add(1) % 3 {
+			runtime.Gosched()
+		}
+	}
 	for _, b := range frames {
 		w.frames <- bytes.Clone(b.Bytes())
 	}
@@ -310,6 +321,16 @@ func find(frames []frame, protocol uint16, code fsm.Code) []fsm.Packet {
 		}
 	}
 	return out
+}
+
+// one is find where there must be one.
+func (l *lone) one(frames []frame, protocol uint16, code fsm.Code) fsm.Packet {
+	l.t.Helper()
+	found := find(frames, protocol, code)
+	if len(found) != 1 {
+		l.t.Fatalf("%d packets of %04x with the code %d, want one", len(found), protocol, code)
+	}
+	return found[0]
 }
 
 // agree acknowledges the Link's Configure-Request of protocol and makes one.
