@@ -62,11 +62,12 @@ func (l *Link) pass(v *view, run stretch, pkts []*packet.Buffer) (heard bool) {
 		l.sealed = append(l.sealed[:0], pkts...) // pkts is the caller's, in its order
 		opened := l.open(run.tunnel, l.sealed)
 		l.sort(v, opened, true)
-		return len(opened) > 0
+		heard = len(opened) > 0
+		clear(l.sealed) // a link that is idle keeps none of them
 	case run.to != nil:
 		l.deliver(run.to.ncp, run.protocol, pkts)
 	}
-	return false
+	return heard
 }
 
 // gate returns the layer that may receive a data packet, or nil after it has

@@ -313,6 +313,33 @@ func TestEarlyRequestIsAnsweredWhenEncrypted(t *testing.T) {
 	})
 }
 
+// TestEarlyRequestOutlivesTheRest: nothing else that comes early takes the place of a
+// Configure-Request, for a network protocol or for a cipher.
+func TestEarlyRequestOutlivesTheRest(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		first, second := fakeECP(), fakeCCP()
+		l := alone(t, Config{Admit: guarded(Required, []Cipher{first, second}, fakeIP(t))})
+		l.agree(protocolLCP)
+		for _, protocol := range []uint16{0x8021, second.number} {
+			l.control(protocol, fsm.ConfigureRequest, 9)
+			l.control(protocol, fsm.TerminateRequest, 10)
+			l.control(protocol, fsm.CodeReject, 11, 1, 2, 3, 4)
+			l.gives(protocol, []byte{1})
+		}
+		l.takes()
+		l.control(protocolLCP, codeProtocolReject, 2, byte(first.number>>8), byte(first.number))
+		sent := l.takes()
+		asked := l.one(sent, second.number, fsm.ConfigureRequest)
+		l.control(second.number, fsm.ConfigureAck, asked.ID, asked.Data...)
+		sent = append(sent, l.takes()...)
+		for _, protocol := range []uint16{0x8021, second.number} {
+			if acks := find(sent, protocol, fsm.ConfigureAck); len(acks) != 1 || acks[0].ID != 9 {
+				t.Errorf("the early request of %04x was not acknowledged: %v", protocol, sent)
+			}
+		}
+	})
+}
+
 // TestClearNCPIsDropped: where NCPs travel inside, those in clear are nobody's.
 func TestClearNCPIsDropped(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -325,6 +352,9 @@ func TestClearNCPIsDropped(t *testing.T) {
 		}
 		if s := l.Stats(); s.Drops.Clear != 1 {
 			t.Errorf("%d dropped as clear, want 1 (the early one is not counted)", s.Drops.Clear)
+		}
+		if n := l.Status().NCPs[0].Stats.Received; n != 0 {
+			t.Errorf("IPCP took %d packets that came in clear, the early one with them", n)
 		}
 	})
 }
@@ -501,6 +531,35 @@ func TestPeerAheadOfUs(t *testing.T) {
 	})
 }
 
+// TestAheadOfUsIsNotInside: of what overtakes the last Ack in the cipher's packets, too,
+// only that counts which belongs inside.
+func TestAheadOfUsIsNotInside(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := fakeCCP()
+		l := alone(t, Config{Admit: guarded(Required, []Cipher{c}, fakeIP(t))})
+		l.agree(protocolLCP)
+		asked := find(l.takes(), c.number, fsm.ConfigureRequest)[0]
+		var batch []*packet.Buffer
+		add := func(protocol uint16, pkt []byte) {
+			b := buffer(t, pkt)
+			framing{}.put(b, protocol)
+			batch = append(batch, b)
+		}
+		add(c.number, fsm.AppendPacket(nil, fsm.Packet{Code: fsm.ConfigureRequest, ID: 1, Data: []byte{fakeAlgorithm, 2}}))
+		add(c.number, fsm.AppendPacket(nil, fsm.Packet{Code: fsm.ConfigureAck, ID: asked.ID, Data: asked.Data}))
+		add(c.data, []byte{1, ^byte(0xc0), ^byte(0x21), ^byte(5), ^byte(1), 0xff, ^byte(4)}) // a Terminate-Request of LCP
+		add(c.data, []byte{1, ^byte(0x80), ^byte(0x21), ^byte(1), ^byte(1), 0xff, ^byte(4)}) // a Configure-Request of IPCP
+		l.Receive(batch)
+		sent := l.takes()
+		if s := l.Stats(); c.coder.opened.Load() != 2 || s.Drops != (Drops{NotInside: 2}) {
+			t.Errorf("%d opened, drops %+v, want 2 not inside", c.coder.opened.Load(), s.Drops)
+		}
+		if s := l.Status(); s.End != nil || len(find(sent, 0x8021, fsm.ConfigureAck)) != 0 {
+			t.Errorf("they were taken: %+v, %v", s, sent)
+		}
+	})
+}
+
 // TestDroppedStaysTheCallers: a batch that a cipher drops packets of is still the
 // caller's, each buffer once.
 func TestDroppedStaysTheCallers(t *testing.T) {
@@ -523,6 +582,11 @@ func TestDroppedStaysTheCallers(t *testing.T) {
 		}
 		if n := c.coder.opened.Load(); n != 2 {
 			t.Errorf("%d opened, want 2", n)
+		}
+		for _, b := range l.sealed[:cap(l.sealed)] {
+			if b != nil {
+				t.Error("a buffer is kept, which is the caller's again")
+			}
 		}
 	})
 }
@@ -592,6 +656,7 @@ func TestTwoSendersKeepOrder(t *testing.T) {
 			}
 			return [][]byte{f}
 		})
+		x.out.hesitant.Store(true)
 		done := make(chan struct{}, 2)
 		for _, protocol := range []uint16{0x0021, 0x002b} {
 			go func() {
