@@ -115,6 +115,15 @@ func (o *Own) Save(certPath, keyPath string) error {
 	return saveNew([]newFile{{keyPath, 0o600, o.Key()}, {certPath, 0o644, o.Certificate()}})
 }
 
+// SaveCertificate writes the certificate alone into a new file. The same certificate
+// may be there already.
+func (o *Own) SaveCertificate(path string) error {
+	if there, err := ReadCertificates(path); err == nil && there[0].Equal(o.Leaf()) {
+		return nil
+	}
+	return saveNew([]newFile{{path, 0o644, o.Certificate()}})
+}
+
 type newFile struct {
 	path string
 	mode fs.FileMode

@@ -53,6 +53,23 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 }
 
+// A certificate that several sites need is written once; another is left.
+func TestSaveCertificate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	ca, other := must[*Own](t)(NewCA("ca", noon, year)), must[*Own](t)(NewCA("ca", noon, year))
+	for range 2 {
+		if err := ca.SaveCertificate(path); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := other.SaveCertificate(path); err == nil || !strings.Contains(err.Error(), "is there already, and nothing is written over") {
+		t.Errorf("over another: %v", err)
+	}
+	if there := must[[]*x509.Certificate](t)(ReadCertificates(path)); mode(t, path) != 0o644 || !there[0].Equal(ca.Leaf()) {
+		t.Error("another certificate or mode is there")
+	}
+}
+
 // What is there stays as it is, and nothing is left beside it.
 func TestSaveBothOrNone(t *testing.T) {
 	own := must[*Own](t)(SelfSigned("hq", noon, year))
