@@ -18,7 +18,7 @@ import (
 var identityCommands = []cmd{
 	{"new", "[--dir DIR] [--days N] NAME", "a certificate for this site, which its peers know by its fingerprint", runIdentityNew},
 	{"ca", "[--dir DIR] [--days N] NAME", "or a CA for all sites: ca.pem and ca.key", runIdentityCA},
-	{"issue", "[--dir DIR] [--days N] [--out DIR] NAME", "a certificate for a site, signed by the CA", runIdentityIssue},
+	{"issue", "[--dir DIR] [--days N] [--out DIR] NAME", "a certificate for a site, signed by the CA; --out gets all that the site needs", runIdentityIssue},
 	{"revoke", "[--dir DIR] [--days N] [FILE...]", "take certificates of the CA back; without FILE renew the list, ca.crl", runIdentityRevoke},
 	{"show", "[--config FILE] [FILE...]", "names, fingerprints and dates; without FILE of what the configuration names", runIdentityShow},
 }
@@ -32,13 +32,26 @@ func runIdentity(e *env, args []string) int {
 		}
 	}
 	w, code := e.stderr, exitUsage
-	if len(args) > 0 && (args[0] == "-h" || args[0] == "--help" || args[0] == "help") {
+	switch {
+	case len(args) == 0:
+	case args[0] == "-h" || args[0] == "--help" || args[0] == "help":
 		w, code = e.stdout, exitOK
+	default:
+		fmt.Fprintf(w, "sitebridge: there is no identity command %q: known are %s\n", args[0], identityNames())
+		return code
 	}
 	for _, c := range identityCommands {
 		fmt.Fprintf(w, "  sitebridge identity %s\n      %s\n", c.name+" "+c.args, c.about)
 	}
 	return code
+}
+
+func identityNames() string {
+	var names []string
+	for _, c := range identityCommands {
+		names = append(names, c.name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // The files of a CA, beside the configuration.
@@ -102,12 +115,32 @@ func (m *making) life() time.Duration { return time.Duration(*m.days) * hoursOfD
 // at is a file of the directory.
 func (m *making) at(name string) string { return filepath.Join(*m.dir, name) }
 
+// command is what to type for another command in the same directory.
+func (m *making) command(name, args string) string {
+	dir := ""
+	if *m.dir != filepath.Dir(defaultConfig) {
+		dir = "--dir " + shellWord(*m.dir) + " "
+	}
+	return "sitebridge identity " + name + " " + dir + args
+}
+
+// shellWord quotes s where a shell would take it for something else.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+,:@%", r)
+	}
+	if s != "" && strings.TrimLeftFunc(s, plain) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
 // ca loads the CA of the directory.
 func (m *making) ca() (*identity.Own, error) {
 	path := m.at(caName + pemEnding)
 	ca, err := identity.LoadFiles(path, identity.KeyPath(path))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w: sitebridge identity ca makes a CA, and --dir says where it is", err)
+		return nil, fmt.Errorf("%w: %s makes a CA, and --dir says where one is", err, m.command("ca", "NAME"))
 	}
 	return ca, err
 }
@@ -176,13 +209,13 @@ func runIdentityCA(e *env, args []string) int {
 	if err != nil {
 		return e.fail(err)
 	}
-	fmt.Fprint(e.stdout, "\nWho has the key can be any site: it stays here, and each site gets ca.pem. Now, for each site:\n\n    sitebridge identity issue SITE\n")
+	fmt.Fprintf(e.stdout, "\nWho has the key can be any site: it stays here, and each site gets ca.pem. Now, for each site:\n\n    %s\n", m.command("issue", "SITE"))
 	return exitOK
 }
 
 func runIdentityIssue(e *env, args []string) int {
 	m := e.making("issue", "[--dir DIR] [--days N] [--out DIR] NAME", identity.SiteLife)
-	out := m.flags.String("out", "", "the `directory` that the certificate is written to, if not that of the CA")
+	out := m.flags.String("out", "", "the `directory` that the certificate is written to with ca.pem, if not that of the CA")
 	if code, ok := m.parseName(args); !ok {
 		return code
 	}
@@ -199,13 +232,20 @@ func runIdentityIssue(e *env, args []string) int {
 	}
 	own, err := ca.Issue(name, time.Now(), m.life())
 	if err == nil {
+		err = os.MkdirAll(*out, 0o700)
+	}
+	caThere := filepath.Join(*out, caName+pemEnding)
+	if err == nil {
+		err = ca.SaveCertificate(caThere)
+	}
+	if err == nil {
 		err = e.save(own, *out, name)
 	}
 	if err != nil {
 		return e.fail(err)
 	}
-	fmt.Fprintf(e.stdout, "signed by    %s\n", escape(ca.Leaf().Subject.CommonName))
-	e.paste(fmt.Sprintf("At %s, in sites.toml, beside which both files and %s go:", name, m.at(caName+pemEnding)), "daemon", "certificate", name+pemEnding)
+	fmt.Fprintf(e.stdout, "signed by    %s, %s\n", escape(ca.Leaf().Subject.CommonName), caThere)
+	e.paste(fmt.Sprintf("At %s, in sites.toml, beside which the three files go:", name), "daemon", "certificate", name+pemEnding)
 	e.paste(fmt.Sprintf("At each of its peers, which need ca.pem too, and in whose sites.toml it is %s:", name), siteAuth(name), "ca", caName+pemEnding)
 	if _, err := os.Stat(m.at(listFile)); err == nil {
 		fmt.Fprintf(e.stdout, "    crl = %q\n", listFile)
@@ -236,6 +276,9 @@ func runIdentityRevoke(e *env, args []string) int {
 	}
 	fmt.Fprintf(e.stdout, "made         %s\nnumber       %v, with %d revoked\nnext due     %s, after which it refuses everybody\n",
 		m.at(listFile), list.Number, len(list.RevokedCertificateEntries), date(list.NextUpdate))
+	if len(certs) > 0 {
+		fmt.Fprint(e.stdout, "\nLinks that are up stay up until their next handshake: sitebridge down SITE; sitebridge up SITE ends them.\n")
+	}
 	fmt.Fprintf(e.stdout, "\nBring it to every site, where it is read anew for each call. There, for each peer with ca = %q:\n\n    crl = %q\n", caName+pemEnding, listFile)
 	return exitOK
 }

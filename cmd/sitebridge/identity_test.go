@@ -120,9 +120,7 @@ func TestIdentityCA(t *testing.T) {
 	if !strings.Contains(atBranch[1], `crl = "ca.crl"`) {
 		t.Errorf("the list is not named: %q", atBranch)
 	}
-	for _, name := range []string{"ca.pem", "ca.crl"} {
-		bring(t, filepath.Join(hq, name), filepath.Join(branch, name))
-	}
+	bring(t, filepath.Join(hq, "ca.crl"), filepath.Join(branch, "ca.crl")) // ca.pem is there
 	a, b := configure(t, hq, "hq", atHQ[0], "branch", atBranch[1]), configure(t, branch, "branch", atBranch[0], "hq", atHQ[1])
 	mutual(t, a, b)
 
@@ -132,13 +130,47 @@ func TestIdentityCA(t *testing.T) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
 	}
-	good(t, "identity", "revoke", "--dir", hq, filepath.Join(branch, "branch.pem"))
+	revoked := good(t, "identity", "revoke", "--dir", hq, filepath.Join(branch, "branch.pem"))
+	if !strings.Contains(revoked, "Links that are up stay up until their next handshake: sitebridge down SITE; sitebridge up SITE ends them.") {
+		t.Errorf("says nothing of links:\n%s", revoked)
+	}
 	err := a.Sites[0].Auth.Trust.Check([]*x509.Certificate{b.Daemon.Identity.Leaf()}, x509.ExtKeyUsageClientAuth, time.Now())
 	if err == nil || !strings.Contains(err.Error(), "was revoked") {
 		t.Errorf("after the revocation: %v", err)
 	}
 	if out := good(t, "identity", "show", filepath.Join(hq, "ca.crl")); !strings.Contains(out, "number       2, with 2 revoked") {
 		t.Errorf("the list:\n%s", out)
+	}
+}
+
+// A directory may get several certificates of one CA. The ca.pem of another stays.
+func TestIdentityIssueOut(t *testing.T) {
+	ours, others, out := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "out")
+	good(t, "identity", "ca", "office", "--dir", ours)
+	good(t, "identity", "ca", "office", "--dir", others)
+	good(t, "identity", "issue", "a", "--dir", ours, "--out", out)
+	if text := good(t, "identity", "issue", "b", "--dir", ours, "--out", out); !strings.Contains(text, "signed by    office, "+out+"/ca.pem") {
+		t.Errorf("does not say where the CA is:\n%s", text)
+	}
+	before := everything(t, out)
+	code, _, errs := run(t, "identity", "issue", "c", "--dir", others, "--out", out)
+	if code != exitFailed || !strings.Contains(errs, out+"/ca.pem is there already") {
+		t.Errorf("over the CA of another: exit %d, %s", code, errs)
+	}
+	if after := everything(t, out); !bytes.Equal(before, after) {
+		t.Error("what failed has changed the directory")
+	}
+}
+
+// What is to be typed next goes for the same directory, and through a shell.
+func TestIdentityHints(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "head office's")
+	quoted := "--dir '" + strings.ReplaceAll(dir, "'", `'\''`) + "'"
+	if out := good(t, "identity", "ca", "office", "--dir", dir); !strings.Contains(out, "    sitebridge identity issue "+quoted+" SITE\n") {
+		t.Errorf("no %s in:\n%s", quoted, out)
+	}
+	if usual := (&making{dir: new(filepath.Dir(defaultConfig))}).command("issue", "SITE"); usual != "sitebridge identity issue SITE" {
+		t.Errorf("for the usual directory: %s", usual)
 	}
 }
 
@@ -169,7 +201,7 @@ func TestIdentityCommandLine(t *testing.T) {
 	}{
 		"nothing":              {nil, exitUsage, "sitebridge identity issue"},
 		"help":                 {[]string{"--help"}, exitOK, "sitebridge identity issue"},
-		"unknown":              {[]string{"create"}, exitUsage, "sitebridge identity new"},
+		"unknown":              {[]string{"nw"}, exitUsage, `there is no identity command "nw": known are new, ca, issue, revoke, show`},
 		"no name":              {[]string{"new", "--dir", dir}, exitUsage, "usage: sitebridge identity new"},
 		"two names":            {[]string{"new", "--dir", dir, "a", "b"}, exitUsage, `identity new: unexpected argument "b"`},
 		"a path for a name":    {[]string{"new", "--dir", dir, "../x"}, exitUsage, `"../x" is not a name`},
@@ -182,8 +214,8 @@ func TestIdentityCommandLine(t *testing.T) {
 		"over a certificate":   {[]string{"new", "--dir", dir, "hq"}, exitFailed, "hq.key is there already"},
 		"over a CA":            {[]string{"ca", "--dir", dir, "office"}, exitFailed, "ca.key is there already"},
 		"issued over another":  {[]string{"issue", "--dir", dir, "hq"}, exitFailed, "hq.key is there already"},
-		"no CA":                {[]string{"issue", "--dir", at("none"), "x"}, exitFailed, "sitebridge identity ca makes a CA"},
-		"revoke without CA":    {[]string{"revoke", "--dir", at("none")}, exitFailed, "sitebridge identity ca makes a CA"},
+		"no CA":                {[]string{"issue", "--dir", at("none"), "x"}, exitFailed, "sitebridge identity ca --dir " + at("none") + " NAME makes a CA"},
+		"revoke without CA":    {[]string{"revoke", "--dir", at("none")}, exitFailed, "NAME makes a CA"},
 		"revoke a pinned one":  {[]string{"revoke", "--dir", dir, at("hq.pem")}, exitFailed, "where it is pinned"},
 		"revoke a foreign one": {[]string{"revoke", "--dir", dir, filepath.Join(other, "ca.pem")}, exitFailed, "was not signed by the CA"},
 		"revoke nothing there": {[]string{"revoke", "--dir", dir, at("none.pem")}, exitFailed, "no such file"},
