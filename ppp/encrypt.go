@@ -28,6 +28,7 @@ type encryption struct {
 	deadline   time.Time      // until when; zero: none
 	refused    []string       // why candidates were given up, in words
 	silence    bool           // one of them for want of an answer
+	unspoken   bool           // one of them because the peer does not speak it
 	resets     limiter
 }
 
@@ -182,6 +183,7 @@ func (e *encryption) turn() {
 func (e *encryption) refuse(y *cipherLayer) {
 	e.refused = append(e.refused, fmt.Sprintf("%s: %s", y.Method(), y.why()))
 	e.silence = e.silence || errors.Is(y.machine.Reason(), fsm.ErrNoAnswer)
+	e.unspoken = e.unspoken || errors.Is(y.machine.Reason(), fsm.ErrProtocolRejected)
 }
 
 // why says why a cipher was not agreed on.
@@ -202,6 +204,9 @@ func (r *run) notEncrypted() *End {
 	words := strings.Join(r.encryption.refused, "; ")
 	if words == "" {
 		words = "nothing that this link could use is configured, or authentication left no keys"
+	}
+	if r.encryption.unspoken {
+		words += `; its encryption.policy may be "disabled", or its methods others than ours`
 	}
 	kind := EncryptionFailed
 	if r.encryption.silence {

@@ -262,6 +262,23 @@ func TestEncryptionRefusedInWords(t *testing.T) {
 	})
 }
 
+// TestEncryptionNotSpoken: where the peer is one of ours, its configuration is what to
+// look at. It is told once, for all ciphers.
+func TestEncryptionNotSpoken(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		x, _ := joined(t,
+			Config{Admit: guarded(Required, []Cipher{fakeECP(), fakeCCP()}, fakeIP(t))},
+			Config{Admit: guarded(Disabled, nil, fakeIP(t))})
+		end := x.over(t, EncryptionFailed)
+		const rejected = "peer does not speak the protocol (Protocol-Reject)"
+		want := "encryption is required, and was not agreed on: fake-ecp: ECP: " + rejected + "; fake-ccp: CCP: " + rejected +
+			`; its encryption.policy may be "disabled", or its methods others than ours`
+		if end.Reason != want {
+			t.Errorf("reason %q, want %q", end.Reason, want)
+		}
+	})
+}
+
 // TestEncryptionNotAnswered: who drops every packet of CCP gets no clear text, and
 // the link ends within the timer.
 func TestEncryptionNotAnswered(t *testing.T) {
