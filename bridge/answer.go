@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -37,9 +38,10 @@ func (d *Daemon) answer(o *control.Offer) {
 		return
 	}
 	call := o.Accept(channel.ID(), announcedWindow)
-	c := new(credential)
-	s := d.newSession(call, channel, path, d.answerLink(path.Remote, c), d.log)
+	c, g := new(credential), d.guard.source(path.Remote)
+	s := d.newSession(call, channel, path, d.answerLink(g, c), d.log)
 	s.credential = c
+	context.AfterFunc(s.ctx, g.gone)
 	if out := d.strangers.enter(s); out != nil {
 		out.link.HangUp("too many calls whose callers are not known")
 	}
@@ -54,7 +56,7 @@ func pathOf(c *control.Conn) gre.Path {
 // answerLink is the PPP side of an answered call. Who calls is not known before
 // authentication, so the methods are those of all answering sites; afterwards
 // the method must be in the site's own list (admit).
-func (d *Daemon) answerLink(from netip.Addr, c *credential) ppp.Config {
+func (d *Daemon) answerLink(g auth.Guard, c *credential) ppp.Config {
 	cfg := ppp.Config{
 		MRU: mru(d.cfg.Sites...),
 		Ask: d.cfg.Listen.Methods,
@@ -63,7 +65,7 @@ func (d *Daemon) answerLink(from netip.Addr, c *credential) ppp.Config {
 			OwnNames: d.cfg.OwnNames(),
 			Lookup:   d.secretOf,
 			TLS:      d.answerTLS(c),
-			Guard:    d.guard.source(from),
+			Guard:    g,
 		},
 	}
 	// A caller may ask back, by PAP or CHAP, before it has proved who it is.

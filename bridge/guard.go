@@ -28,13 +28,16 @@ const (
 )
 
 // A guard slows down who guesses secrets through TCP 1723. It counts wrong proofs
-// by the address that they come from and by the name that they claim.
+// by the address that they come from and by the name that they claim. Proofs that
+// wait count as wrong ones, so that many calls guess no faster than one.
 //
-// An address waits ever longer. A name waits a second at most, whoever claims it:
-// thousands of addresses that guess at it must not keep its peer out. And a peer
-// that has proved its name from an address before waits there only for what was
-// wrong of that name since, and not for what others do at its name, or behind
-// the same NAT.
+// An address waits ever longer. A name waits a second at most for whoever has not
+// been wrong there: thousands of addresses that guess at it must not keep its peer
+// out. All that go on guessing at it are judged one after the other, one a second.
+// And a peer that has proved its name from an address before waits there only for
+// what was wrong of that name since, and not for what others do at its name, or
+// behind the same NAT. It stands in no queue either, which somebody behind its NAT
+// could keep full.
 type guard struct {
 	mu      sync.Mutex // guards what follows
 	sources tally[netip.Addr]
@@ -42,6 +45,7 @@ type guard struct {
 	pairs   tally[pair]
 	known   tally[pair]       // that were right
 	homes   tally[netip.Addr] // where peers were met
+	held    map[*caller]held
 	wrong   uint64
 	delayed uint64
 }
@@ -59,43 +63,73 @@ func newGuard() *guard {
 		pairs:   newTally[pair](maxPairs, guardMemory, false),
 		known:   newTally[pair](maxKnown, 0, false),
 		homes:   newTally[netip.Addr](maxKnown, 0, false),
+		held:    make(map[*caller]held),
 	}
 }
 
-// source returns the guard as calls from addr see it.
-func (g *guard) source(addr netip.Addr) auth.Guard { return caller{g, addr} }
+// source returns the guard as one call from addr sees it.
+func (g *guard) source(addr netip.Addr) *caller { return &caller{g: g, from: addr} }
 
-// A caller is a guard for the calls from one address.
+// A caller is an [auth.Guard] for one call. It holds one proof at a time.
 type caller struct {
 	g    *guard
 	from netip.Addr
+	over bool
 }
 
-func (c caller) Delay(name string) time.Duration { return c.g.delay(time.Now(), pair{c.from, name}) }
-func (c caller) Judged(name string, right bool)  { c.g.judged(time.Now(), pair{c.from, name}, right) }
+var _ auth.Guard = (*caller)(nil)
 
-// delay returns how long a proof must wait before it is judged.
-func (g *guard) delay(now time.Time, p pair) time.Duration {
+// Delay implements [auth.Guard]. A proof that waited before is void.
+func (c *caller) Delay(name string) time.Duration {
+	g, now := c.g, time.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	d := g.rest(now, p)
+	delete(g.held, c)
+	h := g.hold(now, pair{c.from, name})
+	if !c.over {
+		g.held[c] = h
+	}
+	d := h.due.Sub(now)
 	if d > 0 {
 		g.delayed++
 	}
 	return d
 }
 
-func (g *guard) rest(now time.Time, p pair) time.Duration {
-	if g.known.of(now, p).count > 0 {
-		return rest(now, g.pairs.of(now, p), firstForSource, mostForSource)
-	}
-	return max(
-		rest(now, g.sources.of(now, p.source), firstForSource, mostForSource),
-		rest(now, g.names.of(now, p.name), firstForName, mostForName),
-	)
+// Judged implements [auth.Guard].
+func (c *caller) Judged(name string, right bool) {
+	c.g.mu.Lock()
+	defer c.g.mu.Unlock()
+	delete(c.g.held, c)
+	c.g.judged(time.Now(), pair{c.from, name}, right)
 }
 
-// rest returns what is left of a delay that began with the last wrong proof, is
+// gone tells that the call is over: what waited will not be judged.
+func (c *caller) gone() {
+	c.g.mu.Lock()
+	defer c.g.mu.Unlock()
+	c.over = true
+	delete(c.g.held, c)
+}
+
+// hold works out how long a proof of p must wait before it is judged.
+func (g *guard) hold(now time.Time, p pair) held {
+	source, name, both := g.queues(now, p)
+	own := g.pairs.of(now, p)
+	own.count += both
+	if g.known.of(now, p).count > 0 {
+		return held{p, now.Add(rest(now, own, firstForSource, mostForSource)), now}
+	}
+	named := g.names.of(now, p.name)
+	if own.count >= freeProofs {
+		named = behind(named, name)
+	}
+	turn := rest(now, named, firstForName, mostForName)
+	wait := rest(now, behind(g.sources.of(now, p.source), source), firstForSource, mostForSource)
+	return held{p, now.Add(max(wait, turn)), now.Add(turn)}
+}
+
+// rest returns what is left of a delay that begins with the last wrong proof, is
 // doubled with each, and is most in the end.
 func rest[K comparable](now time.Time, r record[K], first, most time.Duration) time.Duration {
 	if r.count < freeProofs {
@@ -108,8 +142,6 @@ func rest[K comparable](now time.Time, r record[K], first, most time.Duration) t
 // judged counts a wrong proof. A right one takes back those of its pair only:
 // who owns one name may not guess at another for free.
 func (g *guard) judged(now time.Time, p pair, right bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	if !right {
 		g.wrong++
 		g.sources.add(now, p.source)

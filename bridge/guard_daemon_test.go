@@ -123,6 +123,40 @@ func TestAttackA16Siege(t *testing.T) {
 	})
 }
 
+// Row A16, by a whole daemon: as many calls at once from one address as there may be
+// guess no faster than one call after the other, and leave nothing behind.
+func TestAttackA16CallsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.start("alpha", peerSite("alpha", "beta", false, true))
+		at, _ := a.listen("alpha")
+		var running sync.WaitGroup
+		ctx, hangUp := context.WithCancel(t.Context())
+		s := w.stranger(&running, ctx, sourceAddr(1), at)
+		for range maxFromSource {
+			running.Go(func() { s.guess(ctx, "beta", "guess") })
+		}
+		time.Sleep(30 * time.Second)
+		// At once three, and those after 1, 3, 7 and 15 s.
+		if n := a.guard.snapshot(time.Now()).Wrong; n != 7 {
+			t.Errorf("%d guesses in 30 s, want 7", n)
+		}
+		hangUp()
+		running.Wait()
+		time.Sleep(clearWait)
+		if n := a.guard.waiting(); n != 0 {
+			t.Errorf("%d proofs wait when all calls are over", n)
+		}
+	})
+}
+
+// waiting returns how many proofs there are that wait to be judged.
+func (g *guard) waiting() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.held)
+}
+
 // A peer that has been there before comes back while a thousand addresses call as
 // fast as they can, more than there is room for.
 func TestAttackA16Storm(t *testing.T) {

@@ -66,7 +66,7 @@ func TestAttackA16OneAddress(t *testing.T) {
 	})
 }
 
-// As many calls as one address may have waiting make as many guesses a minute.
+// As many calls as one address may have waiting make no more guesses than one.
 func TestAttackA16ManyCallsFromOneAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard()
@@ -74,10 +74,158 @@ func TestAttackA16ManyCallsFromOneAddress(t *testing.T) {
 		for range maxFromSource {
 			guessFor(&calls, g.source(sourceAddr(1)), time.Hour)
 		}
-		calls.Wait()
-		if n, most := g.snapshot(time.Now()).Wrong, uint64(63*maxFromSource); n > most {
-			t.Errorf("%d guesses in an hour, want at most %d", n, most)
+		time.Sleep(time.Hour)
+		// Three at once, six while the delay grows, and then one a minute.
+		if n := g.snapshot(time.Now()).Wrong; n > 69 {
+			t.Errorf("%d guesses in an hour, want at most 69", n)
 		}
+		calls.Wait()
+	})
+}
+
+// Proofs that come before any of the others is judged wait as if each before them
+// were wrong.
+func TestAttackA16AtTheSameTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard()
+		var took []time.Duration
+		for i := range 12 {
+			took = append(took, g.source(sourceAddr(1)).Delay(fmt.Sprint("name ", i)))
+		}
+		s := time.Second
+		want := []time.Duration{0, 0, 0, s, 3 * s, 7 * s, 15 * s, 31 * s, 63 * s, 123 * s, 183 * s, 243 * s}
+		if !slices.Equal(took, want) {
+			t.Errorf("delays %v, want %v", took, want)
+		}
+	})
+}
+
+// As many addresses as there may be calls guess at one name. What none of them can
+// be kept from are its first guesses; after these they share one a second.
+func TestAttackA16OneName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard()
+		var calls sync.WaitGroup
+		for n := range maxStrangers {
+			guessFor(&calls, g.source(sourceAddr(n)), 10*time.Minute)
+		}
+		time.Sleep(time.Minute)
+		first := g.snapshot(time.Now()).Wrong
+		if most := uint64(freeProofs*maxStrangers + 60); first > most {
+			t.Errorf("%d guesses in a minute, want at most %d", first, most)
+		}
+		time.Sleep(9 * time.Minute)
+		if n := g.snapshot(time.Now()).Wrong - first; n > 9*60+2 {
+			t.Errorf("%d guesses in nine minutes more, want at most one a second", n)
+		}
+		if d := g.source(homeAddr).Delay("branch"); d > mostForName {
+			t.Errorf("the good peer, from a fresh address, waited %v", d)
+		}
+		calls.Wait()
+	})
+}
+
+// A proof that waits stops counting when it is judged, when another one takes its
+// place, when its call is over and, should nobody tell, soon after its delay.
+func TestGuardHeldProofs(t *testing.T) {
+	const due = time.Second
+	for _, c := range []struct {
+		name string
+		then func(*caller)
+		want time.Duration
+	}{
+		{"it waits", func(*caller) {}, due + 2*time.Second},
+		{"found right", func(c *caller) { c.Judged("branch", true) }, due},
+		{"another one takes its place", func(c *caller) { c.Delay("branch") }, due + 2*time.Second},
+		{"the call is over", (*caller).gone, due},
+		{"the call was over before", func(c *caller) { c.gone(); c.Delay("branch") }, due},
+		{"nobody tells", func(*caller) { time.Sleep(due + heldGrace + 1) }, 0},
+		{"nobody tells, a moment before", func(*caller) { time.Sleep(due + heldGrace) }, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGuard()
+				for i := range freeProofs {
+					g.source(homeAddr).Judged(fmt.Sprint("name ", i), false)
+				}
+				call := g.source(homeAddr)
+				if d := call.Delay("branch"); d != due {
+					t.Fatalf("Delay = %v for the first, want %v", d, due)
+				}
+				c.then(call)
+				if d := g.source(homeAddr).Delay("other"); d != c.want {
+					t.Errorf("Delay = %v for the next, want %v", d, c.want)
+				}
+			})
+		})
+	}
+}
+
+// Who waits long for his address's sake does not keep others waiting at the name.
+func TestGuardTurnsAtAName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard()
+		for n := range 2 {
+			for range 12 >> n {
+				g.source(sourceAddr(n)).Judged("branch", false)
+			}
+		}
+		time.Sleep(50 * time.Second)
+		var took []time.Duration
+		for _, n := range []int{0, 0, 1, 1} {
+			took = append(took, g.source(sourceAddr(n)).Delay("branch"))
+		}
+		s := time.Second
+		if want := []time.Duration{10 * s, 70 * s, 2 * s, 18 * s}; !slices.Equal(took, want) {
+			t.Errorf("delays %v, want %v", took, want)
+		}
+	})
+}
+
+// Where a peer was right before, proofs that wait count too: no four of them are
+// judged at once.
+func TestGuardHeldProofsOfAKnownPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard()
+		try(g.source(homeAddr), "branch", true)
+		for range freeProofs {
+			g.source(homeAddr).Judged("branch", false)
+		}
+		var took []time.Duration
+		for range 4 {
+			took = append(took, g.source(homeAddr).Delay("branch"))
+		}
+		s := time.Second
+		if want := []time.Duration{s, 2 * s, 4 * s, 8 * s}; !slices.Equal(took, want) {
+			t.Errorf("delays %v, want %v", took, want)
+		}
+	})
+}
+
+// Somebody behind the NAT of a peer that was there before claims its name in as many
+// calls as he can: the peer waits for what was wrong, and not for all that waits, so
+// that one of its calls soon lives long enough.
+func TestAttackA16QueueBehindOneNAT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard()
+		try(g.source(homeAddr), "branch", true)
+		var calls sync.WaitGroup
+		for range maxFromSource - 1 {
+			guessFor(&calls, g.source(homeAddr), 30*time.Minute)
+		}
+		for range 10 {
+			time.Sleep(61 * time.Second)
+			began := time.Now()
+			for d := time.Hour; d > 50*time.Second && time.Since(began) < time.Hour; time.Sleep(5 * time.Second) {
+				call := g.source(homeAddr)
+				d = call.Delay("branch")
+				call.gone()
+			}
+			if took := time.Since(began); took > mostForSource {
+				t.Errorf("the good peer has tried for %v", took)
+			}
+		}
+		calls.Wait()
 	})
 }
 

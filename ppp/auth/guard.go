@@ -8,9 +8,11 @@ import "time"
 // passed. Until then nothing else that the peer says is looked at. A certificate
 // cannot be guessed: EAP-TLS does not ask.
 type Guard interface {
-	// Delay tells how long a proof of name must wait.
+	// Delay tells how long a proof of name must wait. What waited before in the
+	// same exchange is void.
 	Delay(name string) time.Duration
-	// Judged tells how a proof came out. It is called once for each.
+	// Judged tells how a proof came out. It is called once for each, unless the
+	// exchange ends before that.
 	Judged(name string, right bool)
 }
 
