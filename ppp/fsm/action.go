@@ -81,7 +81,7 @@ func (m *Machine) sendRequest() {
 	}
 	options := AppendOptions([]byte{}, m.proto.Request())
 	switch same := slices.Equal(options, m.request.options); {
-	case same && m.cfg.AckRepeats:
+	case same && m.cfg.AckRepeats && !m.request.refused:
 		m.request.spent = false // the peer may be open by what it was, identifier and all
 	case !same, m.request.spent:
 		m.request = request{id: m.nextID(), options: options}

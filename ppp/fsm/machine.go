@@ -31,7 +31,7 @@ type Config struct {
 	// octet for octet with its identifier, without leaving Opened: our Ack was
 	// lost. RFC 1661 would negotiate anew, which a protocol that holds keys must
 	// not do. Our own requests keep their identifier for it as long as they are the
-	// same.
+	// same and were not refused.
 	AckRepeats bool
 
 	Now func() time.Time // nil: time.Now
@@ -109,6 +109,7 @@ type request struct {
 	id      byte
 	options []byte
 	spent   bool
+	refused bool // the answer was a Nak or Reject
 }
 
 // An input is the packet that a step answers, and how.

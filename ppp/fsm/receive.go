@@ -153,7 +153,7 @@ func (m *Machine) receiveRefusal(p Packet) {
 		m.count.rejectDiffers.Add(1)
 		return
 	}
-	m.request.spent = true
+	m.request.spent, m.request.refused = true, true
 	if m.State().negotiating() {
 		if err := m.takeRefusal(p.Code, opts); err != nil {
 			m.fail(err)

@@ -2,6 +2,7 @@ package fsm_test
 
 import (
 	"testing"
+	"time"
 
 	"sitebridge/ppp/fsm"
 )
@@ -52,3 +53,55 @@ func TestRepeatedRequestInOpened(t *testing.T) {
 		})
 	}
 }
+
+// TestIdentifierOfARepeat: with AckRepeats a request that is only said again keeps
+// its identifier, and gets a new one after a Nak or Reject (RFC 1661, section 5.1):
+// otherwise a second copy of that refusal would count as one more.
+func TestIdentifierOfARepeat(t *testing.T) {
+	nak := []byte{3, 1, 0, 7, optNumber, 3, 4}
+	reject := []byte{4, 1, 0, 6, optFlag, 2}
+	for _, test := range []struct {
+		name    string
+		answers [][]byte
+		want    []byte // the identifiers of our requests
+	}{
+		{"no answer", nil, []byte{1, 1, 1}},
+		{"an Ack", [][]byte{{2, 1, 0, 9, optNumber, 3, 3, optFlag, 2}}, []byte{1, 1, 1}},
+		{"a Nak", [][]byte{nak}, []byte{1, 2, 2, 2}},
+		{"a Nak twice", [][]byte{nak, nak}, []byte{1, 2, 2, 2}},
+		{"a Reject", [][]byte{reject}, []byte{1, 2, 2, 2}},
+		{"a Reject twice", [][]byte{reject, reject}, []byte{1, 2, 2, 2}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var ids []byte
+			now := time.Unix(1e9, 0)
+			f := &stuck{newFake(3)}
+			m := fsm.NewMachine(f, fsm.Config{
+				Send:       func(pkt []byte) { ids = append(ids, pkt[1]) },
+				Now:        func() time.Time { return now },
+				AckRepeats: true,
+			})
+			m.Open()
+			m.LowerUp()
+			for _, answer := range test.answers {
+				m.Receive(answer)
+			}
+			for range 2 {
+				now = m.Deadline()
+				m.Expire()
+			}
+			if string(ids) != string(test.want) {
+				t.Errorf("identifiers %v, want %v", ids, test.want)
+			}
+			if n, want := m.Stats().Drops.WrongIdentifier, uint64(max(0, len(test.answers)-1)); n != want {
+				t.Errorf("%d answers dropped, want %d", n, want)
+			}
+		})
+	}
+}
+
+// A stuck asks for the same again, whatever the peer thinks of it.
+type stuck struct{ *fake }
+
+func (*stuck) Naked([]fsm.Option) error    { return nil }
+func (*stuck) Rejected([]fsm.Option) error { return nil }
