@@ -103,11 +103,15 @@ func TestFourFrameTypesRouted(t *testing.T) {
 			t.Errorf("%v: way to the server %+v, %v; want 3 hops", ipx.Encapsulation(i), r, err)
 		}
 	}
-	ipxCommands(t, a, far)
+	ipxCommands(t, a, b, far)
 }
 
 // ipxCommands: what an operator asks the daemon of site a.
-func ipxCommands(t *testing.T, a *lab.Daemon, far []*station.Station) {
+func ipxCommands(t *testing.T, a, b *lab.Daemon, far []*station.Station) {
+	atB, err := b.Status()
+	if err != nil || len(atB.LANs) == 0 {
+		t.Fatalf("status of b: %+v, %v", atB.LANs, err)
+	}
 	for _, c := range []struct {
 		args []string
 		code int
@@ -117,6 +121,8 @@ func ipxCommands(t *testing.T, a *lab.Daemon, far []*station.Station) {
 		{[]string{"ipx", "services"}, 0, []string{"0004", "FS1", "00005EA1:000000000001:0451"}},
 		{[]string{"ipx", "nodes"}, 0, []string{"NODE", "00000012", "lan/ethernet_802_3"}},
 		{[]string{"ipx", "ping", "-c", "1", "--size", "33", far[0].Addr().Network.String() + ":" + far[0].Addr().Node.String()}, 0, []string{"1 of 1 answered", "1 hops"}},
+		{[]string{"ipx", "ping", "00000020:" + atB.LANs[0].MAC.String(), "-c", "1"}, 0, []string{"1 of 1 answered"}},
+		{[]string{"ipx", "ping", "-c", "1", "00000020"}, 4, []string{"00000020:000000000001: no answer in 3s: a LAN has no such node: ask NETWORK:MAC"}},
 		{[]string{"ipx", "ping", "-c", "1", "0000AAAA"}, 4, []string{"0 of 1 answered"}},
 		{[]string{"ipx", "ping", "nonsense"}, 1, nil},
 		{[]string{"status"}, 0, []string{"site b: UP", "LAN lan: up on lan", "lan/ethernet_snap is network 00000013"}},
