@@ -227,6 +227,9 @@ func TestAttackA10CertificateDecides(t *testing.T) {
 			return strings.Replace(text, `ca = "ca.pem"`, `fingerprint = "`+identity.Of(certs[0]).String()+`"`, 1)
 		}
 	}
+	alsoC := func(text string) string {
+		return text + "[site.c]\n[site.c.auth]\nca = \"ca.pem\"\n[site.c.ipx]\nroutes = [\"00000030 hops 1 ticks 7\"]\n"
+	}
 	const refused = "peer refuses our certificate: bad certificate"
 	for _, c := range []struct {
 		name         string
@@ -235,6 +238,7 @@ func TestAttackA10CertificateDecides(t *testing.T) {
 	}{
 		{"the dialler has another's", asItIs, shows("b", "c"), `site b: the peer's certificate is for "c" and not for "b"`, refused},
 		{"the answerer has another's", shows("a", "c"), asItIs, refused, `the peer's certificate is for "c" and not for "a"`},
+		{"the dialler has that of another site, and its own name", alsoC, shows("b", "c"), `peer says that it is "b", and its certificate is that of "c"`, refused},
 		{"the dialler's is of another CA", asItIs, shows("b", "stranger-b"), `is signed by "CN=other-CA", and not by a CA of the site`, refused},
 		{"the answerer's is of another CA", shows("a", "stranger-a"), asItIs, refused, `is signed by "CN=other-CA", and not by a CA of the site`},
 		{"both pin the right one", pins("b"), pins("a"), "", ""},

@@ -123,6 +123,15 @@ func (x *ward) up(t *testing.T) {
 	x.chatter.crosses(t)
 }
 
+// tempt gives both sites a default route to each other's WAN address: what the tunnel
+// does not take would leave by it, in clear, if nothing held it back.
+func (x *ward) tempt(t *testing.T) {
+	t.Helper()
+	x.up(t) // before that the daemons may not have made their routes
+	x.SiteA.Route("default", lab.WANB)
+	x.SiteB.Route("default", lab.WANA)
+}
+
 // A record is what the ends sent from some time on, as each sent it: what somebody
 // in the middle invents is not in it.
 type record [2]func() (pcap string)
@@ -271,6 +280,7 @@ func TestAttackE1HeldUp(t *testing.T) {
 		required := func(t *testing.T) *ward { return newWard(t, s, s.config, s.config) }
 		tests[s.method+", refused"] = func(t *testing.T) {
 			x := required(t)
+			x.tempt(t)
 			for name := range hold {
 				if !slices.Contains(slow, name) {
 					t.Run(name, func(t *testing.T) { x.holdUp(t, name, lab.A, lab.B) })
@@ -278,7 +288,11 @@ func TestAttackE1HeldUp(t *testing.T) {
 			}
 		}
 		for _, name := range slow {
-			tests[s.method+", "+name] = func(t *testing.T) { required(t).holdUp(t, name, lab.A, lab.B) }
+			tests[s.method+", "+name] = func(t *testing.T) {
+				x := required(t)
+				x.tempt(t)
+				x.holdUp(t, name, lab.A, lab.B)
+			}
 		}
 	}
 	for policy, s := range map[string]suite{"preferred": aead, "permitted": mppe} {
@@ -387,6 +401,7 @@ func TestAttackE1TakenDown(t *testing.T) {
 
 func takenDown(t *testing.T, s suite) {
 	x := newWard(t, s, s.config, s.config)
+	x.tempt(t)
 	record := x.record()
 	for name, way := range take {
 		for _, victim := range []lab.End{lab.A, lab.B} {
@@ -411,5 +426,12 @@ func takenDown(t *testing.T, s suite) {
 	}
 	if n := record.wantHidden(t, s, s.inside, lab.A, lab.B); n == 0 {
 		t.Error("nothing was encrypted: does the record tell?")
+	}
+	// Without the daemon there is nothing that holds it back.
+	stop := x.Capture(x.SiteA, "wan")
+	x.ends[lab.A].Stop()
+	time.Sleep(10 * chatterInterval)
+	if _, octets := spoken(t, stop(), lab.A); !bytes.Contains(octets, []byte(needle)) {
+		t.Error("what the hosts say does not leave by the default route: was nobody tempted?")
 	}
 }
