@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,7 @@ import (
 var addrOf = map[string]netip.Addr{
 	"alpha": netip.MustParseAddr("192.0.2.1"),
 	"beta":  netip.MustParseAddr("192.0.2.2"),
+	"gamma": netip.MustParseAddr("192.0.2.3"),
 }
 
 // A world is where the daemons of a test live.
@@ -85,11 +87,15 @@ func peerSite(us, them string, dial, answer bool) *config.Site {
 }
 
 // start starts a daemon, which lives until the test ends or stop is called.
-func (w *world) start(name string, sc *config.Site) *testDaemon {
-	cfg := &config.Config{Daemon: config.Daemon{Name: name}, Sites: []*config.Site{sc}}
-	if sc.Answer {
-		cfg.Listen.Methods = sc.Auth.Methods
+func (w *world) start(name string, sites ...*config.Site) *testDaemon {
+	cfg := &config.Config{Daemon: config.Daemon{Name: name}, Sites: sites}
+	for _, sc := range sites {
+		if sc.Answer {
+			cfg.Listen.Methods = append(cfg.Listen.Methods, sc.Auth.Methods...)
+		}
 	}
+	slices.SortFunc(cfg.Listen.Methods, func(a, b auth.Method) int { return int(b) - int(a) })
+	cfg.Listen.Methods = slices.Compact(cfg.Listen.Methods)
 	t := &testDaemon{log: new(strings.Builder)}
 	log := slog.New(slog.NewTextHandler(t.log, nil))
 	t.Daemon = newDaemon(cfg, log, "test")
@@ -102,15 +108,19 @@ func (w *world) start(name string, sc *config.Site) *testDaemon {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	under, endUnder := context.WithCancel(context.WithoutCancel(ctx))
 	t.ctx, t.Daemon.ctx = under, ctx
-	s, err := t.openSite(sc)
-	if err != nil {
-		w.t.Fatal(err)
+	for _, sc := range sites {
+		s, err := t.openSite(sc)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		t.sites = append(t.sites, s)
 	}
-	t.sites = []*site{s}
 	var running, below sync.WaitGroup
 	below.Go(func() { t.mux.Run(under) })
 	below.Go(func() { t.ipx.router.Run(under) })
-	running.Go(func() { s.supervisor.run(ctx) })
+	for _, s := range t.sites {
+		running.Go(func() { s.supervisor.run(ctx) })
+	}
 	w.mu.Lock()
 	w.daemons[addrOf[name]] = t
 	w.mu.Unlock()
