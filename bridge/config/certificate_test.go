@@ -170,13 +170,27 @@ func TestCertificateFaults(t *testing.T) {
 		{"a secret of others", "", "[defaults.auth]\nsecret_in_file = \"in\"\n", nil},
 		{"a CA that nothing uses", pinned, "methods = [\"mschapv2\"]\nsecret_in_file = \"in\"\n" + ca, []string{
 			`:14: site.b2.auth.ca: it belongs to "eap-tls", which the site does not allow: leave it out, or add "eap-tls" to methods`}},
-		{"an old TLS 1.3", ca, ca + "\ntls13 = \"pppd-2.4.9\"", nil},
+		{"an old TLS 1.3", ca, ca + "\ntls13 = \"pppd-2.4.9\"\n[site.b1.encryption]\nmethods = [\"mppe-128\"]", nil},
+		{"an old TLS 1.3 that nothing is encrypted with", ca, ca + "\ntls13 = \"pppd-2.4.9\"\n[site.b1.encryption]\npolicy = \"disabled\"", nil},
+		{"an old TLS 1.3 for aead, by default", ca, ca + "\ntls13 = \"pppd-2.4.9\"", []string{
+			`:9: site.b1.auth.tls13: ` + tooOld("b1") + ` in [site.b1.encryption], or leave it out`}},
+		{"an old TLS 1.3 for aead beside MPPE", ca, ca + "\ntls13 = \"pppd-2.4.9\"\n[site.b1.encryption]\nmethods = [\"aead\", \"mppe-128\"]\ndowngrade = \"allowed\"", []string{
+			`:9: site.b1.auth.tls13: ` + tooOld("b1") + ` in [site.b1.encryption], or leave it out`}},
+		{"an old TLS 1.3 for aead that is not required", ca, ca + "\ntls13 = \"pppd-2.4.9\"\n[site.b1.encryption]\npolicy = \"permitted\"", []string{
+			`:9: site.b1.auth.tls13: ` + tooOld("b1") + ` in [site.b1.encryption], or leave it out`}},
+		{"an old TLS 1.3 as a default", pinned, pinned + "\ntls13 = \"rfc9190\"\n[defaults.auth]\ntls13 = \"pppd-2.4.9\"", []string{
+			`:15: defaults.auth.tls13: ` + tooOld("b1") + ` in [site.b1.encryption], or tls13 = "rfc9190" in [site.b1.auth]`}},
 		{"an unknown TLS 1.3", ca, ca + "\ntls13 = \"draft\"", []string{
 			`:9: site.b1.auth.tls13: "draft" is not known here: write "rfc9190" or "pppd-2.4.9"`}},
 		{"a TLS 1.3 that nothing uses", pinned, "methods = [\"mschapv2\"]\nsecret_in_file = \"in\"\ntls13 = \"rfc9190\"", []string{
 			`:14: site.b2.auth.tls13: it belongs to "eap-tls", which the site does not allow: leave it out, or add "eap-tls" to methods`}},
 		{"a CA of others", pinned, "methods = [\"mschapv2\"]\nsecret_in_file = \"in\"\n[defaults.auth]\n" + ca, nil},
 	})
+}
+
+// tooOld is the beginning of the fault of a site that has "aead".
+func tooOld(site string) string {
+	return `"pppd-2.4.9" gives up the octet by which RFC 9190 protects a success, and keys that are for nothing else: that is too little for "aead", which site ` + site + ` has: write methods = ["mppe-128"]`
 }
 
 // H2: a key that others can read, and a certificate or list that others can choose,

@@ -126,6 +126,9 @@ func (at *siteTables) agreeOnCiphers(s *Site, e Encryption, downgrade string) {
 	if e.Policy == PolicyRequired {
 		at.agreeOnEachKey(s, e)
 	}
+	if e.Allows(AEAD) && s.Auth.OldTLS13 {
+		at.agreeOnTLS13(s)
+	}
 	both := e.Allows(AEAD) && e.Allows(MPPE128)
 	if both && downgrade == "" && t.at("downgrade").faultless() {
 		methods.fault(`ECP's negotiation is not authenticated: who is on the path could strip "aead" and leave "mppe-128"`,
@@ -148,4 +151,15 @@ func (at *siteTables) agreeOnEachKey(s *Site, e Encryption) {
 				fmt.Sprintf("leave it out, or allow %s in [site.%s.encryption]", oneOf(leaves[m]), s.Name))
 		}
 	}
+}
+
+// agreeOnTLS13 reports a site that would found its authenticated encryption on less
+// than RFC 9190 has. The peers that need that have no such encryption.
+func (at *siteTables) agreeOnTLS13(s *Site) {
+	fix := "leave it out"
+	if !at.auth.owns("tls13") {
+		fix = fmt.Sprintf("tls13 = %q in [site.%s.auth]", rfc9190, s.Name)
+	}
+	at.auth.at("tls13").fault(fmt.Sprintf(`%q gives up the octet by which RFC 9190 protects a success, and keys that are for nothing else: that is too little for "aead", which site %s has`, pppd249, s.Name),
+		fmt.Sprintf(`write methods = ["mppe-128"] in [site.%s.encryption], or %s`, s.Name, fix))
 }

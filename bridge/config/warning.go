@@ -34,6 +34,7 @@ func (c *Config) Warnings() []Warning {
 		}
 		all = append(all, warnings(s.Name, s.Auth.shortSecrets()...)...)
 		all = append(all, warnings(s.Name, s.oneWay(), c.Daemon.misnamed(s))...)
+		all = append(all, warnings(s.Name, s.oldTLS13()...)...)
 		all = append(all, warnings(s.Name, s.Encryption.weaknesses()...)...)
 	}
 	return all
@@ -92,6 +93,19 @@ func (s *Site) oneWay() string {
 		return "with chap and pap the peer that we dial proves itself only if there is a secret_in_file"
 	}
 	return ""
+}
+
+// oldTLS13 tells of what a TLS 1.3 lacks that is older than RFC 9190, and what it
+// means for others: who calls shows later who it is.
+func (s *Site) oldTLS13() []string {
+	if !s.Auth.OldTLS13 {
+		return nil
+	}
+	all := []string{fmt.Sprintf("tls13 = %q gives up the octet by which RFC 9190 protects a success, and keys that are for nothing else: let the peer speak TLS 1.2, which is its default, or give it a newer pppd", pppd249)}
+	if s.Answer {
+		all = append(all, fmt.Sprintf("for tls13 = %q every caller with TLS 1.3 is given a session ticket: it opens nothing", pppd249))
+	}
+	return all
 }
 
 // weaknesses says what is wrong with how a link is protected.

@@ -145,6 +145,35 @@ func TestWarningOfAnotherName(t *testing.T) {
 	}
 }
 
+func TestWarningOfOldTLS13(t *testing.T) {
+	const (
+		lacks  = `: tls13 = "pppd-2.4.9" gives up the octet by which RFC 9190 protects a success, and keys that are for nothing else: let the peer speak TLS 1.2, which is its default, or give it a newer pppd`
+		ticket = `: for tls13 = "pppd-2.4.9" every caller with TLS 1.3 is given a session ticket: it opens nothing`
+		weak   = `: mppe-128 has no integrity: who is on the way can change packets`
+	)
+	for _, c := range []struct {
+		name, answer, tls13 string
+		want                []string
+	}{
+		{"a peer that we dial", "answer = false", pppd249, []string{"site.b1" + lacks, "site.b1" + weak}},
+		{"a peer that calls", "", pppd249, []string{"site.b1" + lacks, "site.b1" + ticket, "site.b1" + weak}},
+		{"TLS 1.3 as it is", "", rfc9190, []string{"site.b1" + weak}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text := strings.Replace(certified, "[site.b1.auth]", c.answer+"\n[site.b1.encryption]\nmethods = [\"mppe-128\"]\n[site.b1.auth]\ntls13 = \""+c.tls13+"\"", 1)
+			d := newDir(t, text)
+			d.certificates()
+			conf, err := Load(d.path())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := told(conf.Warnings()); !slices.Equal(got, c.want) {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
 func TestCallers(t *testing.T) {
 	text := strings.Replace(certified, pinnedB2, pinnedB2+"\nmethods = [\"eap-tls\", \"mschapv2\"]\nsecret_in_file = \"in\"", 1) + `
 [defaults.encryption]
