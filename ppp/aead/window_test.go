@@ -26,6 +26,8 @@ func TestWindow(t *testing.T) {
 		{"one between", []uint64{5, 9}, 7, good},
 		{"the same bit, a ring later", []uint64{5}, 5 + ringWords*wordBits, good},
 		{"the same bit, a ring earlier", []uint64{5, 6 + ringWords*wordBits}, 5, tooOld},
+		{"the same bit, a ring later, behind the newest", []uint64{5, 9 + ringWords*wordBits}, 5 + ringWords*wordBits, good},
+		{"the same bit, two rings later, behind the newest", []uint64{5, 9 + 2*ringWords*wordBits}, 5 + 2*ringWords*wordBits, good},
 		{"what a jump has passed", []uint64{5, 9, 1000}, 10, good},
 		{"what came before a jump", []uint64{5, 9, 1000}, 9, replayed},
 		{"what came before a jump over the ring", []uint64{9, 9 + windowSize - 1}, 9, replayed},

@@ -384,3 +384,39 @@ func TestForgedCountWhileLost(t *testing.T) {
 		}
 	}
 }
+
+// TestAttackE4CostInStatefulMode: somebody leads a receiver that has lost packets
+// ever further ahead. What one packet with fresh tables can have it do is bounded.
+func TestAttackE4CostInStatefulMode(t *testing.T) {
+	for _, c := range []struct {
+		changes uint64 // of the key, until the packet with fresh tables
+		opens   bool
+	}{
+		{1, true}, {mostChanges - mostExtra - 1, true}, {mostChanges - mostExtra, true},
+		{mostChanges - mostExtra + 1, false}, {mostChanges, false}, {2 * mostChanges, false},
+	} {
+		t.Run(fmt.Sprint(c.changes), func(t *testing.T) {
+			from, to := oneWay(key{1}, true)
+			for range c.changes {
+				from.send.change()
+			}
+			from.send.n = 256 * c.changes
+			for n := uint64(1); n < from.send.n; n += 2000 {
+				forged := append([]byte{0x10 | byte(n>>8&0xf), byte(n)}, pattern(60)...)
+				if open(t, to, forged) != nil || !to.OutOfStep() {
+					t.Fatalf("the forged packet %d: out of step %v", n, to.OutOfStep())
+				}
+			}
+			from.Flush()
+			if got := open(t, to, seal(t, from, ipPacket(1, 60))); (got != nil) != c.opens || to.OutOfStep() == c.opens {
+				t.Errorf("opened: %v, want %v; out of step %v", got != nil, c.opens, to.OutOfStep())
+			}
+			want := c.changes
+			if !c.opens {
+				want = 0
+				wantCounter(t, to, "doubtful", 1)
+			}
+			wantEvents(t, to, "key_changes_ahead", want)
+		})
+	}
+}
