@@ -196,6 +196,10 @@ func TestAttackA13WrongUsage(t *testing.T) {
 	serverCert := mint{ca: ca, name: "branch", mod: onlyServer}.make(t)
 	pinned := mint{name: "branch", mod: onlyServer}.make(t)
 	pin := Trust{Pinned: true, Fingerprint: Of(pinned.Leaf()), Name: "branch"}
+	unknown := func(c *x509.Certificate) {
+		c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 9}, Critical: true, Value: []byte{5, 0}}}
+	}
+	odd := mint{name: "branch", mod: unknown}.make(t)
 	serverCA := mint{ca: root, name: "servers", mod: func(c *x509.Certificate) { intermediate(c); onlyServer(c) }}.make(t)
 	under := mint{ca: serverCA, name: "branch"}.make(t)
 	of := func(mod func(*x509.Certificate)) []*x509.Certificate {
@@ -214,9 +218,11 @@ func TestAttackA13WrongUsage(t *testing.T) {
 		"below one for servers, as client": {trust: by(root), chain: under.chain, want: "a CA on the way to it may not sign for it"},
 		"key that may not sign":            {trust: by(ca), chain: of(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyAgreement }), want: "lacks digitalSignature"},
 		"no key usage: any":                {trust: by(ca), chain: of(func(c *x509.Certificate) { c.KeyUsage = 0 })},
-		"unknown critical extension": {trust: by(ca), chain: of(func(c *x509.Certificate) {
-			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 9}, Critical: true, Value: []byte{5, 0}}}
-		}), want: "critical", foreign: true},
+		"unknown critical extension":       {trust: by(ca), chain: of(unknown), want: "critical", foreign: true},
+		"pinned, with such an extension": {
+			trust: Trust{Pinned: true, Fingerprint: Of(odd.Leaf()), Name: "branch"}, chain: odd.chain,
+			want: "has a critical extension that is unknown here: 1.3.9",
+		},
 	})
 }
 
