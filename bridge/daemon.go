@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -63,6 +64,9 @@ type Daemon struct {
 // host is undone when it returns. ready, unless nil, is called when calls can be
 // made and answered.
 func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version string, ready func()) (err error) {
+	if err := unsafeTLS(os.Getenv("GODEBUG")); err != nil {
+		return err
+	}
 	d := newDaemon(cfg, log, version)
 	defer func() {
 		if e := d.close(); err == nil {
