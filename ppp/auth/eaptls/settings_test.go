@@ -45,17 +45,3 @@ func TestOnlyGoodCiphers(t *testing.T) {
 		})
 	}
 }
-
-// A client that would like a session ticket gets none: with one it could come back
-// without its certificate.
-func TestNoTicketForWhoWantsOne(t *testing.T) {
-	for _, v := range versions {
-		t.Run(v.name, func(t *testing.T) {
-			wants := &sessions{}
-			server, client := open(t, whole(serverConfig(v.of))), likePPPD(t, v.of, wants)
-			if s := drive(t, server, client); s.State != Succeeded || wants.put != 0 {
-				t.Errorf("%+v, and the client has %d tickets", s, wants.put)
-			}
-		})
-	}
-}
