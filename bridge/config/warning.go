@@ -145,7 +145,7 @@ func (s *Site) listExpiring(now time.Time) []string {
 	if s.Auth.Trust == nil || s.Auth.Trust.CRL == "" {
 		return nil
 	}
-	lists, err := identity.ReadLists(s.Auth.Trust.CRL)
+	lists, err := identity.LoadLists(s.Auth.Trust.CRL)
 	if err != nil {
 		return []string{fmt.Sprintf("the revocation list cannot be read, and nobody is let in without: %v", err)}
 	}

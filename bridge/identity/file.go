@@ -35,8 +35,16 @@ func ReadCertificates(path string) ([]*x509.Certificate, error) {
 }
 
 // ReadLists reads the revocation lists at path.
-func ReadLists(path string) ([]*x509.RevocationList, error) {
-	b, err := read(path, nil)
+func ReadLists(path string) ([]*x509.RevocationList, error) { return readLists(path, nil) }
+
+// LoadLists is ReadLists for who lets somebody in by them. The file must be ours or
+// root's, nobody else may change it, and no link may lead to it: nobody can forge a
+// list, but who puts back an older one lets those in who were revoked since. Where
+// the other steps of the path lead is not looked at for each handshake.
+func LoadLists(path string) ([]*x509.RevocationList, error) { return readLists(path, settled) }
+
+func readLists(path string, check func(fs.FileInfo) error) ([]*x509.RevocationList, error) {
+	b, err := read(path, check)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +81,7 @@ func read(path string, check func(fs.FileInfo) error) ([]byte, error) {
 	}
 	f, err := os.OpenFile(path, flags, 0)
 	if errors.Is(err, syscall.ELOOP) {
-		return nil, fmt.Errorf("%s is a link: who can change it decides which key this is; write the path that it leads to", path)
+		return nil, fmt.Errorf("%s is a link: who can change it decides what is read; write the path that it leads to", path)
 	}
 	if err != nil {
 		return nil, err
@@ -103,8 +111,21 @@ func private(fi fs.FileInfo) error {
 	if mode := fi.Mode().Perm(); mode&0o077 != 0 {
 		return fmt.Errorf("others can get at this key, its mode is %04o: chmod 0600 it, and make another if they may have read it", mode)
 	}
+	return owned(fi, "this key")
+}
+
+// settled tells why somebody else could decide what a file holds.
+func settled(fi fs.FileInfo) error {
+	if mode := fi.Mode().Perm(); mode&0o022 != 0 {
+		return fmt.Errorf("others can change this list, its mode is %04o: chmod 0644 it, and look whether it is the right one still", mode)
+	}
+	return owned(fi, "this list")
+}
+
+// owned tells that a file, which is what it is called, is neither ours nor root's.
+func owned(fi fs.FileInfo, what string) error {
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("this key belongs to user %d: chown it to root, or to the user of the daemon", st.Uid)
+		return fmt.Errorf("%s belongs to user %d: chown it to root, or to the user of the daemon", what, st.Uid)
 	}
 	return nil
 }

@@ -158,18 +158,56 @@ func TestAttackH2KeyFile(t *testing.T) {
 }
 
 // A file whose owner is neither us nor root may change under us.
-func TestAttackH2KeyFileOfAnother(t *testing.T) {
+func TestAttackH2FileOfAnother(t *testing.T) {
 	for name, c := range map[string]struct {
 		owner uint32
 		want  string
 	}{
 		"ours": {uint32(os.Geteuid()), ""}, "root's": {0, ""},
-		"a stranger's": {uint32(os.Geteuid()) + 12345, "this key belongs to user"},
+		"a stranger's": {uint32(os.Geteuid()) + 12345, " belongs to user"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := private(ownedBy{owner: c.owner})
-			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
-				t.Errorf("%v, want %q", err, c.want)
+			for what, check := range map[string]func(fs.FileInfo) error{"this key": private, "this list": settled} {
+				err := check(ownedBy{owner: c.owner})
+				if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), what+c.want)) {
+					t.Errorf("%v, want %q", err, what+c.want)
+				}
+			}
+		})
+	}
+}
+
+// H2: a revocation list that somebody else could put an older one in the place of lets
+// nobody in, though it was in order when the daemon started.
+func TestAttackH2ListFile(t *testing.T) {
+	ca := testCA(t, "office")
+	branch := must[*Own](t)(ca.Issue("branch", noon, year))
+	for name, c := range map[string]struct {
+		change func(t *testing.T, path string) error
+		want   string
+	}{
+		"as it was":        {func(*testing.T, string) error { return nil }, ""},
+		"only for us":      {func(t *testing.T, path string) error { return os.Chmod(path, 0o600) }, ""},
+		"others may write": {func(t *testing.T, path string) error { return os.Chmod(path, 0o646) }, "others can change this list, its mode is 0646: chmod 0644 it"},
+		"the group may":    {func(t *testing.T, path string) error { return os.Chmod(path, 0o664) }, "its mode is 0664"},
+		"a link": {func(t *testing.T, path string) error {
+			there := filepath.Join(t.TempDir(), "ca.crl")
+			return errors.Join(os.Rename(path, there), os.Symlink(there, path))
+		}, "is a link"},
+		"gone": {func(t *testing.T, path string) error { return os.Remove(path) }, "no such file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := listFile(t, list(t, ca, noon))
+			trust := withList(by(ca), path)
+			if err := trust.Check(branch.chain, client, noon); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.change(t, path); err != nil {
+				t.Fatal(err)
+			}
+			err := trust.Check(branch.chain, client, noon)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path)) {
+				t.Errorf("%v, want %q and the path", err, c.want)
 			}
 		})
 	}

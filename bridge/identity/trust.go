@@ -211,7 +211,7 @@ func (t *Trust) standing(chain []*x509.Certificate, usage x509.ExtKeyUsage, now 
 	}
 	var lists []*x509.RevocationList
 	if t.CRL != "" {
-		if lists, err = ReadLists(t.CRL); err != nil {
+		if lists, err = LoadLists(t.CRL); err != nil {
 			return fmt.Errorf("cannot tell whether the peer's certificate is revoked: %w", err)
 		}
 	}
