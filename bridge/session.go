@@ -288,7 +288,7 @@ func (s *session) reason(linkErr, callErr error) error {
 	case ppp.NotHeard:
 		return fmt.Errorf("%w: is IP protocol 47 blocked on the way to the peer?", end)
 	case ppp.AuthFailed, ppp.PeerNotProved, ppp.Refused:
-		if s.outgoing {
+		if s.outgoing && !(end.Kind == ppp.AuthFailed && s.onlyCertificates()) {
 			return &refusal{end}
 		}
 	case ppp.NotAgreed:
@@ -297,6 +297,13 @@ func (s *session) reason(linkErr, callErr error) error {
 	// NoNetwork too: an address that was taken may be free in a while. EncryptionFailed
 	// too: anybody on the path can forge a refusal, and one packet must not cost minutes.
 	return end
+}
+
+// onlyCertificates reports whether the site proves itself by nothing else. To try
+// that again locks no account, as a wrong secret may.
+func (s *session) onlyCertificates() bool {
+	st := s.site.Load()
+	return st != nil && !slices.ContainsFunc(st.cfg.Auth.Methods, func(m auth.Method) bool { return m != auth.EAPTLS })
 }
 
 // admit is called on the link's goroutine when the peer has authenticated: it
