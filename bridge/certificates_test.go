@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -218,12 +219,30 @@ func TestOwnCertificateIsLookedAtEachTime(t *testing.T) {
 	}
 }
 
+// A sharedText is a log that is read while somebody writes it.
+type sharedText struct {
+	mu   sync.Mutex // guards text
+	text strings.Builder
+}
+
+func (s *sharedText) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(b)
+}
+
+func (s *sharedText) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
 // TestExpiryIsToldEachDay: a daemon that has run for a long time tells of its
 // certificate in its log: from the last third of its life on, once a day.
 func TestExpiryIsToldEachDay(t *testing.T) {
 	const day = 24 * time.Hour
 	synctest.Test(t, func(t *testing.T) {
-		var text strings.Builder
+		var text sharedText
 		log := slog.New(slog.NewTextHandler(&text, nil))
 		own := must(identity.SelfSigned("hq", time.Now(), 12*day))
 		d := newDaemon(&config.Config{Daemon: config.Daemon{Name: "hq", Identity: own}}, log, "test")
