@@ -156,7 +156,7 @@ func lists(t *identity.Trust) []*x509.RevocationList {
 	if t.CRL == "" {
 		return nil
 	}
-	all, _ := identity.ReadLists(t.CRL)
+	all, _ := identity.LoadLists(t.CRL)
 	return all
 }
 
