@@ -8,21 +8,9 @@ import (
 	"sitebridge/test/judge"
 )
 
-// answering is our configuration for a guest that calls.
+// answering is our configuration for a guest that calls, without encryption.
 func answering(method, auth, more string) string {
-	return fmt.Sprintf(`
-[daemon]
-name = "rigserver"
-listen = ["%s:1723"]
-status = "$DIR/s"
-
-[site.alice.auth]
-methods = ["%s"]
-secret_in_file = "$DIR/secret"
-%s
-[site.alice.encryption]
-policy = "disabled"
-%s`, ourAddr, method, auth, more)
+	return setup{auth: `methods = ["` + method + `"]` + "\nsecret_in_file = \"$DIR/secret\"\n" + auth, encryption: disabled, more: more}.answering()
 }
 
 // callersIP gives the caller an address.

@@ -9,24 +9,14 @@ import (
 	"sitebridge/bridge"
 )
 
-// dialing is our configuration for a guest that we call.
+// dialing is our configuration for a guest that we call, without encryption.
 func dialing(method, secret, more string) string {
-	return fmt.Sprintf(`
-[daemon]
-name = "alice"
-status = "$DIR/s"
+	return setup{auth: provingOurselves(method, secret), encryption: disabled, more: more}.dialing()
+}
 
-[site.rigserver]
-dial = ["%s"]
-echo = { interval = "1s", failures = 3 }
-
-[site.rigserver.auth]
-methods = ["%s"]
-secret_out_file = "$DIR/%s"
-
-[site.rigserver.encryption]
-policy = "disabled"
-%s`, guestPPTP, method, secret, more)
+// provingOurselves is what a dialler needs for a method that uses a secret.
+func provingOurselves(method, secret string) string {
+	return fmt.Sprintf("methods = [%q]\nsecret_out_file = \"$DIR/%s\"", method, secret)
 }
 
 // staticIP has both ends of the tunnel told their addresses.

@@ -26,7 +26,23 @@ func (l *lab) boot(t *testing.T, role, addr string, args ...string) *guest {
 		t.Fatalf("boot the guest: %v\n%s", err, out)
 	}
 	t.Cleanup(func() { g.end() })
+	l.prod(t, addr)
 	return g
+}
+
+// prod sends something to a guest all the time: its NIC now and then keeps a frame
+// until the next one comes, and who waits for it repeats what he said. pppd takes that
+// for a wish to negotiate anew.
+func (l *lab) prod(t *testing.T, addr string) {
+	t.Helper()
+	ping := l.hq.Command("ping", "-n", "-q", "-i", "0.05", addr)
+	if err := ping.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ping.Process.Kill()
+		ping.Wait() // killed
+	})
 }
 
 // umlpeer runs the tool of that name.
