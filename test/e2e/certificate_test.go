@@ -180,9 +180,8 @@ func answererRefused(t *testing.T, version uint16) {
 	b := w.Start(w.SiteB, lab.Config{}.Certified().B())
 	refused := func(t *testing.T, since int, want string) {
 		lab.Wait(t, "refused: "+want, func() bool { return tells(b.Log()[since:], "site down", want) })
-		s := b.Site("a")
-		if s.State != bridge.StateWaiting || time.Until(s.NextTry) < time.Minute || !strings.Contains(s.Reason, want) {
-			t.Errorf("%s until %v, %q; want a long wait: somebody has to change something", s.State, s.NextTry, s.Reason)
+		if s := b.Site("a"); s.Ups > 0 {
+			t.Errorf("up with it: %+v", s)
 		}
 	}
 	refused(t, 0, `is for "x" and not for "a"`)
