@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -97,12 +98,33 @@ func testPolicies(t *testing.T, way direction, l *lab, g *guest) {
 			}
 			d.stop()
 			way.wantClear(t, stop())
+			if c.policy == "preferred" {
+				way.wantEarly(t, stop())
+			}
 		})
 	}
 }
 
-// wantClear asserts that a link went on in clear. pppd sends its IPCP Configure-Request
-// together with CCP's: that is kept until CCP is over, and answered then.
+// wantEarly asserts that the guest sent its first IPCP Configure-Request before CCP was
+// over.
+func (d direction) wantEarly(t *testing.T, pcap string) {
+	t.Helper()
+	ipcp := judge.Fields(t, pcap, "ipcp && ppp.code == 1 && ip.src == "+d.guest(), "frame.number")
+	over := judge.Fields(t, pcap, "ccp && ppp.code == 5 && ip.src == "+ourAddr, "frame.number")
+	if len(ipcp) == 0 || len(over) == 0 {
+		t.Errorf("%d requests for IP, %d ends of CCP", len(ipcp), len(over))
+		return
+	}
+	asked, err1 := strconv.Atoi(ipcp[0][0])
+	ended, err2 := strconv.Atoi(over[0][0])
+	if err1 != nil || err2 != nil || asked > ended {
+		t.Errorf("the guest asked for IP in frame %s, when CCP was over in frame %s", ipcp[0][0], over[0][0])
+	}
+}
+
+// wantClear asserts that a link went on in clear. What the guest asked of IPCP before
+// that is kept until CCP is over, and answered then: it need not ask again, and is not
+// told to go.
 func (d direction) wantClear(t *testing.T, pcap string) {
 	t.Helper()
 	if n := frames(t, pcap)[d.guest()]; n[protoIP] == 0 || n[protoMPPE] > 0 || !marked(t, pcap) {
