@@ -32,10 +32,10 @@ func (r *run) foresee(kind EndKind, how string) *End {
 	return ended(kind, "%s; encryption was not agreed on: %s", how, words)
 }
 
-// undecided says in words what the ends dispute while network protocols wait for
-// encryption; "": nothing, or nobody waits.
+// undecided says in words what the ends dispute while encryption is being negotiated;
+// "": nothing, or it is not.
 func (e *encryption) undecided() string {
-	if !e.waits || e.active != nil || len(e.candidates) == 0 {
+	if e.active != nil || len(e.candidates) == 0 || !e.candidates[0].begun() {
 		return ""
 	}
 	y := e.candidates[0]

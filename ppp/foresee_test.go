@@ -83,7 +83,7 @@ func TestLeftInDispute(t *testing.T) {
 	}{
 		{"required", Required, "the peer offered little", EncryptionFailed, `peer ended the link: "Bye!"` + about},
 		{"preferred", Preferred, "the peer offered little", PeerTerminated, `peer ended the link: "Bye!"` + about},
-		{"permitted, where nobody waits for it", Permitted, "the peer offered little", PeerTerminated, `peer ended the link: "Bye!"`},
+		{"permitted", Permitted, "the peer offered little", PeerTerminated, `peer ended the link: "Bye!"` + about},
 		{"no dispute", Required, "", PeerTerminated, `peer ended the link: "Bye!"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
