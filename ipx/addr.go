@@ -100,6 +100,8 @@ const (
 	SocketDiagnostics Socket = 0x0456
 	SocketSerial      Socket = 0x0457 // NetWare's copy-protection broadcast
 	SocketIPXWAN      Socket = 0x9004
+	SocketSNMP        Socket = 0x900F
+	SocketSNMPTrap    Socket = 0x9010
 	SocketPing        Socket = 0x9086 // Novell's ping, from the NLSP specification
 )
 

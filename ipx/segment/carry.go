@@ -90,7 +90,7 @@ func (p *Port) toLAN(out *Port, enc ipx.Encapsulation, dst ipx.Node, h *ipx.Head
 	if !p.segment.native(h.Src.Network) {
 		src = out.wire.MAC()
 	}
-	out.sent.remember(hash, now)
+	out.sent.Remember(hash, now)
 	p.lans.Add(lanTarget{out, enc, dst, src}, pkt)
 	return kept
 }
@@ -100,7 +100,7 @@ func (p *Port) toLink(out *Port, pkt *packet.Buffer, hash uint64, now int64) dro
 	if pkt.Len() > out.mtu {
 		return dropTooLong
 	}
-	out.sent.remember(hash, now)
+	out.sent.Remember(hash, now)
 	p.links.Add(out, pkt)
 	return kept
 }

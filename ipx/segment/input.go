@@ -111,7 +111,7 @@ func (p *Port) check(pkt *packet.Buffer, now int64) (h ipx.Header, hash uint64, 
 		return h, 0, dropBadDestination
 	}
 	hash = maphash.Bytes(p.segment.seed, pkt.Bytes())
-	if p.sent.saw(hash, now) {
+	if p.sent.Saw(hash, now) {
 		if p.segment.mayWarn(now) {
 			p.segment.cfg.Log.Warn("a bridged packet came back: is there a loop?", "port", p.name, "from", h.Src, "to", h.Dst)
 		}

@@ -23,7 +23,7 @@ type Port struct {
 	swept    atomic.Int64                       // when the limit last made us look for silent ones
 	networks fastpath.Map[ipx.Network, *beyond] // reached by this port
 	heard    [ipx.Encapsulations]atomic.Int64   // when a frame of that type last came
-	sent     memory
+	sent     fastpath.Memory
 
 	// What belongs to the goroutine that calls InputFrames or InputPackets.
 	lans   fastpath.Sorter[lanTarget]
