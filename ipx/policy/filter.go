@@ -38,6 +38,20 @@ func (r *Rule) fits(h *ipx.Header) bool {
 	return true
 }
 
+// String is what ParseRule reads.
+func (r Rule) String() string {
+	var b strings.Builder
+	b.WriteString("deny")
+	if r.Permit {
+		b.Reset()
+		b.WriteString("permit")
+	}
+	for _, t := range r.Terms {
+		b.WriteString(" " + t.String())
+	}
+	return b.String()
+}
+
 // A Side says which of a packet's two addresses a Term looks at.
 type Side uint8
 
@@ -70,6 +84,29 @@ type Term struct {
 	Type     ipx.PacketType // for Type
 }
 
+// words are those of ParseRule for each Field, and prefixes those for each Side.
+var (
+	words    = [...]string{Network: "network", Node: "node", Socket: "socket", Type: "type"}
+	prefixes = [...]string{Either: "", Source: "src-", Destination: "dst-"}
+)
+
+// String is a word and a value, as ParseRule reads them.
+func (t Term) String() string {
+	word := prefixes[t.Side] + words[t.Field] + " "
+	switch t.Field {
+	case Network:
+		return word + t.Networks.String()
+	case Node:
+		return word + t.Node.String()
+	case Type:
+		return word + strconv.Itoa(int(t.Type))
+	}
+	if t.First == t.Last {
+		return word + t.First.String()
+	}
+	return word + t.First.String() + "-" + t.Last.String()
+}
+
 func (t *Term) fits(h *ipx.Header) bool {
 	if t.Field == Type {
 		return h.Type == t.Type
@@ -90,22 +127,26 @@ func (t *Term) fitsAddr(a *ipx.Addr) bool {
 // ParseRule reads "deny socket 0455", "permit src-network 00000020-0000002F
 // dst-socket 0451" or "deny type 20": a verb and pairs of a word and a value.
 // The words are network, node and socket, of either address or with "src-" or
-// "dst-" before them, and type, in decimal as IPX types are quoted.
+// "dst-" before them, and type, in decimal as IPX types are quoted. Network
+// 00000000 is that of senders that do not know theirs.
 func ParseRule(s string) (Rule, error) {
-	wrong := fmt.Errorf(`%q is no rule: want "deny" or "permit" and pairs of a word and a value, such as "deny socket 0455" or "permit src-network 00000020-0000002F dst-socket 0451"; words are [src-|dst-]network, [src-|dst-]node, [src-|dst-]socket, type`, s)
 	fields := strings.Fields(s)
-	if len(fields) == 0 || len(fields)%2 == 0 || fields[0] != "deny" && fields[0] != "permit" {
-		return Rule{}, wrong
+	if len(fields)%2 == 0 || fields[0] != "deny" && fields[0] != "permit" {
+		return Rule{}, noRule(s)
 	}
 	r := Rule{Permit: fields[0] == "permit"}
 	for pair := fields[1:]; len(pair) > 0; pair = pair[2:] {
 		t, ok := parseTerm(pair[0], pair[1])
 		if !ok {
-			return Rule{}, wrong
+			return Rule{}, noRule(s)
 		}
 		r.Terms = append(r.Terms, t)
 	}
 	return r, nil
+}
+
+func noRule(s string) error {
+	return fmt.Errorf(`%q is no rule: want "deny" or "permit" and pairs of a word and a value, such as "deny socket 0455" or "permit src-network 00000020-0000002F dst-socket 0451"; words are [src-|dst-]network, [src-|dst-]node, [src-|dst-]socket, type`, s)
 }
 
 func parseTerm(word, value string) (t Term, ok bool) {
@@ -118,8 +159,8 @@ func parseTerm(word, value string) (t Term, ok bool) {
 	switch word {
 	case "network":
 		t.Field = Network
-		if value == ipx.ThisNetwork.String() { // of senders that do not know their number
-			return t, true
+		if n, err := ipx.ParseNetwork(value); err == nil && n == ipx.ThisNetwork {
+			return t, true // of senders that do not know their number
 		}
 		t.Networks, err = ParseNetworkRange(value)
 	case "node":

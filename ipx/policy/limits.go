@@ -28,6 +28,17 @@ const (
 	PropagateReverse
 )
 
+// String is the word of the configuration for it.
+func (p Propagation) String() string {
+	switch p {
+	case PropagateOff:
+		return "off"
+	case PropagateReverse:
+		return "reverse-path"
+	}
+	return "on"
+}
+
 // A Gate is what may cross a link, in route and in bridge mode alike. The zero
 // Gate stops what sites seldom want on a slow line and passes the rest.
 type Gate struct {
@@ -88,6 +99,17 @@ const (
 	NearestAlways                // also then
 	NearestNever
 )
+
+// String is the word of the configuration for it.
+func (n Nearest) String() string {
+	switch n {
+	case NearestAlways:
+		return "always"
+	case NearestNever:
+		return "never"
+	}
+	return "auto"
+}
 
 // Allowed reports whether a service may be told to the neighbour, with its
 // network: one without the other is useless.

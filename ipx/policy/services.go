@@ -16,6 +16,7 @@ type ServicePattern struct {
 	Type sap.ServiceType // sap.AnyType: all
 	// Name stands for itself, but "*" for any octets, also none, and "?" for one.
 	// Letters match in either case: servers write them large, and people do not.
+	// A blank in a name is written as "?".
 	Name string
 }
 
