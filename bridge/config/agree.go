@@ -21,7 +21,7 @@ func (d *draft) agree() {
 	d.agreeOnNames()
 	d.agreeOnCertificates()
 	d.agreeOnRoutes()
-	d.agreeOnNetworks()
+	d.agreeOnIPX()
 }
 
 // require checks what a site requires against what it runs. What it runs is the

@@ -10,6 +10,7 @@ import (
 	"sitebridge/bridge/identity"
 	"sitebridge/internal/secret"
 	"sitebridge/ipx"
+	"sitebridge/ipx/policy"
 	"sitebridge/ppp/auth"
 )
 
@@ -17,12 +18,15 @@ import (
 // share it.
 type Config struct {
 	Path     string   // of the file, as given
-	Files    []string // all that were read for it: the file itself, then the included ones; not the secrets
+	Files    []string // all that were read for it: the file itself, then the included ones, then what was learned; not the secrets
 	Daemon   Daemon
 	Listen   Listen
 	LANs     []*LAN     // by name
 	Segments []*Segment // by name
 	Sites    []*Site    // by name
+
+	// notes are what reading found that is no fault and that Warnings tells.
+	notes []Warning
 }
 
 // A Daemon is what concerns the whole daemon.
@@ -49,17 +53,46 @@ type Listen struct {
 	Methods []auth.Method
 }
 
-// A LAN is a wire that speaks IPX: exactly one of Interface and TAP is set.
+// A LAN is a wire that speaks IPX: exactly one of Interface, TAP and DOSBox is
+// set.
 type LAN struct {
 	Name      string
-	Interface string // an Ethernet interface that exists
-	TAP       string // an interface that we make, for virtual machines
+	Interface string  // an Ethernet interface that exists
+	TAP       string  // an interface that we make, for virtual machines
+	DOSBox    *DOSBox // an IPXNET server: its wire speaks DOSBoxEncapsulation alone
 	// Frames are the frame types that are routed, in the order of
 	// ipx.Encapsulation. Those that a Segment bridges are not among them.
 	Frames []Frame
+
+	// What follows is for the frame types that are routed.
+
+	Exchange     IPXExchange   // ExchangeRIPSAP; or ExchangeStatic: who asks is answered, and no more
+	Update       time.Duration // period of full updates
+	NetBIOS      policy.Propagation
+	Nearest      policy.Nearest // how Get Nearest Server is answered
+	NearestDelay time.Duration  // and how late
+	Limits       policy.Limits
+
+	// What follows is for those that a Segment bridges.
+
+	Allow, Deny []ipx.Node // Ethernet addresses that are heard, Allow empty: all; and that are not
+	// Stations are spoken to in the frame type that stands here, whatever they
+	// speak. Nil: none are.
+	Stations map[ipx.Node]ipx.Encapsulation
 }
 
-// Device is the name of the interface, whichever it is.
+// A DOSBox is where emulators connect by IPXNET.
+type DOSBox struct {
+	Listen  netip.AddrPort // UDP over IPv4: a client's address is its node
+	Clients int            // at most
+	Rate    int            // packets a second from one client, at most
+}
+
+// DOSBoxEncapsulation is how the frames of a DOSBox wire look to us. They have no
+// Ethernet header at all.
+const DOSBoxEncapsulation = ipx.EthernetII
+
+// Device is the name of the interface, whichever it is; empty for DOSBox.
 func (l *LAN) Device() string {
 	if l.TAP != "" {
 		return l.TAP
@@ -84,6 +117,13 @@ type Segment struct {
 	StationLimit int
 	// Ageing is how long a silent station stays known.
 	Ageing time.Duration
+	// SplitHorizon keeps what one site sends from the other sites.
+	SplitHorizon bool
+	// Broadcasts bounds those that are taken in on one port in a second. Negative:
+	// nothing does.
+	Broadcasts int
+	// StormBlock is how long a port stays shut on which our own packets came back.
+	StormBlock time.Duration
 }
 
 // A SegmentLAN is the part of a Segment that is on one of our wires.
@@ -253,11 +293,53 @@ type IP struct {
 
 // An IPX is the network layer for IPX of a site.
 type IPX struct {
+	Gate policy.Gate // what may cross the link; PassNetBIOS follows NetBIOS
+	// NetBIOS says whether packets of type 20 cross; never PropagateReverse in a
+	// segment.
+	NetBIOS policy.Propagation
+	// Hold is how long what is behind the peer stays known when the link is lost.
+	Hold time.Duration
+	// Watchdogs are answered for the peer's side while the link is lost and Hold is
+	// not over, or while it is idle. Hold is not 0 then.
+	Watchdogs bool
+	// Compression is how many slots CIPX has; 0: headers are not compressed.
+	Compression int
+
+	// What follows is for a link that routes: in a segment it is zero.
+
 	Network     ipx.Network  // of the link itself; 0: unnumbered
-	Routes      []IPXRoute   // what is behind the peer: nothing else is accepted from it
+	Routes      []IPXRoute   // what is behind the peer, besides what is learned from it
 	Services    []IPXService // told to our LANs as if the peer had announced them
-	Workstation bool         // the peer is one host, which gets a node number
+	Workstation bool         // the peer is one host, which gets a node number; Exchange is ExchangeStatic
+	Exchange    IPXExchange
+	Limits      policy.Limits
+	Update      time.Duration // period of full updates; set with ExchangeRIPSAP and ExchangeTriggered
+	Nearest     bool          // whether the peer's servers are named in answers to Get Nearest Server
+	IPXWAN      bool          // whether IPXWAN runs with a peer that wants it
+
+	// Learned is the path of the file that keeps what an update learned; set with
+	// ExchangeAutoStatic, and only then. LearnedRoutes and LearnedServices are what
+	// it holds, without what is in Routes and Services, what Limits do not accept,
+	// and what is ours.
+	Learned         string
+	LearnedRoutes   []IPXRoute
+	LearnedServices []IPXService
 }
+
+// Learns reports whether the peer is asked what is behind it.
+func (x *IPX) Learns() bool { return x.Exchange != "" && x.Exchange != ExchangeStatic }
+
+// An IPXExchange is how networks and services are exchanged with a neighbour, by
+// the word of the configuration.
+type IPXExchange string
+
+// The exchanges.
+const (
+	ExchangeStatic     IPXExchange = "static"      // nothing is announced or learned; who asks is answered
+	ExchangeRIPSAP     IPXExchange = "rip-sap"     // periodic RIP and SAP
+	ExchangeTriggered  IPXExchange = "triggered"   // RFC 1582: changes alone
+	ExchangeAutoStatic IPXExchange = "auto-static" // static, and learned once, when asked to
+)
 
 // An IPXRoute is a network behind the peer.
 type IPXRoute struct {

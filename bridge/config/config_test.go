@@ -15,6 +15,8 @@ import (
 
 	"sitebridge/bridge/identity"
 	"sitebridge/ipx"
+	"sitebridge/ipx/policy"
+	"sitebridge/ipx/sap"
 	"sitebridge/ppp/auth"
 )
 
@@ -110,6 +112,13 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// bridgedIPX is the IPX of a site in a segment that says nothing about it.
+func bridgedIPX() *IPX {
+	return &IPX{Gate: policy.Gate{PassNetBIOS: true}, Hold: time.Minute}
+}
+
+func mustRule(s string) policy.Rule { return must(policy.ParseRule(s)) }
+
 // The example says more than the defaults.
 func TestValues(t *testing.T) {
 	c := loadExample(t, func(text string) string { return text })
@@ -124,20 +133,27 @@ func TestValues(t *testing.T) {
 	if !reflect.DeepEqual(c.Daemon, hq) {
 		t.Errorf("%+v, want %+v", c.Daemon, hq)
 	}
-	games, office, old := c.LANs[0], c.LANs[1], c.LANs[2]
+	emulators, games, office, old := c.LANs[0], c.LANs[1], c.LANs[2], c.LANs[3]
+	learnable := policy.Limits{MaxNetworks: 8192, MaxServices: 8192}
 	for _, w := range []struct{ got, want *LAN }{
-		{games, &LAN{Name: "games", TAP: "ipx0"}},
+		{emulators, &LAN{Name: "emulators", DOSBox: &DOSBox{netip.MustParseAddrPort("127.0.0.1:10213"), 64, 1000},
+			Frames: []Frame{{Encapsulation: ipx.EthernetII, Network: 0xd0}}, Exchange: ExchangeRIPSAP, Update: time.Minute, Limits: learnable}},
+		{games, &LAN{Name: "games", TAP: "ipx0", Exchange: ExchangeRIPSAP}},
 		{office, &LAN{Name: "office", Interface: "eth1", Frames: []Frame{
-			{Encapsulation: ipx.EthernetII, Learn: true}, {Encapsulation: ipx.Ethernet8022, Network: 0x10}}}},
+			{Encapsulation: ipx.EthernetII, Learn: true}, {Encapsulation: ipx.Ethernet8022, Network: 0x10}},
+			Exchange: ExchangeRIPSAP, Update: time.Minute, Limits: learnable,
+			Allow: []ipx.Node{{2, 0, 0, 0, 0x10, 1}, {2, 0, 0, 0, 0x10, 2}}, Deny: []ipx.Node{{2, 0, 0, 0, 0x66, 0x66}},
+			Stations: map[ipx.Node]ipx.Encapsulation{{2, 0, 0, 0, 0x10, 1}: ipx.Ethernet8023}}},
 		{old, &LAN{Name: "old", Interface: "eth2", Frames: []Frame{
-			{Encapsulation: ipx.Ethernet8023, Network: 0x12}, {Encapsulation: ipx.EthernetSNAP, Network: 0x13}}}},
+			{Encapsulation: ipx.Ethernet8023, Network: 0x12}, {Encapsulation: ipx.EthernetSNAP, Network: 0x13}},
+			Exchange: ExchangeRIPSAP, Update: time.Minute, Limits: learnable}},
 	} {
 		if !reflect.DeepEqual(w.got, w.want) {
 			t.Errorf("%+v, want %+v", w.got, w.want)
 		}
 	}
 	segment := &Segment{
-		Name: "games", Sites: []string{"branch2"}, StationLimit: 4096, Ageing: 5 * time.Minute,
+		Name: "games", Sites: []string{"branch2"}, StationLimit: 4096, Ageing: 5 * time.Minute, Broadcasts: 500, StormBlock: 30 * time.Second,
 		LANs: []SegmentLAN{
 			{games, []ipx.Encapsulation{ipx.EthernetII, ipx.Ethernet8023, ipx.Ethernet8022, ipx.EthernetSNAP}},
 			{office, []ipx.Encapsulation{ipx.Ethernet8023}},
@@ -161,13 +177,28 @@ func TestValues(t *testing.T) {
 			Network:  0xff01,
 			Routes:   []IPXRoute{{0x20, 1, 7}, {0x5ea1, 2, 8}},
 			Services: []IPXService{{4, "FS1", ipx.Addr{Network: 0x5ea1, Node: ipx.ServerNode, Socket: ipx.SocketNCP}, 2}},
+			Exchange: ExchangeTriggered, Update: time.Minute, Nearest: true,
+			Limits: policy.Limits{
+				AcceptNetworks:   policy.Networks{{First: 0x20, Last: 0x2f}, {First: 0x5ea1, Last: 0x5ea1}},
+				AnnounceNetworks: policy.Networks{{First: 0x10, Last: 0x1f}},
+				AcceptServices:   policy.Services{{Type: sap.FileServer, Name: "*"}, {Type: sap.Directory, Name: "*"}},
+				AnnounceServices: policy.Services{{Type: sap.FileServer, Name: "FS*"}, {Type: sap.AnyType, Name: "PRINT?"}},
+				MaxNetworks:      8192, MaxServices: 8192,
+			},
+			NetBIOS: policy.PropagateOff, Hold: time.Minute, Compression: 16,
+			Gate: policy.Gate{
+				In: policy.Filter{
+					mustRule("deny socket 4003"), mustRule("permit dst-socket 0451"), mustRule("deny src-network 0000002F")},
+				Out:        policy.Filter{mustRule("deny dst-node FFFFFFFFFFFF type 4")},
+				Duplicates: []ipx.Socket{ipx.SocketNCP},
+			},
 		},
 	}
 	if got := c.Sites[0]; !reflect.DeepEqual(got, branch1) {
 		t.Errorf("%+v, want %+v", got, branch1)
 	}
 	branch2 := c.Caller("branch2")
-	if branch2 == nil || branch2.Segment != c.Segments[0] || !reflect.DeepEqual(branch2.IPX, new(IPX)) {
+	if branch2 == nil || branch2.Segment != c.Segments[0] || !reflect.DeepEqual(branch2.IPX, bridgedIPX()) {
 		t.Fatalf("branch2 is not in its segment: %+v", branch2)
 	}
 	address := netip.MustParseAddr
@@ -190,6 +221,9 @@ func TestValues(t *testing.T) {
 	}
 	if e, a := c.Site("win98").Encryption, c.Site("win98").Auth; !slices.Equal(e.Methods, []Cipher{MPPE128}) || a.Trust != nil {
 		t.Errorf("%+v, %+v", e, a)
+	}
+	if x := branch3.IPX; x.Exchange != ExchangeAutoStatic || x.Learned != filepath.Join(folder, "branch3.ipx.toml") || x.Update != 0 {
+		t.Errorf("%+v", x)
 	}
 	if win98 := c.Site("win98"); !win98.IPX.Workstation || win98.IP.Pool != netip.MustParsePrefix("10.255.1.0/24") {
 		t.Errorf("%+v", win98)

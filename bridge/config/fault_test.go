@@ -78,9 +78,9 @@ func TestFaults(t *testing.T) {
 
 		// LANs
 		{"two ports for a LAN", `interface = "eth1"`, "interface = \"eth1\"\ntap = \"ipx0\"",
-			[]string{`:6: lan.office.tap: a LAN has either an interface or a tap: leave one out`}},
+			[]string{`:6: lan.office.tap: a LAN has one of interface, tap and dosbox, and this one has interface and tap: leave all but one out`}},
 		{"no port for a LAN", "interface = \"eth1\"\n", "",
-			[]string{`:4: lan.office: no interface: write interface = "eth1", or tap = "ipx0" for a port that we make`}},
+			[]string{`:4: lan.office: no interface: write interface = "eth1", or tap = "ipx0" for a port that we make, or dosbox = "127.0.0.1:10213" for emulators`}},
 		{"long interface", `"eth1"`, `"averylongnameforone"`,
 			[]string{`:5: lan.office.interface: "averylongnameforone" is not the name of an interface: write up to 15 letters, digits, hyphens and dots`}},
 		{"names of other letters", "", "[lan.\"a b\"]\ntap = \"t\"\n[site.\"a\\u0008\"]\nauth = { methods = [\"chap\"] }\nencryption = { policy = \"disabled\" }\n", []string{
@@ -238,14 +238,13 @@ func TestFaults(t *testing.T) {
 			`:24: defaults.mtu: 1279 is too small for IPv6: write 1280 to 1500, or ipv6 = false in [site.b2.ip]`}},
 
 		// IPX
-		{"IPX of a site", b2ip, b2ip + "[site.b2.ipx]\nnetwork = \"FFFFFFFF\"\nexchange = \"rip-sap\"\nroutes = [\"20 hops 16\", \"21 ticks 1 hops 2\", \"21\"]\nservices = [\"4 FS1 5EA1:000000000001:0451\", \"4 FS1 5EA1\"]\naccept_networks = [\"20\"]\nhold = \"1m\"\n", []string{
+		{"IPX of a site", b2ip, b2ip + "[site.b2.ipx]\nnetwork = \"FFFFFFFF\"\nexchange = \"nlsp\"\nroutes = [\"20 hops 16\", \"21 ticks 1 hops 2\", \"21\"]\nservices = [\"4 FS1 5EA1:000000000001:0451\", \"4 FS1 5EA1\"]\naccept_networks = [\"20\"]\nhold = \"2h\"\n", []string{
 			`:24: site.b2.ipx.network: "FFFFFFFF" is not the number of an IPX network: write quoted hexadecimal, "00000001" to "FFFFFFFD"`,
-			`:25: site.b2.ipx.exchange: this version does not have "rip-sap": write "static"`,
+			`:25: site.b2.ipx.exchange: "nlsp" is not known here: write "static", "rip-sap", "triggered" or "auto-static"`,
 			`:26: site.b2.ipx.routes: "20 hops 16" is not an IPX route: write "00000020 hops 1 ticks 7": a network, hops 1 to 15 (default 1), ticks 1 to 65534 of 55 ms (default 7)`,
 			`:26: site.b2.ipx.routes: network 00000021 stands there twice: leave one out`,
 			`:27: site.b2.ipx.services: "4 FS1 5EA1" is not an IPX service: write "0004 FS1 00005EA1:000000000001:0451 hops 2": a type in hexadecimal, a name of at most 47 letters, an address, hops 1 to 15 (default 1)`,
-			`:28: site.b2.ipx.accept_networks: this version does not have it: leave it out; with exchange = "static" the peer's announcements are not heard`,
-			`:29: site.b2.ipx.hold: this version does not have it: leave it out; networks are forgotten with the tunnel that they are behind`}},
+			`:29: site.b2.ipx.hold: "2h" is not a time that fits: write "0s" to "1h"`}},
 		{"a service that no route leads to", b2ip, b2ip + "[site.b2.ipx]\nservices = [\"4 FS1 5EA1:000000000001:0451\"]\n",
 			[]string{`:24: site.b2.ipx.services: FS1 is on network 00005EA1, and no route leads there: add "00005EA1 hops 1 ticks 7" to routes`}},
 		{"a workstation", b2ip, b2ip + "[site.b2.ipx]\nworkstation = true\nroutes = [\"20\"]\n", []string{
@@ -265,7 +264,7 @@ func TestFaults(t *testing.T) {
 			`:25: defaults.requred: unknown key: did you mean required?`,
 			`:26: defaults.ipx: no site has such a table: add [site.NAME.ipx], if empty, to those that it is for`}},
 		{"unknown defaults of a table", b2ip, b2ip + "[site.b2.ipx]\n[defaults.ipx]\nnetwork = \"1\"\n",
-			[]string{`:25: defaults.ipx.network: unknown key: known here are accept_networks, exchange, hold, routes, services, workstation`}},
+			[]string{`:25: defaults.ipx.network: unknown key: known here are accept_networks, accept_services, announce_networks, announce_services, compression, drop_duplicates, exchange, filter_in, filter_out, hold, ipxwan, max_networks, max_services, nearest, netbios, routes, serial, services, slots, snmp, update, watchdogs, workstation`}},
 	})
 }
 

@@ -72,6 +72,9 @@ func (d *draft) read(main *document) {
 	d.readLANs(unique(lans))
 	d.readSites(unique(sites), defaults)
 	d.readSegments(unique(segments))
+	if len(d.Sites) > 0 {
+		defaults.unknownBelow()
+	}
 }
 
 // include reads the files that the key names, by patterns as a shell has them.
@@ -98,8 +101,9 @@ func (d *draft) include(top *table) []*document {
 	return docs
 }
 
-// matches returns the files that a pattern stands for. That none does is only
-// wrong when it is the name of one.
+// matches returns the files that a pattern stands for, without those that keep what
+// was learned: they stand beside their sites. That no file is there is only wrong
+// when the pattern is the name of one.
 func matches(at value, raw any) []string {
 	pattern, wrong := text(raw)
 	if wrong != nil {
@@ -107,6 +111,7 @@ func matches(at value, raw any) []string {
 		return nil
 	}
 	paths, err := filepath.Glob(at.doc.beside(pattern))
+	paths = slices.DeleteFunc(paths, func(path string) bool { return strings.HasSuffix(path, learnedSuffix) })
 	if err != nil {
 		at.fault(show(raw)+" is not a pattern for files", `write it as in "sites.d/*.toml"`)
 	} else if len(paths) == 0 && !strings.ContainsAny(pattern, `*?[\`) {

@@ -75,6 +75,12 @@ func (d *draft) takeLAN(at place, s *Segment, m member) {
 		return
 	}
 	frames := m.frames
+	for _, e := range frames {
+		if !slices.Contains(l.frames(), e) {
+			at.fault(fmt.Sprintf("LAN %s is one of emulators, and has no %s", l.Name, e), "leave frame out")
+			return
+		}
+	}
 	if len(frames) == 0 {
 		frames = d.framesFor(s, l)
 	}
@@ -88,7 +94,7 @@ func (d *draft) takeLAN(at place, s *Segment, m member) {
 			at.fault(fmt.Sprintf("%s on LAN %s is in segment %s already", e, l.Name, other.Name), "leave it out of one")
 		} else if routed && !f.isOf(s) {
 			at.fault(fmt.Sprintf("%s on LAN %s is routed there as %s: one frame type on one wire is either bridged or routed", e, l.Name, f.number()),
-				fmt.Sprintf("take %s out of [lan.%s], or name another frame", e, l.Name))
+				fmt.Sprintf("take %s out of [lan.%s], or name another frame", l.key(e), l.Name))
 		}
 	}
 	s.LANs = append(s.LANs, SegmentLAN{LAN: l, Frames: frames})
@@ -99,7 +105,7 @@ func (d *draft) takeLAN(at place, s *Segment, m member) {
 // have its number; else all that are neither routed nor in a segment.
 func (d *draft) framesFor(s *Segment, l *LAN) []ipx.Encapsulation {
 	var same, free []ipx.Encapsulation
-	for e := range ipx.Encapsulation(ipx.Encapsulations) {
+	for _, e := range l.frames() {
 		f, routed := l.frame(e)
 		switch {
 		case routed && f.isOf(s):

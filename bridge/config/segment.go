@@ -5,11 +5,14 @@ import (
 	"time"
 )
 
-// Bounds of what a segment learns.
+// Bounds of what a segment learns and passes on.
 const (
-	defaultStations = 4096
-	maxStations     = 1 << 20
-	defaultAgeing   = 300 * time.Second
+	defaultStations   = 4096
+	maxStations       = 1 << 20
+	defaultAgeing     = 300 * time.Second
+	defaultBroadcasts = 500 // a hundred players of a game that sends five a second
+	maxBroadcasts     = 1_000_000
+	defaultStormBlock = 30 * time.Second
 )
 
 // readSegments reads each [segment.NAME]. LANs and sites are there already.
@@ -21,6 +24,12 @@ func (d *draft) readSegments(tables []*table) {
 			Network:      read(t, "network", 0, segmentNetwork),
 			StationLimit: read(t, "station_limit", defaultStations, number(1, maxStations)),
 			Ageing:       read(t, "ageing", defaultAgeing, duration(10*time.Second, 24*time.Hour)),
+			SplitHorizon: read(t, "split_horizon", false, flag),
+			Broadcasts:   read(t, "broadcasts", defaultBroadcasts, number(0, maxBroadcasts)),
+			StormBlock:   read(t, "storm_block", defaultStormBlock, duration(time.Second, time.Hour)),
+		}
+		if s.Broadcasts == 0 {
+			s.Broadcasts = -1
 		}
 		if !t.has("network") {
 			t.below("network").fault("missing", networkFix+`, or "00000000" for stations that know no number`)
@@ -58,13 +67,9 @@ func (d *draft) takeSite(at place, s *Segment, siteName string) {
 	site.Segment = s
 	s.Sites = append(s.Sites, siteName)
 	where := d.siteAt[site].ipx
-	for _, key := range []string{"network", "routes", "services", "workstation"} {
-		if where.owns(key) {
-			where.below(key).fault(fmt.Sprintf("the site is in segment %s, so its link bridges and does not route", s.Name),
-				"leave it out, or take the site out of the segment")
-		}
-	}
-	site.IPX = new(IPX) // what the defaults say is for others
+	where.stray(fmt.Sprintf("the site is in segment %s, so its link bridges and does not route", s.Name),
+		"leave it out, or take the site out of the segment", routingKeys...)
+	site.IPX = readBridgedIPX(where, s)
 }
 
 // oneOfNames says which names there are, or which table to add.

@@ -42,7 +42,6 @@ func (d *draft) readSites(tables []*table, defaults *table) {
 		d.daemonAt.doc.whole().fault("there is no site", "add a [site.NAME] for each peer")
 		return
 	}
-	defaults.unknownBelow()
 }
 
 // unknown reports what is unknown in the site's own tables.

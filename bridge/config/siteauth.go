@@ -101,13 +101,11 @@ func readSecrets(s *Site, a *Auth, t *table) {
 	}
 }
 
-// unused reports keys that no method has a use for. What the defaults say is for
-// other sites; and where methods has a fault nobody knows what was meant.
+// unused reports keys that no method has a use for. Where methods has a fault
+// nobody knows what was meant.
 func (t *table) unused(reason, fix string, keys ...string) {
-	for _, key := range keys {
-		if at := t.below(key); t.owns(key) && at.faultless() && t.at("methods").faultless() {
-			at.fault(reason, fix)
-		}
+	if t.at("methods").faultless() {
+		t.stray(reason, fix, keys...)
 	}
 }
 

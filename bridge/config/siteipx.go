@@ -2,90 +2,121 @@ package config
 
 import (
 	"fmt"
-	"slices"
+	"time"
 
-	"sitebridge/ipx"
+	"sitebridge/ipx/policy"
 )
 
-// readIPX reads [site.NAME.ipx].
-func readIPX(t *table) *IPX {
-	x := &IPX{
-		Network:     readOwn(t, "network", 0, network),
-		Routes:      readList(t, "routes", ipxRoute),
-		Services:    readList(t, "services", ipxService),
-		Workstation: read(t, "workstation", false, flag),
-	}
-	read(t, "exchange", "", soon([]string{"static"}, "rip-sap", "triggered", "auto-static"))
-	t.laterKeys(`leave it out; with exchange = "static" the peer's announcements are not heard`, "accept_networks")
-	t.laterKeys("leave it out; networks are forgotten with the tunnel that they are behind", "hold")
+// Defaults and bounds of IPX.
+const (
+	// defaultHold outlives a dead tunnel that is dialled anew: a client gives up a
+	// server within seconds of its route going, and every router of the LAN would be
+	// told twice. A second way is taken at once in any case.
+	defaultHold   = time.Minute
+	maxHold       = time.Hour
+	defaultUpdate = time.Minute
+	minUpdate     = 10 * time.Second
+	maxUpdate     = time.Hour
+	defaultSlots  = 16
+	maxSlots      = 255 // an octet numbers them (RFC 1553)
+	// defaultLearned is half of what the router holds, so that no neighbour alone
+	// fills it.
+	defaultLearned = 8192
+	maxLearned     = 16384
+)
 
-	behind := func(n ipx.Network) bool {
-		return slices.ContainsFunc(x.Routes, func(r IPXRoute) bool { return r.Network == n })
+// Keys of [site.NAME.ipx] by what they are for.
+var (
+	// routingKeys say nothing about a link that bridges.
+	routingKeys = []string{"network", "routes", "services", "workstation", "exchange", "update", "accept_networks", "announce_networks",
+		"accept_services", "announce_services", "max_networks", "max_services", "nearest", "ipxwan", "file"}
+	// learningKeys say what is learned from a neighbour.
+	learningKeys = []string{"accept_networks", "accept_services", "max_networks", "max_services"}
+)
+
+// readIPX reads [site.NAME.ipx] of a link that routes.
+func readIPX(t *table) *IPX {
+	x := readCrossing(t, policy.PropagateOff)
+	x.Network = readOwn(t, "network", 0, network)
+	x.Routes = readList(t, "routes", ipxRoute)
+	x.Services = readList(t, "services", ipxService)
+	x.Workstation = read(t, "workstation", false, flag)
+	x.Exchange = read(t, "exchange", ExchangeStatic, word(ExchangeStatic, ExchangeRIPSAP, ExchangeTriggered, ExchangeAutoStatic))
+	x.Limits = readLimits(t)
+	x.Update = read(t, "update", defaultUpdate, duration(minUpdate, maxUpdate))
+	x.Nearest = read(t, "nearest", true, flag)
+	x.IPXWAN = read(t, "ipxwan", false, flag)
+	x.Learned = t.doc.beside(readOwn(t, "file", siteOf(t)+learnedSuffix, learnedPath))
+	return x
+}
+
+// siteOf is the name of the site that a table below it belongs to.
+func siteOf(t *table) string { return t.key[len(t.key)-2] }
+
+// readCrossing reads what crosses a link, in route and in bridge mode alike.
+func readCrossing(t *table, netbios policy.Propagation) *IPX {
+	x := &IPX{
+		Gate:        readGate(t),
+		NetBIOS:     read(t, "netbios", netbios, propagation),
+		Hold:        read(t, "hold", defaultHold, duration(0, maxHold)),
+		Watchdogs:   read(t, "watchdogs", false, flag),
+		Compression: readCompression(t),
 	}
-	for i, r := range x.Routes {
-		if slices.ContainsFunc(x.Routes[:i], func(o IPXRoute) bool { return o.Network == r.Network }) {
-			t.at("routes").fault(fmt.Sprintf("network %s stands there twice", r.Network), "leave one out")
+	x.Gate.PassNetBIOS = x.NetBIOS != policy.PropagateOff
+	if x.Watchdogs && x.Hold == 0 {
+		x.Watchdogs = false
+		if t.owns("watchdogs") || !t.owns("hold") { // a site's own hold = "0s" undoes what the defaults say
+			t.at("watchdogs").fault(`watchdogs are answered for the time of hold, which is "0s"`, `write hold = "1m" too, or leave watchdogs out`)
 		}
-	}
-	for _, s := range x.Services {
-		if !behind(s.Address.Network) && t.at("routes").faultless() {
-			t.at("services").fault(fmt.Sprintf("%s is on network %s, and no route leads there", s.Name, s.Address.Network),
-				fmt.Sprintf(`add "%s hops 1 ticks 7" to routes`, s.Address.Network))
-		}
-	}
-	if x.Workstation {
-		t.agreeOnWorkstation(x)
 	}
 	return x
 }
 
-// agreeOnWorkstation checks what a peer that is one host can have.
-func (t *table) agreeOnWorkstation(x *IPX) {
-	if !t.owns("network") {
-		t.below("network").fault("a workstation needs a network to be on", networkFix+", which nothing else has")
+// readBridgedIPX reads what the link of a site in a segment can have. What the
+// defaults say about routing is for others.
+func readBridgedIPX(t *table, s *Segment) *IPX {
+	x := readCrossing(t, policy.PropagateOn)
+	if x.NetBIOS == policy.PropagateReverse {
+		if t.owns("netbios") {
+			t.at("netbios").fault(fmt.Sprintf("%q goes by routes, and the site is in segment %s, which has none", x.NetBIOS, s.Name), `write "on" or "off"`)
+		}
+		x.NetBIOS = policy.PropagateOn
 	}
-	if len(x.Routes) > 0 {
-		t.at("routes").fault("nothing is behind a workstation", "leave it out, or workstation")
+	return x
+}
+
+// readCompression returns how many slots there are; 0: headers are not compressed.
+func readCompression(t *table) int {
+	const off, cipx = "off", "cipx"
+	slots := read(t, "slots", defaultSlots, number(1, maxSlots))
+	if read(t, "compression", off, word(off, cipx)) == cipx {
+		return slots
+	}
+	if t.at("compression").faultless() {
+		t.stray(`there are no slots without compression = "cipx"`, "leave it out, or write that", "slots")
+	}
+	return 0
+}
+
+// readGate reads what may cross a link. NetBIOS is left to netbios.
+func readGate(t *table) policy.Gate {
+	return policy.Gate{
+		In:         readList(t, "filter_in", filterRule),
+		Out:        readList(t, "filter_out", filterRule),
+		PassSerial: read(t, "serial", false, flag),
+		PassSNMP:   read(t, "snmp", false, flag),
+		Duplicates: readList(t, "drop_duplicates", ipxSocket),
 	}
 }
 
-// agreeOnNetworks checks that an IPX network number stands for one wire or link.
-// A network behind a peer may be behind others too, but not here.
-func (d *draft) agreeOnNetworks() {
-	here := map[ipx.Network]string{}
-	take := func(n ipx.Network, at place) {
-		if n == 0 {
-			return
-		}
-		if other, taken := here[n]; taken {
-			at.fault(fmt.Sprintf("network %s is %s already", n, other), "write a number that nothing else has")
-			return
-		}
-		here[n] = at.String()
-	}
-	take(d.Daemon.InternalNetwork, d.daemonAt.at("ipx_internal_network"))
-	for _, l := range d.LANs {
-		for _, f := range l.Frames {
-			take(f.Network, d.lanAt[l].at(f.Encapsulation.String()))
-		}
-	}
-	for _, s := range d.Segments {
-		take(s.Network, d.segmentAt[s].at("network"))
-	}
-	for _, s := range d.Sites {
-		if s.IPX != nil {
-			take(s.IPX.Network, d.siteAt[s].ipx.below("network"))
-		}
-	}
-	for _, s := range d.Sites {
-		if s.IPX == nil {
-			continue
-		}
-		for _, r := range s.IPX.Routes {
-			if other, taken := here[r.Network]; taken {
-				d.siteAt[s].ipx.at("routes").fault(fmt.Sprintf("network %s cannot be behind the peer: it is %s", r.Network, other),
-					"give one of the two another number")
-			}
-		}
+// readLimits reads what a neighbour may tell us and be told.
+func readLimits(t *table) policy.Limits {
+	return policy.Limits{
+		AcceptNetworks:   readList(t, "accept_networks", networkRange),
+		AnnounceNetworks: readList(t, "announce_networks", networkRange),
+		AcceptServices:   readList(t, "accept_services", servicePattern),
+		AnnounceServices: readList(t, "announce_services", servicePattern),
+		MaxNetworks:      read(t, "max_networks", defaultLearned, number(1, maxLearned)),
+		MaxServices:      read(t, "max_services", defaultLearned, number(1, maxLearned)),
 	}
 }

@@ -54,6 +54,16 @@ func (t *table) owns(key string) bool {
 	return ok
 }
 
+// stray reports keys of the table itself that mean nothing there. What the defaults
+// say is for others.
+func (t *table) stray(reason, fix string, keys ...string) {
+	for _, key := range keys {
+		if at := t.below(key); t.owns(key) && at.faultless() {
+			at.fault(reason, fix)
+		}
+	}
+}
+
 // at returns where the key stands that counts.
 func (t *table) at(key string) place {
 	v, _ := t.get(key)

@@ -27,7 +27,9 @@ func (w Warning) String() string {
 // Warnings lists what `check`, the start of the daemon and status must tell.
 func (c *Config) Warnings() []Warning {
 	all := warnings("", c.Daemon.openMetrics())
+	all = append(all, warnings("", c.openDOSBox()...)...)
 	all = append(all, c.Expiring(time.Now())...)
+	all = append(all, c.notes...)
 	for _, s := range c.Sites {
 		for _, m := range s.Auth.Methods {
 			all = append(all, warnings(s.Name, weakness[m])...)
@@ -36,6 +38,16 @@ func (c *Config) Warnings() []Warning {
 		all = append(all, warnings(s.Name, s.oneWay(), c.Daemon.misnamed(s))...)
 		all = append(all, warnings(s.Name, s.oldTLS13()...)...)
 		all = append(all, warnings(s.Name, s.Encryption.weaknesses()...)...)
+	}
+	return all
+}
+
+// Advice lists what is not wrong, and could be better: for `check` alone, since
+// nobody should have to read it twice.
+func (c *Config) Advice() []Warning {
+	var all []Warning
+	for _, s := range c.Sites {
+		all = append(all, warnings(s.Name, s.IPX.believing())...)
 	}
 	return all
 }
@@ -129,6 +141,14 @@ func (e Encryption) weaknesses() []string {
 		all = append(all, "stateful MPPE repeats its keystream after each lost packet: who is on the way can read what was sent with it")
 	}
 	return all
+}
+
+// believing tells of a peer that may announce whatever is not ours.
+func (x *IPX) believing() string {
+	if x == nil || !x.Learns() || x.Limits.AcceptNetworks != nil {
+		return ""
+	}
+	return fmt.Sprintf("with exchange = %q the peer may announce every network that is not ours, and gets the packets for it: accept_networks says which are behind it", x.Exchange)
 }
 
 // openMetrics tells of metrics that others than this machine may read.
