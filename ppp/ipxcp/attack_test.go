@@ -18,7 +18,10 @@ var makers = map[string]fsmtest.Make{
 		return ipxcp.New(ipxcp.Config{Network: 0xBEEF, Node: node("020000000001"), RouterName: "HQ"})
 	},
 	"unnumbered": func() fsm.Protocol { return ipxcp.New(ipxcp.Config{Unnumbered: true}) },
-	"server":     func() fsm.Protocol { return ipxcp.New(server("2e0000000001")) },
+	"wan": func() fsm.Protocol {
+		return ipxcp.New(ipxcp.Config{IPXWAN: true, Slots: 16, CompressSlotID: true})
+	},
+	"server": func() fsm.Protocol { return ipxcp.New(server("2e0000000001")) },
 }
 
 func each(t *testing.T, f func(t *testing.T, fresh fsmtest.Make)) {
@@ -141,7 +144,7 @@ func wantGoodRequest(t *testing.T, p fsm.Protocol) {
 		switch {
 		case o.Type == 1 && bytes.Compare(o.Data, []byte{0xff, 0xff, 0xff, 0xfe}) >= 0,
 			o.Type == 2 && (ipx.Node(o.Data).IsGroup() || ipx.Node(o.Data).IsZero()),
-			o.Type == 3, o.Type == 4:
+			o.Type == 3 && (len(o.Data) != 4 || o.Data[1] != 2 || o.Data[2] > 15), o.Type == 4:
 			t.Fatalf("we ask for option %d % x", o.Type, o.Data)
 		}
 	}

@@ -1,10 +1,12 @@
 // Package ipxcp agrees on how IPX crosses a link: the IPX Control Protocol (RFC
-// 1552). It does not route, and it does not speak IPXWAN (RFC 1634), so a link
-// opens only when this negotiation alone tells what must be known.
+// 1552). It does not route, and it does not speak IPXWAN (RFC 1634). Unless its Config
+// says that somebody here does, a link opens only when this negotiation alone
+// tells what must be known.
 package ipxcp
 
 import (
 	"crypto/rand"
+	"errors"
 	"log/slog"
 
 	"sitebridge/ipx"
@@ -31,6 +33,17 @@ type Config struct {
 	// once. Nil: a random one.
 	AssignNode func() ipx.Node
 
+	// IPXWAN says that it is spoken here: the link opens even while something is
+	// unknown that we need, and the Result tells what is left to IPXWAN.
+	IPXWAN bool
+	// Slots is how many headers we keep to take compressed ones in (CIPX, RFC
+	// 1553), 256 at most. 0: neither we nor the peer compress.
+	Slots int
+	// CompressSlotID lets the peer leave the slot's number out when it is that of
+	// its packet before. On a line that loses packets in silence, as GRE does, the
+	// next one then gets a wrong header.
+	CompressSlotID bool
+
 	Up   func(Result) error // this-layer-up; an error closes the layer
 	Down func()
 	Log  *slog.Logger
@@ -46,6 +59,14 @@ type Result struct {
 	// Complete is set when both ends said Configuration-Complete, so that
 	// neither will begin IPXWAN.
 	Complete bool
+	// NeedsIPXWAN is set when something that we need is unknown: we begin IPXWAN,
+	// and end the link when it fails. Without Config.IPXWAN such a link does not open.
+	NeedsIPXWAN bool
+	// MayIPXWAN is set when the peer may begin IPXWAN, which it decides: it did not say
+	// Configuration-Complete, or did not let us. Without Config.IPXWAN never.
+	MayIPXWAN bool
+	// Send is what the peer can take in compressed, Receive what it may send so.
+	Send, Receive Compression
 }
 
 // A Protocol is IPXCP for a [fsm.Machine].
@@ -61,25 +82,29 @@ type Protocol struct {
 	say     options
 	said    ipx.Network // the number in our last request
 
+	slots Compression // that we ask for, when say has it
+
 	insists      int  // Naks of a number lower than ours, or of a fixed node
 	rounds       int  // times that the ends opened with different numbers
 	routingNaked bool // we Nak'd the peer's routing protocols once
+	slotsNaked   bool // and its compression
 
 	peer    peer
 	refused ipx.Node // its last node that we refused
 }
 
 // options are those of our request that a peer may reject.
-type options struct{ network, node, name, complete bool }
+type options struct{ network, node, compression, name, complete bool }
 
 // A peer is what the other end's last request said.
 type peer struct {
-	numbered bool // it holds a Network
-	network  ipx.Network
-	node     ipx.Node
-	name     string
-	routing  Routing
-	complete bool
+	numbered    bool // it holds a Network
+	network     ipx.Network
+	node        ipx.Node
+	compression Compression
+	name        string
+	routing     Routing
+	complete    bool
 }
 
 var _ fsm.Protocol = (*Protocol)(nil)
@@ -130,8 +155,9 @@ func (*Protocol) Repeatable(option byte) bool { return option == optRouting }
 // heard of it.
 func (p *Protocol) Reset() {
 	p.network = p.cfg.Network
-	p.say = options{network: true, node: true, name: p.name != "", complete: true}
-	p.insists, p.rounds, p.routingNaked = 0, 0, false
+	p.slots = p.cfg.compression()
+	p.say = options{network: true, node: true, compression: p.slots.Slots > 0, name: p.name != "", complete: true}
+	p.insists, p.rounds, p.routingNaked, p.slotsNaked = 0, 0, false, false
 	p.peer, p.refused = peer{}, ipx.Node{}
 }
 
@@ -147,17 +173,26 @@ func (p *Protocol) Request() []fsm.Option {
 	if p.say.node {
 		opts = append(opts, nodeOption(p.node))
 	}
+	if p.say.compression {
+		opts = append(opts, p.slots.option())
+	}
 	if p.say.name {
 		opts = append(opts, fsm.Option{Type: optName, Data: []byte(p.name)})
 	}
-	if p.say.complete {
+	if p.saysComplete() {
 		opts = append(opts, fsm.Option{Type: optComplete})
 	}
 	return opts
 }
 
-// Naked implements [fsm.Protocol]. Only the network and the node can be Nak'd;
-// a peer that asks for one of them so is told it again.
+// saysComplete reports whether our request is Configuration-Complete. With IPXWAN
+// it must not lie, or the peer would wait for what never comes (RFC 1552, section 3.6).
+func (p *Protocol) saysComplete() bool {
+	return p.say.complete && (!p.cfg.IPXWAN || p.network != 0 || p.cfg.Unnumbered)
+}
+
+// Naked implements [fsm.Protocol]. Only the network, the node and the compression can
+// be Nak'd; a peer that asks for one of them so is told it again.
 func (p *Protocol) Naked(opts []fsm.Option) error {
 	for _, o := range opts {
 		if n, ok := parseNetwork(o); ok {
@@ -170,6 +205,8 @@ func (p *Protocol) Naked(opts []fsm.Option) error {
 			if err := p.nodeNaked(n); err != nil {
 				return err
 			}
+		} else if o.Type == optCompression {
+			p.compressionNaked(o)
 		}
 	}
 	return nil
@@ -184,6 +221,8 @@ func (p *Protocol) Rejected(opts []fsm.Option) error {
 			p.say.network = false
 		case optNode:
 			p.say.node = false
+		case optCompression:
+			p.say.compression = false
 		case optName:
 			p.say.name = false
 		case optComplete:
@@ -196,21 +235,32 @@ func (p *Protocol) Rejected(opts []fsm.Option) error {
 // Up implements [fsm.Protocol].
 func (p *Protocol) Up() error {
 	network, err := p.agreed()
-	if err != nil {
+	if err == nil {
+		err = p.checkNodes()
+	}
+	needs := err != nil
+	if needs && (!p.cfg.IPXWAN || errors.Is(err, fsm.ErrRenegotiate)) {
 		return err
 	}
-	if err := p.checkNodes(); err != nil {
-		return err
+	if needs {
+		p.cfg.Log.Info("what the link needs is left to IPXWAN", "missing", err)
 	}
 	p.using = network
-	return p.cfg.Up(Result{
+	r := Result{
 		Network:     network,
 		Local:       p.node,
 		Peer:        p.peer.node,
 		PeerName:    p.peer.name,
 		PeerRouting: p.peer.routing,
-		Complete:    p.say.complete && p.peer.complete,
-	})
+		Complete:    p.saysComplete() && p.peer.complete,
+		NeedsIPXWAN: needs,
+		Send:        p.peer.compression.least(p.cfg.compression()),
+	}
+	r.MayIPXWAN = p.cfg.IPXWAN && !r.Complete
+	if p.say.compression {
+		r.Receive = p.slots
+	}
+	return p.cfg.Up(r)
 }
 
 // Down implements [fsm.Protocol].

@@ -25,7 +25,7 @@ func (p *Protocol) Judge(opts []fsm.Option, final bool) fsm.Verdict {
 	for i, o := range opts {
 		a := onRouting
 		if o.Type != optRouting {
-			a = p.judge(o)
+			a = p.judge(o, final)
 		} else if i != routing {
 			continue
 		}
@@ -47,6 +47,7 @@ func (p *Protocol) Judge(opts []fsm.Option, final bool) fsm.Verdict {
 		return fsm.Verdict{Code: fsm.ConfigureReject, Options: rejects}
 	case len(naks) > 0:
 		p.routingNaked = p.routingNaked || routing >= 0
+		p.slotsNaked = p.slotsNaked || slices.ContainsFunc(naks, func(o fsm.Option) bool { return o.Type == optCompression })
 		return fsm.Verdict{Code: fsm.ConfigureNak, Options: naks}
 	}
 	return fsm.Verdict{Code: fsm.ConfigureAck}
@@ -59,7 +60,7 @@ func (p *Protocol) needsNode(opts []fsm.Option) bool {
 
 // judge answers one option. Router-Name and Configuration-Complete are never
 // Nak'd (RFC 1552, sections 3.5 and 3.6).
-func (p *Protocol) judge(o fsm.Option) answer {
+func (p *Protocol) judge(o fsm.Option, final bool) answer {
 	switch o.Type {
 	case optNetwork:
 		if n, ok := parseNetwork(o); ok {
@@ -69,6 +70,8 @@ func (p *Protocol) judge(o fsm.Option) answer {
 		if n, ok := parseNode(o); ok {
 			return p.judgeNode(n)
 		}
+	case optCompression:
+		return p.judgeCompression(o, final)
 	case optName:
 		if len(o.Data) > 0 {
 			p.peer.name = peerName(o.Data)

@@ -20,7 +20,7 @@ const maxRounds = 2
 func (p *Protocol) judgeNetwork(n ipx.Network) answer {
 	ours := p.network
 	switch {
-	case n == ours && (n != 0 || p.cfg.Unnumbered):
+	case n == ours && (n != 0 || p.cfg.Unnumbered || p.cfg.IPXWAN):
 	case n > ours && n.Assignable():
 		if err := p.adopt(n); err != nil {
 			return answer{err: err}

@@ -11,7 +11,7 @@ import (
 const (
 	optNetwork     = 1
 	optNode        = 2
-	optCompression = 3 // always rejected, like those that nobody knows
+	optCompression = 3
 	optRouting     = 4
 	optName        = 5
 	optComplete    = 6
