@@ -1,7 +1,8 @@
 // Package port moves IPX packets between this daemon and one LAN, in batches of
 // Ethernet frames. A port is an AF_PACKET socket on an interface of the host, a
-// TAP interface that the daemon makes for virtual machines, or one end of a Hub
-// in memory for tests. It tells the frame types apart and counts; what becomes
+// TAP interface that the daemon makes for virtual machines, a UDP socket to which
+// DOSBox and emulators like it connect, or one end of a Hub in memory for tests.
+// It tells the frame types apart and counts; what becomes
 // of a packet is decided by packages router and segment.
 package port
 

@@ -48,6 +48,14 @@ type Drops struct {
 	SendQueueFull uint64 `json:"send_queue_full"` // the wire is slower than what is sent to it
 	InterfaceDown uint64 `json:"interface_down"`  // to send, while the interface was not there
 	SendFailed    uint64 `json:"send_failed"`     // the kernel refused for another reason
+
+	// Of ports for DOSBox alone.
+	ClientRate       uint64 `json:"client_rate"`       // a client sent too many
+	ForeignNode      uint64 `json:"foreign_node"`      // a client sent under another's address
+	NotRegistered    uint64 `json:"not_registered"`    // from nobody that we gave an address to
+	HouseFull        uint64 `json:"house_full"`        // no room for one more client
+	RegistrationRate uint64 `json:"registration_rate"` // too many registrations from one address
+	NoClient         uint64 `json:"no_client"`         // to send, to a node that is no client
 }
 
 // Places in counters.dropped, after those of ipx.DropReason.
@@ -58,6 +66,12 @@ const (
 	dropSendQueueFull
 	dropInterfaceDown
 	dropSendFailed
+	dropClientRate
+	dropForeignNode
+	dropNotRegistered
+	dropHouseFull
+	dropRegistrationRate
+	dropNoClient
 	dropReasons
 )
 
@@ -97,6 +111,13 @@ func (c *counters) stats() Stats {
 			SendQueueFull:    dropped(dropSendQueueFull),
 			InterfaceDown:    dropped(dropInterfaceDown),
 			SendFailed:       dropped(dropSendFailed),
+
+			ClientRate:       dropped(dropClientRate),
+			ForeignNode:      dropped(dropForeignNode),
+			NotRegistered:    dropped(dropNotRegistered),
+			HouseFull:        dropped(dropHouseFull),
+			RegistrationRate: dropped(dropRegistrationRate),
+			NoClient:         dropped(dropNoClient),
 		},
 	}
 }
