@@ -15,6 +15,12 @@ const (
 
 	packetOtherHost = 3 // PACKET_OTHERHOST of packet(7): for another station
 	packetOutgoing  = 4 // PACKET_OUTGOING: the host sends it
+
+	// How long the first question of filterArrival is, about a VLAN tag, and that
+	// of filterFrame, about our own address: a Watch asks the one only, and leaves
+	// out the other.
+	filterArrivalVLAN = 3
+	filterFrameOwn    = 5
 )
 
 // socketFilter is the program by which the kernel picks the frames that reach

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	mdpacket "github.com/mdlayher/packet"
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"sitebridge/ipx"
@@ -50,6 +51,11 @@ func OpenLAN(cfg LANConfig) (Port, error) {
 // bound to all protocols, because frames with a length have none; its filter,
 // in place before it is bound, picks IPX.
 func openSocket(cfg LANConfig, mustBeUp bool) (*device, error) {
+	return openFiltered(cfg, mustBeUp, socketFilter)
+}
+
+// openFiltered is openSocket with another filter.
+func openFiltered(cfg LANConfig, mustBeUp bool, assemble func(ipx.Node, bool) ([]bpf.RawInstruction, error)) (*device, error) {
 	ifi, err := net.InterfaceByName(cfg.Interface)
 	switch {
 	case err != nil:
@@ -60,7 +66,7 @@ func openSocket(cfg LANConfig, mustBeUp bool) (*device, error) {
 		return nil, fmt.Errorf("interface %s: %w", cfg.Interface, ErrDown)
 	}
 	mac := ipx.Node(ifi.HardwareAddr)
-	filter, err := socketFilter(mac, cfg.Promiscuous)
+	filter, err := assemble(mac, cfg.Promiscuous)
 	if err != nil {
 		return nil, fmt.Errorf("assemble filter: %w", err)
 	}
