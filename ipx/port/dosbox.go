@@ -76,9 +76,9 @@ func OpenDOSBox(ctx context.Context, cfg DOSBoxConfig) (Port, error) {
 
 // listenDOSBox opens a socket of our own.
 func listenDOSBox(ctx context.Context, listen netip.AddrPort) (*net.UDPConn, error) {
-	family := "udp6"
+	family := "udp" // [::] is IPv4 too
 	if listen.Addr().Is4() {
-		family = "udp4"
+		family = "udp4" // for Go, 0.0.0.0 would be IPv6 too
 	}
 	conn, err := new(net.ListenConfig).ListenPacket(ctx, family, listen.String())
 	switch {

@@ -11,13 +11,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"sitebridge/internal/netlab"
 	"sitebridge/internal/packet"
 	"sitebridge/internal/race"
 	"sitebridge/ipx"
 )
-
-func TestMain(m *testing.M) { netlab.Main(m) }
 
 var (
 	macA = ipx.Node{2, 0, 0, 0, 0x10, 0x0A}
