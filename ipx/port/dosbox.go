@@ -156,10 +156,10 @@ func (p *dosboxPort) Send(_ ipx.Encapsulation, dst, _ ipx.Node, pkts []*packet.B
 	o.single = !dst.IsGroup()
 	for _, b := range pkts {
 		h, kind, err := ipxnet.Read(b.Bytes())
-		switch err {
-		case nil:
+		switch {
+		case err == nil:
 			o.deliver(to, nil, dst, b.Bytes()[:h.Length], kind)
-		case ipx.Overlong:
+		case b.Len() > ipx.MaxLen:
 			p.count.drop(ipx.TooLong)
 		default:
 			p.count.drop(dropBadPacket)
