@@ -59,7 +59,7 @@ type LAN struct {
 	Name      string
 	Interface string  // an Ethernet interface that exists
 	TAP       string  // an interface that we make, for virtual machines
-	DOSBox    *DOSBox // an IPXNET server: its wire speaks DOSBoxEncapsulation alone
+	DOSBox    *DOSBox // an IPXNET server: its one frame type is ipx.EthernetII
 	// Frames are the frame types that are routed, in the order of
 	// ipx.Encapsulation. Those that a Segment bridges are not among them.
 	Frames []Frame
@@ -83,14 +83,10 @@ type LAN struct {
 
 // A DOSBox is where emulators connect by IPXNET.
 type DOSBox struct {
-	Listen  netip.AddrPort // UDP over IPv4: a client's address is its node
+	Listen  netip.AddrPort // UDP
 	Clients int            // at most
 	Rate    int            // packets a second from one client, at most
 }
-
-// DOSBoxEncapsulation is how the frames of a DOSBox wire look to us. They have no
-// Ethernet header at all.
-const DOSBoxEncapsulation = ipx.EthernetII
 
 // Device is the name of the interface, whichever it is; empty for DOSBox.
 func (l *LAN) Device() string {

@@ -55,8 +55,8 @@ func (d dir) file(name, text string, mode os.FileMode) {
 func (d dir) secret(name, text string) { d.t.Helper(); d.file(name, text, 0o600) }
 
 // dump shows what pointers point to.
-func dump(c *Config) string {
-	b, err := json.MarshalIndent(c, "", " ")
+func dump(v any) string {
+	b, err := json.MarshalIndent(v, "", " ")
 	if err != nil {
 		return err.Error()
 	}

@@ -15,6 +15,10 @@ const (
 	maxClientRate     = 100_000
 )
 
+// dosboxEncapsulation is how the packets of emulators look to us: they have no
+// frames at all.
+const dosboxEncapsulation = ipx.EthernetII
+
 // readDOSBox reads where emulators connect; nil: nowhere.
 func readDOSBox(t *table) *DOSBox {
 	b := &DOSBox{
@@ -37,18 +41,17 @@ func readDOSBoxNetwork(t *table) []Frame {
 	}
 	t.stray("a LAN of emulators has no Ethernet frames", "leave it out", "stations")
 	if n := read(t, "network", 0, network); n != 0 {
-		return []Frame{{Encapsulation: DOSBoxEncapsulation, Network: n}}
+		return []Frame{{Encapsulation: dosboxEncapsulation, Network: n}}
 	}
 	return nil
 }
 
-// dosboxAddress parses where emulators connect. IPXNET makes a client's node of its
-// address and port, which leaves room for IPv4 alone.
+// dosboxAddress parses where emulators connect. Most of them know IPv4 alone.
 func dosboxAddress(raw any) (netip.AddrPort, *mistake) {
 	text, _ := raw.(string)
 	a, err := netip.ParseAddrPort(text)
-	if err != nil || !a.Addr().Is4() || a.Addr().IsMulticast() || a.Port() == 0 {
-		return netip.AddrPort{}, notA(raw, "an IPv4 address with a port", `write it as in "127.0.0.1:10213"`)
+	if err != nil || a.Addr().Is4In6() || a.Addr().IsMulticast() || a.Addr().Zone() != "" || a.Port() == 0 {
+		return netip.AddrPort{}, notA(raw, "an address with a port", `write it as in "127.0.0.1:10213"`)
 	}
 	return a, nil
 }
@@ -75,7 +78,7 @@ func (d *draft) agreeOnDOSBox() {
 
 // meet reports whether two sockets cannot have these addresses.
 func meet(a, b netip.AddrPort) bool {
-	return a.IsValid() && a.Port() == b.Port() &&
+	return a.IsValid() && a.Port() == b.Port() && a.Addr().Is4() == b.Addr().Is4() &&
 		(a.Addr() == b.Addr() || a.Addr().IsUnspecified() || b.Addr().IsUnspecified())
 }
 

@@ -109,7 +109,7 @@ func readStations(t *table) map[ipx.Node]ipx.Encapsulation {
 // frames are the frame types that there can be on the wire.
 func (l *LAN) frames() []ipx.Encapsulation {
 	if l.DOSBox != nil {
-		return []ipx.Encapsulation{DOSBoxEncapsulation}
+		return []ipx.Encapsulation{dosboxEncapsulation}
 	}
 	var all []ipx.Encapsulation
 	for e := range ipx.Encapsulation(ipx.Encapsulations) {

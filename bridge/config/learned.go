@@ -22,7 +22,7 @@ func learnedPath(raw any) (string, *mistake) {
 	if wrong != nil {
 		return "", wrong
 	}
-	if !strings.HasSuffix(path, learnedSuffix) {
+	if !strings.HasSuffix(path, learnedSuffix) || printable(path) != path {
 		return "", notA(raw, "a file for what is learned", `write a name that ends in "`+learnedSuffix+`", which include passes over`)
 	}
 	return filepath.Clean(path), nil
@@ -34,7 +34,7 @@ func (d *draft) agreeOnFile(s *Site, files map[string]*Site) {
 		return
 	}
 	if other := files[s.IPX.Learned]; other != nil {
-		d.siteAt[s].ipx.at("file").fault(fmt.Sprintf("%s is the file of site %s too", show(s.IPX.Learned), other.Name), "write another one")
+		d.siteAt[s].ipx.at("file").fault(fmt.Sprintf("it is the file of site %s too", other.Name), "write another one")
 	}
 	files[s.IPX.Learned] = s
 }
@@ -44,8 +44,8 @@ func (d *draft) agreeOnFile(s *Site, files map[string]*Site) {
 // from starting: a peer could see to that.
 func (d *draft) loadLearned(s *Site, here numbers) {
 	x := s.IPX
-	if x.Learned == "" {
-		return
+	if x.Learned == "" || !d.siteAt[s].site.faultless() {
+		return // the file's name may be the site's
 	}
 	note := func(format string, args ...any) {
 		d.notes = append(d.notes, Warning{s.Name, fmt.Sprintf(format, args...)})
@@ -65,7 +65,7 @@ func (d *draft) loadLearned(s *Site, here numbers) {
 	ours := func(n ipx.Network) bool { return here[n] != "" }
 	for _, n := range uniqueNetworks(routes, services) {
 		if ours(n) {
-			note("%s has network %s behind the peer, and it is %s: left out; sitebridge ipx update %s makes it anew", show(x.Learned), n, here[n], s.Name)
+			note("%q has network %s behind the peer, and it is %s: left out; sitebridge ipx update %s writes the file anew", x.Learned, n, here[n], s.Name)
 		}
 	}
 	x.LearnedRoutes = slices.DeleteFunc(routes, func(r IPXRoute) bool {

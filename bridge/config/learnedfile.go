@@ -50,7 +50,8 @@ func ReadLearned(path string) ([]IPXRoute, []IPXService, error) {
 	return routes, services, nil
 }
 
-// readEntries reads a list of tables.
+// readEntries reads a list of tables, up to the first that is wrong: what to do about
+// it is the same for all.
 func readEntries[T any](t *table, key string, entry func(*table) T) (all []T) {
 	v, ok := t.get(key)
 	if !ok {
@@ -60,6 +61,9 @@ func readEntries[T any](t *table, key string, entry func(*table) T) (all []T) {
 		e := &table{place: v.place, values: keys, known: map[string]bool{}}
 		all = append(all, entry(e))
 		e.unknown()
+		if len(*t.doc.faults) > 0 {
+			return nil
+		}
 	}
 	return all
 }
@@ -74,6 +78,7 @@ func tablesOf(v value) []map[string]any {
 		keys, ok := raw.(map[string]any)
 		if !ok {
 			v.fault(show(raw)+" is not a table", writeAnew)
+			return nil
 		}
 		all = append(all, keys)
 	}
@@ -150,17 +155,17 @@ func isLearnedName(s string) bool { return len(s) <= maxServiceName && !strings.
 func (t *table) noneTwice(routes []IPXRoute, services []IPXService) {
 	networks := map[ipx.Network]bool{}
 	for _, r := range routes {
-		if networks[r.Network] {
-			t.at("networks").fault(fmt.Sprintf("network %s stands there twice", r.Network), writeAnew)
-		}
 		networks[r.Network] = true
+	}
+	if len(networks) < len(routes) {
+		t.at("networks").fault("a network stands there twice", writeAnew)
 	}
 	names := map[serviceKey]bool{}
 	for _, s := range services {
-		if names[s.key()] {
-			t.at("services").fault(fmt.Sprintf("service %04X %s stands there twice", s.Type, show(s.Name)), writeAnew)
-		}
 		names[s.key()] = true
+	}
+	if len(names) < len(services) {
+		t.at("services").fault("a service stands there twice", writeAnew)
 	}
 }
 

@@ -38,6 +38,7 @@ func (c *Config) Warnings() []Warning {
 		all = append(all, warnings(s.Name, s.oneWay(), c.Daemon.misnamed(s))...)
 		all = append(all, warnings(s.Name, s.oldTLS13()...)...)
 		all = append(all, warnings(s.Name, s.Encryption.weaknesses()...)...)
+		all = append(all, warnings(s.Name, c.deafNetBIOS(s))...)
 	}
 	return all
 }
@@ -149,6 +150,16 @@ func (x *IPX) believing() string {
 		return ""
 	}
 	return fmt.Sprintf("with exchange = %q the peer may announce every network that is not ours, and gets the packets for it: accept_networks says which are behind it", x.Exchange)
+}
+
+// deafNetBIOS tells of broadcasts that do not cross a link in spite of netbios. Each
+// network that one has crossed is noted in it, which finds loops; a link without a
+// number has that of our inside.
+func (c *Config) deafNetBIOS(s *Site) string {
+	if s.IPX == nil || s.Segment != nil || !s.IPX.Gate.PassNetBIOS || s.IPX.Network != 0 || c.Daemon.InternalNetwork != 0 {
+		return ""
+	}
+	return fmt.Sprintf("netbios = %q, and no NetBIOS broadcast crosses a link without a number, since its loops could not be found: write ipx_internal_network in [daemon], or network in [site.%s.ipx]", s.IPX.NetBIOS, s.Name)
 }
 
 // openMetrics tells of metrics that others than this machine may read.
