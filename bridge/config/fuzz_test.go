@@ -3,12 +3,14 @@ package config
 import (
 	"errors"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"unicode"
 
 	"sitebridge/ipx"
+	"sitebridge/ipx/policy"
 	"sitebridge/ppp/auth"
 )
 
@@ -20,6 +22,8 @@ func FuzzLoad(f *testing.F) {
 	f.Add(minimal)
 	f.Add(certified)
 	f.Add(withMethods(`["eap-tls", "mschapv2"]`, "methods = [\"aead\", \"mppe-128\"]\ndowngrade = \"allowed\"\nmppe_stateful = true"))
+	f.Add(routed)
+	f.Add(strings.Replace(routed, atB1, atB1+"exchange = \"auto-static\"\nservices = [\"4 FS1 21:1:451\"]\nwatchdogs = true\nfilter_in = [\"deny type 20\"]\n[lan.dos]\ndosbox = \"0.0.0.0:213\"\nnetwork = \"D0\"\n", 1))
 	f.Add("\ufeff[daemon]\nname = \"hq\"\n")
 	f.Add("[[site]]\n[site.a]\n")
 	f.Add("site.\"a\\nb\" = { ip = {}, dial = [ {} ], auth = { methods = [1, [2]] } }")
@@ -84,8 +88,11 @@ func checkConfig(t *testing.T, c *Config) {
 			t.Errorf("site %s is not among the callers", s.Name)
 		case s.Answer && c.Caller(s.Auth.PeerName) != s, slices.Contains(c.OwnNames(), s.Auth.PeerName):
 			t.Errorf("site %s is not known by %q", s.Name, s.Auth.PeerName)
-		case s.Segment != nil && (s.IPX == nil || len(s.IPX.Routes) > 0):
-			t.Errorf("site %s bridges and routes", s.Name)
+		case s.Segment != nil && s.IPX == nil:
+			t.Errorf("site %s bridges nothing", s.Name)
+		}
+		if s.IPX != nil {
+			checkIPX(t, s)
 		}
 		devices[s.Device] = true
 		checkProof(t, c, s)
@@ -96,9 +103,15 @@ func checkConfig(t *testing.T, c *Config) {
 			}
 		}
 	}
+	for _, l := range c.LANs {
+		checkLAN(t, l)
+	}
 	for _, segment := range c.Segments {
 		for _, l := range segment.LANs {
 			for _, e := range l.Frames {
+				if !slices.Contains(l.LAN.frames(), e) {
+					t.Errorf("segment %s has %v on LAN %s", segment.Name, e, l.LAN.Name)
+				}
 				if slices.ContainsFunc(l.LAN.Frames, func(f Frame) bool { return f.Encapsulation == e }) || e >= ipx.Encapsulations {
 					t.Errorf("%v on LAN %s is bridged and routed", e, l.LAN.Name)
 				}
@@ -111,6 +124,49 @@ func checkConfig(t *testing.T, c *Config) {
 	for _, w := range c.Warnings() {
 		if strings.Contains(w.String(), "hunter2") {
 			t.Errorf("the secret is shown: %v", w)
+		}
+	}
+}
+
+// checkIPX looks whether a site has what its way to exchange needs, and nothing else.
+func checkIPX(t *testing.T, s *Site) {
+	x := s.IPX
+	l := x.Limits
+	periodic := x.Exchange == ExchangeRIPSAP || x.Exchange == ExchangeTriggered
+	switch {
+	case x.Watchdogs && x.Hold == 0, x.Gate.PassNetBIOS != (x.NetBIOS != policy.PropagateOff):
+		t.Errorf("site %s contradicts itself: %+v", s.Name, x)
+	case s.Segment != nil:
+		routes := *x
+		routes.Gate, routes.NetBIOS, routes.Hold, routes.Watchdogs, routes.Compression = policy.Gate{}, 0, 0, false, 0
+		if !reflect.DeepEqual(routes, IPX{}) || x.NetBIOS == policy.PropagateReverse {
+			t.Errorf("site %s bridges and routes: %+v", s.Name, x)
+		}
+	case x.Workstation && (x.Learns() || x.IPXWAN), periodic != (x.Update > 0), (x.Exchange == ExchangeAutoStatic) != (x.Learned != ""),
+		x.Learns() != (l.MaxNetworks > 0), x.Learns() != (l.MaxServices > 0), !x.Learns() && (l.AcceptNetworks != nil || l.AcceptServices != nil):
+		t.Errorf("site %s exchanges by %+v", s.Name, x)
+	}
+	for _, r := range slices.Concat(x.Gate.In, x.Gate.Out) {
+		if again, err := policy.ParseRule(r.String()); err != nil || !reflect.DeepEqual(again, r) {
+			t.Errorf("%v is %v again: %v", r, again, err)
+		}
+	}
+}
+
+// checkLAN looks whether a LAN is one thing.
+func checkLAN(t *testing.T, l *LAN) {
+	kinds := 0
+	for _, is := range []bool{l.Interface != "", l.TAP != "", l.DOSBox != nil} {
+		if is {
+			kinds++
+		}
+	}
+	if kinds != 1 || l.Exchange != ExchangeRIPSAP && l.Exchange != ExchangeStatic {
+		t.Errorf("LAN %s is %+v", l.Name, l)
+	}
+	for _, f := range l.Frames {
+		if !slices.Contains(l.frames(), f.Encapsulation) {
+			t.Errorf("LAN %s has %v", l.Name, f.Encapsulation)
 		}
 	}
 }
