@@ -2,6 +2,7 @@ package netware
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -18,8 +19,9 @@ type line struct {
 	ends   [2]port.Port
 	tables [2]*watchdog.Table
 
-	mu  sync.Mutex
-	cut bool
+	mu   sync.Mutex // guards what follows
+	cut  bool
+	lose *rand.Rand // nil: no frame is lost; else one of four
 }
 
 func (b *bed) line(hubs [2]*port.Hub, limit time.Duration) *line {
@@ -50,6 +52,9 @@ func (l *line) carry(from int, f port.Frame) {
 		if l.tables[from].Answer(pkt, reply, now) {
 			l.ends[from].Send(f.Encap, f.Src, f.Dst, []*packet.Buffer{reply})
 		}
+		return
+	}
+	if l.lose != nil && l.lose.IntN(4) == 0 {
 		return
 	}
 	l.tables[from].Observe(pkt, true, now)
@@ -88,6 +93,24 @@ func TestLoginLivesThroughAnOutage(t *testing.T) {
 		if n := l.tables[0].Stats().Answered; n != 8 {
 			b.Errorf("%d answered in 40 minutes", n)
 		}
+	})
+}
+
+// Requests and replies that are lost come again, as a shell and a server do it.
+func TestLossIsMadeGood(t *testing.T) {
+	inBed(t, func(b *bed) {
+		hubs := [2]*port.Hub{port.NewHub(), port.NewHub()}
+		l := b.line(hubs, 0)
+		l.lose = rand.New(rand.NewPCG(1, 2))
+		s, _ := b.server(hubs[0], b.recording("02").Login())
+		c, _ := b.client(hubs[1])
+		b.login(c, "02")
+		b.must("copy", c.CopyFile(b.ctx, 50_000))
+		time.Sleep(2 * time.Hour)
+		if all := s.Connections(); len(all) != 1 || all[0].Unknown != 0 {
+			b.Errorf("connections: %+v", all)
+		}
+		b.must("log out", c.Logout(b.ctx))
 	})
 }
 
