@@ -31,6 +31,7 @@ type Link struct {
 
 	queue     chan frame    // to Run; never closed
 	outOfStep chan struct{} // to Run: the cipher waits for the peer; holds one
+	unwanted  chan unwanted // to Run: layers to be closed; never closed
 	// sealing keeps encrypted packets in the order of their numbers.
 	sealing sync.Mutex
 	// What follows belongs to the caller of Receive: unknown limits what is queued
@@ -75,6 +76,7 @@ func NewLink(cfg Config) *Link {
 		broken:  order{given: make(chan struct{})},
 
 		outOfStep: make(chan struct{}, 1),
+		unwanted:  make(chan unwanted, queueLen),
 		unknown:   limiter{every: time.Second, burst: 8},
 	}
 	l.view.Store(&view{peerMRU: defaultMRU})
@@ -89,6 +91,19 @@ func (l *Link) Close(reason string) { l.closing.give(reason) }
 // HangUp tells that the carrier is gone, and why. Run returns at once: there is
 // nobody to say goodbye to. Only the first call counts.
 func (l *Link) HangUp(reason string) { l.hungUp.give(reason) }
+
+// An unwanted layer is to be closed.
+type unwanted struct{ name, reason string }
+
+// CloseLayer closes one network protocol by the name of its control protocol,
+// such as "IPXCP", and lets the others go on. It is tried again later, as one
+// that gave up. Of many orders at once some may be lost.
+func (l *Link) CloseLayer(name, reason string) {
+	select {
+	case l.unwanted <- unwanted{name, reason}:
+	default:
+	}
+}
 
 // PeerMRU returns the longest packet, in octets of the information field, that
 // the peer accepts.

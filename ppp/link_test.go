@@ -234,6 +234,26 @@ func TestNCPThatGaveUpTriesAgain(t *testing.T) {
 	})
 }
 
+// One layer that its owner does not want any more is closed with its reason; the
+// others go on, and it is tried again later.
+func TestCloseLayer(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		a := Config{Admit: running(fakeIP(t), fakeIPX(t))}
+		b := Config{Admit: running(fakeIP(t), fakeIPX(t))}
+		x, y := joined(t, a, b)
+		x.up(t)
+		y.up(t)
+		x.CloseLayer("IPXCP", "the peer does not answer IPXWAN")
+		reaches(t, "IPXCP is closed, IPCP is not", func() bool {
+			s := x.Status()
+			return !s.NCPs[1].Opened && s.NCPs[1].Reason == "the peer does not answer IPXWAN" && s.NCPs[0].Opened
+		})
+		time.Sleep(2 * reopenAfter)
+		x.up(t)
+		y.up(t)
+	})
+}
+
 func TestRequired(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		admit := func(Admission) (Network, error) {

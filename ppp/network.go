@@ -182,6 +182,15 @@ func (r *run) receiveProtocolReject(data []byte) {
 	}
 }
 
+// closeLayer carries out CloseLayer.
+func (r *run) closeLayer(u unwanted) {
+	for _, y := range r.layers {
+		if y.Name() == u.name && !idle(y.machine.State()) {
+			y.machine.Close(u.reason)
+		}
+	}
+}
+
 // checkRequired ends the link when no network protocol that it is for can live.
 func (r *run) checkRequired() bool {
 	if r.encryption.waits || r.ending != nil {

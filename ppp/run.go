@@ -72,6 +72,8 @@ func (l *Link) Run(ctx context.Context) error {
 			packet.Put(f.Buffer)
 		case <-l.outOfStep:
 			r.askReset()
+		case u := <-l.unwanted:
+			r.closeLayer(u)
 		case <-broken:
 			broken = nil
 			r.endNow(&End{EncryptionLost, l.broken.reason})
