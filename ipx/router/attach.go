@@ -9,6 +9,7 @@ import (
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
 	"sitebridge/ipx/internal/fastpath"
+	"sitebridge/ipx/policy"
 )
 
 // An Interface carries IPX packets without framing to the next node: one frame
@@ -73,9 +74,10 @@ type Attachment struct {
 	Ticks   uint16   // 1/18 s that a packet takes; zero: 1 for a LAN, 6 for a link
 	MTU     int      // longest packet; zero: 1500
 	Send    Interface
-	// PassSerial lets NetWare's copy-protection broadcasts (socket 0457) cross
-	// a link. Servers send them for ever, and they keep slow lines busy.
-	PassSerial bool
+	// Gate is what may cross a link; nil: all.
+	Gate *policy.Gate
+	// NetBIOS says whether packets of type 20 come from here and go here.
+	NetBIOS policy.Propagation
 }
 
 // An Attached is a wire or link in use.
@@ -85,6 +87,7 @@ type Attached struct {
 	network ipx.Network // this and node are guarded by router.mu; the fast path reads face
 	node    ipx.Node
 	face    atomic.Pointer[face]
+	gate    *gate
 	count   counters
 	nodes   fastpath.Map[ipx.Node, *sighting] // LAN: stations heard
 	claims  claims
@@ -132,7 +135,7 @@ func (r *Router) Attach(cfg Attachment) (*Attached, error) {
 	if err := r.free(cfg.Network, nil); err != nil {
 		return nil, err
 	}
-	a := &Attached{cfg: cfg, router: r, network: cfg.Network, node: cfg.Node}
+	a := &Attached{cfg: cfg, router: r, network: cfg.Network, node: cfg.Node, gate: newGate(cfg.Gate)}
 	r.attached = append(r.attached, a)
 	if cfg.Kind == LAN {
 		r.requests[a] = new(initiation)

@@ -28,10 +28,16 @@ const (
 	dropRoutedBack
 	dropTooLong
 	dropSerial
+	dropSNMP
+	dropNetBIOS
+	dropFiltered
+	dropDuplicate
 	dropPropagatedShort
 	dropPropagatedHops
 	dropPropagatedSeen
 	dropPropagatedUnnumbered
+	dropPropagatedOff
+	dropPropagatedDetour
 	dropNoSocket
 	dropQueueFull
 	dropIgnored
@@ -77,8 +83,18 @@ type Drops struct {
 	RoutedBack uint64 `json:"routed_back"`
 	// TooLong: longer than the way out carries, and IPX cannot be cut.
 	TooLong uint64 `json:"too_long"`
-	// Serial: NetWare's copy-protection broadcast, kept off links.
+	// Serial: NetWare's copy-protection broadcast, kept off links, since servers
+	// send it for ever.
 	Serial uint64 `json:"serial_number_broadcast"`
+	// SNMP: network management, kept off links.
+	SNMP uint64 `json:"snmp"`
+	// NetBIOS: type 20 or socket 0455, kept off links.
+	NetBIOS uint64 `json:"netbios"`
+	// Filtered: a filter of the link denies it.
+	Filtered uint64 `json:"filtered"`
+	// Duplicate: the same as one within the last second, for a socket whose
+	// programs send again too early.
+	Duplicate uint64 `json:"duplicate"`
 	// PropagatedShort: type 20 without room for the networks crossed.
 	PropagatedShort uint64 `json:"type20_short"`
 	// PropagatedHops: type 20 that crossed more than eight networks.
@@ -88,11 +104,16 @@ type Drops struct {
 	// PropagatedUnnumbered: type 20 from a link without a number, while the
 	// router has no internal network to tell loops by.
 	PropagatedUnnumbered uint64 `json:"type20_unnumbered"`
+	// PropagatedOff: type 20 from a wire or link where it is off.
+	PropagatedOff uint64 `json:"type20_off"`
+	// PropagatedDetour: type 20 by another way than the one to its source.
+	PropagatedDetour uint64 `json:"type20_not_reverse_path"`
 	// NoSocket: for us, but nobody listens.
 	NoSocket uint64 `json:"no_socket"`
 	// QueueFull: for us, but too much arrived at once.
 	QueueFull uint64 `json:"queue_full"`
-	// Ignored: RIP or SAP that makes no sense, or from a stranger.
+	// Ignored: RIP or SAP that makes no sense, or from a stranger; a ping or
+	// question that is none, or that wants no answer from us.
 	Ignored uint64 `json:"ignored"`
 	// SendFailed: the way out did not take it.
 	SendFailed uint64 `json:"send_failed"`

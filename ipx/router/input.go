@@ -97,6 +97,13 @@ func (a *Attached) route(t *table, f *face, p *packet.Buffer, dst LinkDst, now t
 		return a.router.deliver(t, a, &h, p)
 	case !t.sourceOK(f, h.Src):
 		return dropNotBehindPeer
+	case forRouter(h.Dst.Socket) && h.Dst.Network == f.network && forFace(f, h.Dst):
+		return a.router.deliver(t, a, &h, p)
+	}
+	if why := a.gate.admit(&h, p, now); why != kept {
+		return why
+	}
+	switch {
 	case h.Type == ipx.TypePropagated:
 		return a.propagate(t, f, &h, p)
 	case h.Dst.Network == f.network:
@@ -135,7 +142,7 @@ func (a *Attached) directedBroadcast(t *table, f *face, way hop, h *ipx.Header, 
 	if forRouter(h.Dst.Socket) {
 		return dropRouterBroadcast
 	}
-	if _, open := t.sockets[h.Dst.Socket]; open {
+	if t.hears(h.Dst.Socket) {
 		a.router.deliver(t, a, h, p)
 	}
 	return a.forward(f, way, h, p)
@@ -150,11 +157,13 @@ func (a *Attached) forward(f *face, way hop, h *ipx.Header, p *packet.Buffer) dr
 		return dropHops
 	case out.kind != LAN && out == f:
 		return dropRoutedBack
-	case out.kind != LAN && h.Dst.Socket == ipx.SocketSerial && !out.at.cfg.PassSerial:
-		return dropSerial
 	case p.Len() > out.mtu:
 		return dropTooLong
-	case out == f:
+	}
+	if why := way.face.at.gate.release(h, p); why != kept {
+		return why
+	}
+	if way.face == f {
 		a.count.sentBack.Add(1)
 	}
 	next := way.next

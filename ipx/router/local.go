@@ -9,7 +9,7 @@ import (
 // a socket of the daemon's own. at is where it came from, nil for ourselves.
 func (r *Router) deliver(t *table, at *Attached, h *ipx.Header, p *packet.Buffer) drop {
 	switch s := h.Dst.Socket; {
-	case forRouter(s) && at != nil, isPing(s) && h.Dst.Node != ipx.Broadcast:
+	case forRouter(s) && at != nil, isPing(s) && h.Dst.Node != ipx.Broadcast, s == ipx.SocketDiagnostics && at != nil:
 		c := packet.Get()
 		c.Set(p.Bytes())
 		if !r.offer(arrival{at: at, pkt: c}) {
@@ -29,6 +29,13 @@ func (r *Router) deliver(t *table, at *Attached, h *ipx.Header, p *packet.Buffer
 		at.count.local.Add(1)
 	}
 	return kept
+}
+
+// hears reports whether we listen to what is sent to all on a socket, RIP and SAP
+// aside.
+func (t *table) hears(s ipx.Socket) bool {
+	_, open := t.sockets[s]
+	return open || s == ipx.SocketDiagnostics
 }
 
 // offer hands something to Run unless its queue is full.

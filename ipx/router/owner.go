@@ -24,6 +24,8 @@ type owner struct {
 	answers []*answer
 	swept   time.Time
 	pings   limiter
+
+	diagnoses []*diagnosis
 }
 
 // An answer has more packets than one, sent one tick apart.
@@ -61,6 +63,8 @@ func (o *owner) packet(a arrival) drop {
 		return o.rip(a.at, &h, payload)
 	case ipx.SocketSAP:
 		return o.sap(a.at, &h, payload)
+	case ipx.SocketDiagnostics:
+		return o.diagnostics(a.at, &h, payload)
 	}
 	return o.ping(a.at, &h, payload)
 }
@@ -112,6 +116,7 @@ func (o *owner) tick() {
 		}
 	}
 	o.answers = slices.DeleteFunc(o.answers, func(a *answer) bool { return len(a.payloads) == 0 })
+	o.diagnose(now)
 	o.initiate(now)
 	if now.Sub(o.swept) >= sweep {
 		o.swept = now
@@ -126,7 +131,7 @@ func (o *owner) pause() time.Duration {
 	for _, a := range o.answers {
 		next = earlier(next, a.due)
 	}
-	next = earlier(next, o.r.nextRequest(next))
+	next = earlier(o.nextDiagnosis(next), o.r.nextRequest(next))
 	return max(0, next.Sub(now))
 }
 

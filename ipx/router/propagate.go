@@ -5,6 +5,7 @@ import (
 
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
+	"sitebridge/ipx/policy"
 )
 
 // NetBIOS finds names by packets of type 20, which cross every network once.
@@ -17,42 +18,61 @@ const (
 
 // propagate copies a packet of type 20 to every network that has not seen it.
 // The destination becomes "all nodes" of each, as Linux does it too. Whoever
-// listens here hears it as well.
+// listens here hears it as well, also when it goes no further.
 func (a *Attached) propagate(t *table, f *face, h *ipx.Header, p *packet.Buffer) drop {
-	from := t.mark(f)
 	switch {
 	case p.Len() < ipx.HeaderLen+slotsLen:
 		return dropPropagatedShort
 	case h.Hops > slots:
 		return dropPropagatedHops
-	case from == ipx.ThisNetwork:
-		return dropPropagatedUnnumbered
-	case crossed(p.Bytes(), h.Hops, from):
-		return dropPropagatedSeen
 	}
 	heard := false
 	if _, open := t.sockets[h.Dst.Socket]; open {
 		heard = a.router.deliver(t, a, h, p) == kept
 	}
-	if h.Hops == slots {
+	from := t.mark(f)
+	if why := t.mayPropagate(f, from, h, p.Bytes()); why != kept {
 		if heard {
 			return kept
 		}
-		return dropPropagatedHops
+		return why
 	}
 	setSlot(p.Bytes(), h.Hops, from)
 	ipx.SetHops(p.Bytes(), h.Hops+1)
 	for _, out := range t.faces {
-		n := t.mark(out)
-		if out == f || n == ipx.ThisNetwork || p.Len() > out.mtu {
-			continue
+		if out != f && out.at.cfg.NetBIOS != policy.PropagateOff && !t.hadIt(out, p.Bytes(), h.Hops+1) {
+			a.copyTo(out, *h, p)
 		}
-		if out.network != ipx.ThisNetwork && crossed(p.Bytes(), h.Hops+1, n) {
-			continue
-		}
-		a.copyTo(out, p)
 	}
 	return kept
+}
+
+// mayPropagate reports why a packet of type 20 from f goes no further.
+func (t *table) mayPropagate(f *face, from ipx.Network, h *ipx.Header, pkt []byte) drop {
+	switch f.at.cfg.NetBIOS {
+	case policy.PropagateOff:
+		return dropPropagatedOff
+	case policy.PropagateReverse:
+		if way, known := t.find(h.Src.Network); h.Src.Network != f.network && (!known || way.face != f) {
+			return dropPropagatedDetour
+		}
+	}
+	switch {
+	case h.Hops == slots:
+		return dropPropagatedHops
+	case from == ipx.ThisNetwork:
+		return dropPropagatedUnnumbered
+	case crossed(pkt, h.Hops, from):
+		return dropPropagatedSeen
+	}
+	return kept
+}
+
+// hadIt reports whether a packet that crossed so many networks has been on the
+// wire of out, or could not be told from one that has.
+func (t *table) hadIt(out *face, pkt []byte, hops byte) bool {
+	n := t.mark(out)
+	return n == ipx.ThisNetwork || out.network != ipx.ThisNetwork && crossed(pkt, hops, n)
 }
 
 // mark returns the number by which type 20 knows a wire: its own, or that of
@@ -66,12 +86,23 @@ func (t *table) mark(f *face) ipx.Network {
 }
 
 // copyTo sends a copy of a propagated broadcast to everybody on out, at the end
-// of the batch. The number is zero on an unnumbered link: "this network".
-func (a *Attached) copyTo(out *face, p *packet.Buffer) {
+// of the batch. The number is zero on an unnumbered link: "this network". A copy
+// that cannot go there counts as dropped.
+func (a *Attached) copyTo(out *face, h ipx.Header, p *packet.Buffer) {
+	if p.Len() > out.mtu {
+		a.count.drop(dropTooLong)
+		return
+	}
 	c := packet.Get()
 	c.Set(p.Bytes())
 	ipx.SetDstNetwork(c.Bytes(), out.network)
 	ipx.SetDstNode(c.Bytes(), ipx.Broadcast)
+	h.Dst.Network, h.Dst.Node = out.network, ipx.Broadcast
+	if why := out.at.gate.release(&h, c); why != kept {
+		a.count.drop(why)
+		packet.Put(c)
+		return
+	}
 	a.copies = append(a.copies, c)
 	a.sorter.Add(target{out, ipx.Broadcast}, c)
 	a.count.propagated.Add(1)

@@ -46,7 +46,7 @@ func (r *Router) OpenSocket(number ipx.Socket) (*Socket, error) {
 	if number == 0 {
 		number = r.freeSocket()
 	}
-	if _, taken := r.sockets[number]; number == 0 || taken || forRouter(number) || isPing(number) {
+	if _, taken := r.sockets[number]; number == 0 || taken || forRouter(number) || isPing(number) || number == ipx.SocketDiagnostics {
 		return nil, fmt.Errorf("IPX socket %v is in use", number)
 	}
 	s := &Socket{router: r, number: number, queue: make(chan *packet.Buffer, socketQueue), closed: make(chan struct{})}
