@@ -94,7 +94,9 @@ func (b *backlog[E]) take(n int) []E {
 	for _, e := range out {
 		delete(b.place, b.key(e))
 	}
-	b.entries, b.taken = b.entries[n:], b.taken+n
+	if b.entries, b.taken = b.entries[n:], b.taken+n; len(b.entries) == 0 {
+		b.entries = nil
+	}
 	return out
 }
 

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// Timers. RFC 2091, section 6.3, repeats every 5 s. A tunnel answers sooner than
-// the dialled lines that it was written for, so the first repetitions are.
+// Timers. Routers that follow RFC 2091, section 6.3, repeat every 5 s. A tunnel
+// answers sooner than the dialled lines that it was written for, so the first
+// repetitions come sooner.
 const (
 	// gap is one tick: packets of one update come no faster, as with plain RIP.
 	gap       = 55 * time.Millisecond

@@ -11,6 +11,7 @@ import (
 
 	"sitebridge/ipx"
 	"sitebridge/ipx/rip"
+	"sitebridge/ipx/sap"
 )
 
 var start = time.Date(1997, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -525,4 +526,50 @@ func FuzzMachine(f *testing.F) {
 			t.Errorf("%v, and not at rest", e.State())
 		}
 	})
+}
+
+// TestServices: SAP speaks the same, with entries of its own.
+func TestServices(t *testing.T) {
+	var told []sap.Service
+	var a, b *Machine[sap.Service]
+	var toA, toB [][]byte
+	own := make([]sap.Service, 20)
+	for i := range own {
+		own[i] = server
+		own[i].Name = fmt.Sprintf("FS-%02d", i)
+	}
+	end := func(out *[][]byte, snapshot []sap.Service, learn func([]sap.Service)) *Machine[sap.Service] {
+		return New(Config[sap.Service]{
+			PerPacket: sap.MaxServices, Codec: Services(),
+			Send:     func(p []byte) { *out = append(*out, p) },
+			Snapshot: func() []sap.Service { return snapshot },
+			Learn:    learn, Complete: func() {},
+		})
+	}
+	a = end(&toB, own, func([]sap.Service) { t.Error("a learned") })
+	b = end(&toA, nil, func(s []sap.Service) { told = append(told, s...) })
+	now := start
+	a.Up(now)
+	b.Up(now)
+	for range 100 {
+		now = now.Add(gap)
+		var in [][]byte
+		in, toA = toA, nil
+		for _, p := range in {
+			if err := a.Receive(p, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		in, toB = toB, nil
+		for _, p := range in {
+			if err := b.Receive(p, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a.Tick(now)
+		b.Tick(now)
+	}
+	if !slices.Equal(told, own) || a.State() != Synchronized || b.State() != Synchronized {
+		t.Errorf("%v and %v, told %v", a.State(), b.State(), told)
+	}
 }
