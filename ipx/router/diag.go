@@ -76,7 +76,7 @@ func (t *table) asked(at *Attached, dst ipx.Addr) (ipx.Addr, bool) {
 	if f == nil {
 		return ipx.Addr{}, false
 	}
-	if way, known := t.routes[dst.Network]; known && way.direct {
+	if way, known := t.find(dst.Network); known && way.direct {
 		if f = way.face; f == nil { // inside the router
 			return ipx.Addr{Network: t.internal, Node: ipx.ServerNode, Socket: dst.Socket}, true
 		}
