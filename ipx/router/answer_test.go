@@ -22,8 +22,9 @@ func run(t *testing.T, test func(t *testing.T, lab *lab)) {
 		ended := make(chan error)
 		go func() { ended <- lab.Run(ctx) }()
 		synctest.Wait()
-		lab.wireA.take()
-		lab.wireB.take()
+		for _, w := range []*wire{&lab.wireA, &lab.wireB, &lab.wireL} {
+			w.take()
+		}
 		test(t, lab)
 		stop()
 		if err := <-ended; err != nil {
@@ -85,26 +86,6 @@ func server(name string, network ipx.Network, hops uint16) Service {
 		Addr: ipx.Addr{Network: network, Node: ipx.ServerNode, Socket: ipx.SocketNCP}}
 }
 
-func TestLANIsAskedWhenItComesIntoUse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		lab := newLab(t)
-		ctx, stop := context.WithCancel(t.Context())
-		defer stop()
-		go lab.Run(ctx)
-		synctest.Wait()
-		want := "to FFFFFFFFFFFF: 0000000A:020000000A99:0453 > 0000000A:FFFFFFFFFFFF:0453 hops 0 type 1\n" +
-			"to FFFFFFFFFFFF: 0000000A:020000000A99:0452 > 0000000A:FFFFFFFFFFFF:0452 hops 0 type 4"
-		if got := show(lab.wireA.take()); got != want {
-			t.Errorf("asked\n%s\nwant\n%s", got, want)
-		}
-		time.Sleep(time.Hour)
-		if n := len(lab.wireA.take()) + len(lab.wireL.take()); n != 0 {
-			t.Errorf("%d more packets that nobody asked for", n)
-		}
-		stop()
-	})
-}
-
 func TestRIPRequests(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -124,7 +105,7 @@ func TestRIPRequests(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			run(t, func(t *testing.T, lab *lab) {
 				ask(tt.at(lab), tt.ask)
-				out := append(lab.wireA.take(), lab.wireL.take()...)
+				out := append(lab.wireA.answers(), lab.wireL.answers()...)
 				if got := told(out); got != tt.want {
 					t.Errorf("told %q, want %q", got, tt.want)
 				}
@@ -141,12 +122,12 @@ func inL(lab *lab) *Attached { return lab.l }
 // to its node and its socket.
 func TestClientWithoutNetwork(t *testing.T) {
 	run(t, func(t *testing.T, lab *lab) {
-		lab.SetServices("far", []Service{server("FS1", netFar, 1)})
+		lab.addServices(lab.l, server("FS1", netFar, 1))
 		for _, p := range []pk{ripAsk("00000000:020000000A01:4003", netFar), sapAsk("00000000:020000000A01:4003", sap.OpNearestRequest, sap.FileServer)} {
 			ask(lab.a, p)
 			socket, typ := p.to[len(p.to)-4:], map[string]int{"0453": 1, "0452": 4}[p.to[len(p.to)-4:]]
 			want := fmt.Sprintf("to 020000000A01: 0000000A:020000000A99:%s > 0000000A:020000000A01:4003 hops 0 type %d", socket, typ)
-			if got := show(lab.wireA.take()); got != want {
+			if got := show(lab.wireA.answers()); got != want {
 				t.Errorf("answer %q, want %q", got, want)
 			}
 		}
@@ -168,7 +149,7 @@ func TestLonelyWire(t *testing.T) {
 		synctest.Wait()
 		w.take()
 		ask(a, ripAsk("00000000:020000000A01:4003", ipx.AllNetworks))
-		if got, want := told(w.take()), "0000000A 1/2"; got != want {
+		if got, want := told(w.answers()), "0000000A 1/2"; got != want {
 			t.Errorf("told %q, want %q", got, want)
 		}
 	})
@@ -183,7 +164,7 @@ func TestUnnumberedLink(t *testing.T) {
 		for _, from := range []string{"00000000:020000000F01:0453", "000000C7:020000000F01:0453"} {
 			ask(lab.l, ripAsk(from, netB))
 			want := "to 020000000F01: 00000000:020000000F99:0453 > " + from + " hops 0 type 1"
-			if out := lab.wireL.take(); show(out) != want || told(out) != "0000000B 1/7" {
+			if out := lab.wireL.answers(); show(out) != want || told(out) != "0000000B 1/7" {
 				t.Errorf("answer %q %s, want %q", show(out), told(out), want)
 			}
 		}
@@ -198,9 +179,9 @@ func TestLongAnswersArePaced(t *testing.T) {
 	run(t, func(t *testing.T, lab *lab) {
 		var routes []Route
 		for n := range ipx.Network(120) {
-			routes = append(routes, Route{Network: 0x1000 + n, Hops: 1, Ticks: 7, Via: lab.l})
+			routes = append(routes, Route{Network: 0x1000 + n, Hops: 1, Ticks: 7})
 		}
-		lab.SetRoutes("many", routes)
+		lab.addRoutes(lab.l, routes...)
 		ask(lab.a, ripAsk(hostA, ipx.AllNetworks))
 		ask(lab.a, ripAsk(hostA, ipx.AllNetworks)) // too eager
 		for i, want := range []int{50, 50, 24, 0} {
@@ -208,7 +189,7 @@ func TestLongAnswersArePaced(t *testing.T) {
 				time.Sleep(gap)
 				synctest.Wait()
 			}
-			got, count := lab.wireA.take(), 0
+			got, count := lab.wireA.answers(), 0
 			if s := told(got); s != "" {
 				count = strings.Count(s, ",") + 1
 			}
@@ -236,15 +217,15 @@ func TestSAPRequests(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			run(t, func(t *testing.T, lab *lab) {
-				lab.SetRoutes("slow", []Route{{Network: 0x21, Hops: 1, Ticks: 90, Via: lab.l}})
-				lab.SetServices("far", []Service{
+				lab.addRoutes(lab.l, Route{Network: 0x21, Hops: 1, Ticks: 90})
+				lab.addServices(lab.l,
 					server("FAR", 0x21, 1), server("NEAR2", netFar, 2), server("NEAR1", netFar, 2),
 					server("LOST", 0x99, 1), // no route: nobody is told
 					server("DEAD", netFar, 15),
-					{Type: sap.Directory, Name: "TREE", Hops: 1, Addr: ipx.Addr{Network: netFar, Node: ipx.ServerNode}},
-				})
+					Service{Type: sap.Directory, Name: "TREE", Hops: 1, Addr: ipx.Addr{Network: netFar, Node: ipx.ServerNode}},
+				)
 				ask(tt.at(lab), tt.ask)
-				out := append(lab.wireA.take(), lab.wireL.take()...)
+				out := append(lab.wireA.answers(), lab.wireL.answers()...)
 				if got := told(out); got != tt.want {
 					t.Errorf("told %q, want %q", got, tt.want)
 				}
@@ -256,19 +237,19 @@ func TestSAPRequests(t *testing.T) {
 // TestNearestServerOnTheSameWire: it answers for itself.
 func TestNearestServerOnTheSameWire(t *testing.T) {
 	run(t, func(t *testing.T, lab *lab) {
-		lab.SetServices("far", []Service{server("FAR", netFar, 1)})
+		lab.addServices(lab.l, server("FAR", netFar, 1))
 		ask(lab.a, ripTell("0000000A:020000000A01:0453", rip.Entry{Network: 0x5EA1, Hops: 1, Ticks: 2}))
 		ask(lab.a, sapTell("0000000A:020000000A01:0452", server("HERE", 0x5EA1, 1)))
 		ask(lab.a, sapAsk("0000000A:020000000A02:4001", sap.OpNearestRequest, sap.FileServer))
-		if got := told(lab.wireA.take()); got != "" {
+		if got := told(lab.wireA.answers()); got != "" {
 			t.Errorf("told %q on the server's own wire", got)
 		}
 		ask(lab.b, sapAsk(hostB, sap.OpNearestRequest, sap.FileServer))
-		if got, want := told(lab.wireB.take()), "0004 HERE 2"; got != want {
+		if got, want := told(lab.wireB.answers()), "0004 HERE 2"; got != want {
 			t.Errorf("told %q elsewhere, want %q", got, want)
 		}
 		ask(lab.a, sapAsk("0000000A:020000000A02:4001", sap.OpRequest, sap.FileServer))
-		if got, want := told(lab.wireA.take()), "0004 FAR 2"; got != want {
+		if got, want := told(lab.wireA.answers()), "0004 FAR 2"; got != want {
 			t.Errorf("general answer %q, want %q", got, want)
 		}
 	})

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -61,10 +62,16 @@ const (
 	linkTicks = 6
 )
 
+// updatePeriod is how often everything is announced, when nothing else is said.
+const updatePeriod = 60 * time.Second
+
 // An Attachment describes a wire or link to Attach.
 type Attachment struct {
 	Name string
 	Kind Kind
+	// Site is whose link it is: what is behind it is held under this name, and
+	// two attachments of one site are one neighbour.
+	Site string
 	// Network is the number of the wire. Zero: unknown yet on a LAN, whose
 	// number is then learned; an unnumbered link otherwise.
 	Network ipx.Network
@@ -74,27 +81,57 @@ type Attachment struct {
 	Ticks   uint16   // 1/18 s that a packet takes; zero: 1 for a LAN, 6 for a link
 	MTU     int      // longest packet; zero: 1500
 	Send    Interface
-	// Gate is what may cross a link; nil: all.
-	Gate *policy.Gate
+
+	Exchange Exchange
+	Update   time.Duration // between full announcements; zero: 60 s
+	Limits   policy.Limits // what is believed and told there
+	Gate     *policy.Gate  // what may cross a link; nil: all
 	// NetBIOS says whether packets of type 20 come from here and go here.
 	NetBIOS policy.Propagation
+	Nearest policy.Nearest
+	// NearestDelay is how long Get Nearest Server waits for its answer, so that
+	// others can be faster.
+	NearestDelay time.Duration
+	// NotNearest keeps the services behind it out of answers to Get Nearest Server.
+	NotNearest bool
+	// Hold is how long what is behind a link stays known after Detach.
+	Hold time.Duration
+	// Watchdog answers for the far end while it is held; nil: nobody does.
+	Watchdog Watchdog
+	Routes   []Route   // static, behind it
+	Services []Service // static
 }
 
 // An Attached is a wire or link in use.
 type Attached struct {
 	cfg     Attachment
 	router  *Router
-	network ipx.Network // this and node are guarded by router.mu; the fast path reads face
-	node    ipx.Node
 	face    atomic.Pointer[face]
 	gate    *gate
 	count   counters
 	nodes   fastpath.Map[ipx.Node, *sighting] // LAN: stations heard
 	claims  claims
-	refused time.Time // Run: when the number that was found out was last refused
+	refused time.Time   // Run: when the number that was found out was last refused
+	alone   []*Attached // it, and no other
+
+	// What router.mu guards. The fast path reads face.
+	network    ipx.Network
+	node       ipx.Node
+	ticks      uint16
+	exchange   Exchange
+	told       [bases]int // candidates learned there
+	neighbours map[ipx.Node]*neighbour
+	started    bool // its neighbours may have heard of something
+	initiation initiation
+	rip        stream[ipx.Network]
+	sap        stream[serviceKey]
+	asking     *collection // by Ask
 
 	// What belongs to the goroutine that calls Input.
+	now    time.Time // of the batch
 	guess  fastpath.Guess
+	talk   bucket // RIP and SAP taken in
+	echo   time.Time
 	sorter fastpath.Sorter[target]
 	copies []*packet.Buffer // in sorter, to be given back
 }
@@ -115,18 +152,22 @@ type target struct {
 	node ipx.Node
 }
 
-// Attach takes a wire or link into use. The error is a *DuplicateError when its
-// number is another's.
-func (r *Router) Attach(cfg Attachment) (*Attached, error) {
+// fill sets what an Attachment leaves out.
+func (cfg *Attachment) fill() {
 	if cfg.Ticks == 0 {
 		cfg.Ticks = linkTicks
 		if cfg.Kind == LAN {
 			cfg.Ticks = lanTicks
 		}
 	}
-	if cfg.MTU == 0 {
-		cfg.MTU = ipx.MaxLen
-	}
+	cfg.MTU = cmp.Or(cfg.MTU, ipx.MaxLen)
+	cfg.Update = cmp.Or(cfg.Update, updatePeriod)
+}
+
+// Attach takes a wire or link into use. The error is a *DuplicateError when its
+// number is another's.
+func (r *Router) Attach(cfg Attachment) (*Attached, error) {
+	cfg.fill()
 	if cfg.Network != ipx.ThisNetwork && !cfg.Network.Assignable() {
 		return nil, fmt.Errorf("network %v cannot be the number of a wire", cfg.Network)
 	}
@@ -135,27 +176,60 @@ func (r *Router) Attach(cfg Attachment) (*Attached, error) {
 	if err := r.free(cfg.Network, nil); err != nil {
 		return nil, err
 	}
-	a := &Attached{cfg: cfg, router: r, network: cfg.Network, node: cfg.Node, gate: newGate(cfg.Gate)}
-	r.attached = append(r.attached, a)
-	if cfg.Kind == LAN {
-		r.requests[a] = new(initiation)
-		r.wake()
+	a := &Attached{
+		cfg: cfg, router: r, node: cfg.Node, ticks: cfg.Ticks, exchange: exchangeOf(&cfg), gate: newGate(cfg.Gate),
+		neighbours: make(map[ipx.Node]*neighbour),
 	}
+	a.alone = []*Attached{a}
+	now := time.Now()
+	r.attached = append(r.attached, a)
+	a.rename(cfg.Network, now)
+	r.takeOver(a, now)
+	r.setStatic(a, cfg.Routes, cfg.Services, now)
 	r.publish()
+	r.settle(now)
+	a.start(now)
 	return a, nil
 }
 
-// Detach takes the wire or link out of use, and what was learned from it. A
-// second call does nothing.
+// rename gives the wire its number, zero for none, of which the candidate is our
+// own. r.mu is held; settle and publish must follow.
+func (a *Attached) rename(n ipx.Network, now time.Time) {
+	r := a.router
+	if old := r.routes.entries[a.network]; old != nil {
+		r.routes.remove(old, func(c *candidate) bool { return c.at == a && c.origin == originOwn })
+	}
+	a.network = n
+	if n != ipx.ThisNetwork {
+		r.routes.tell(n, candidate{at: a, origin: originOwn, ticks: a.ticks}, now)
+		r.routes.remove(r.routes.entries[n], func(c *candidate) bool { return c.origin == originLearned })
+	}
+	a.refresh()
+}
+
+// refresh makes a new face. r.mu is held.
+func (a *Attached) refresh() {
+	a.face.Store(&face{at: a, kind: a.cfg.Kind, network: a.network, node: a.node, mtu: a.cfg.MTU, out: a.cfg.Send})
+}
+
+// Detach takes the wire or link out of use. What was known behind it is held for
+// a while, if it was attached so, or forgotten. A second call does nothing.
 func (a *Attached) Detach() {
 	r := a.router
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !slices.Contains(r.attached, a) {
+		return
+	}
+	now := time.Now()
 	r.attached = slices.DeleteFunc(r.attached, func(other *Attached) bool { return other == a })
-	delete(r.requests, a)
-	r.forget(a)
 	a.face.Store(nil)
+	if n := r.routes.entries[a.network]; n != nil {
+		r.routes.remove(n, func(c *candidate) bool { return c.at == a && c.origin == originOwn })
+	}
+	r.hold(a, now)
 	r.publish()
+	r.settle(now)
 }
 
 // SetNetwork changes the number of the wire or link. What was learned under the
@@ -167,12 +241,23 @@ func (a *Attached) SetNetwork(n ipx.Network) error {
 	if err := r.free(n, a); err != nil {
 		return err
 	}
-	if n != a.network {
-		a.network = n
-		r.forget(a)
-		r.publish()
+	if n == a.network || a.face.Load() == nil {
+		return nil
 	}
+	now := time.Now()
+	r.forget(a)
+	a.rename(n, now)
+	r.publish()
+	r.settle(now)
+	a.start(now)
 	return nil
+}
+
+// forget drops what was learned on a. r.mu is held; settle must follow.
+func (r *Router) forget(a *Attached) {
+	r.routes.each(func(_ *entry[ipx.Network], c *candidate) bool { return c.at != a || c.origin != originLearned })
+	r.services.each(func(_ *entry[serviceKey], c *candidate) bool { return c.at != a || c.origin != originLearned })
+	a.neighbours = make(map[ipx.Node]*neighbour)
 }
 
 // SetNode changes our own node, when an interface came back with another MAC
@@ -181,9 +266,27 @@ func (a *Attached) SetNode(node ipx.Node) {
 	r := a.router
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if node != a.node {
+	if node != a.node && a.face.Load() != nil {
 		a.node = node
+		a.refresh()
 		r.publish()
+	}
+}
+
+// SetTicks says how long the wire or link takes, once that was measured. Changes
+// of ticks alone are told with the next full announcement.
+func (a *Attached) SetTicks(ticks uint16) {
+	r := a.router
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ticks = max(ticks, 1); ticks == a.ticks || a.face.Load() == nil {
+		return
+	}
+	a.ticks = ticks
+	if a.network != ipx.ThisNetwork {
+		now := time.Now()
+		r.routes.tell(a.network, candidate{at: a, origin: originOwn, ticks: ticks}, now)
+		r.settle(now)
 	}
 }
 
@@ -196,39 +299,4 @@ func (a *Attached) Network() ipx.Network {
 		return f.network
 	}
 	return ipx.ThisNetwork
-}
-
-// wake makes Run look at its timers. When the queue is full it is awake anyhow.
-func (r *Router) wake() {
-	select {
-	case r.queue <- arrival{}:
-	default:
-	}
-}
-
-// A WireInfo is what status shows of one attachment.
-type WireInfo struct {
-	Name    string      `json:"name"`
-	Kind    Kind        `json:"kind"`
-	Network ipx.Network `json:"network"`
-	Learned bool        `json:"learned,omitempty"` // the number was found out
-	Node    ipx.Node    `json:"node"`
-	Ticks   uint16      `json:"ticks"`
-	Claims  []Claim     `json:"claims,omitempty"` // other numbers heard there
-	Stats   Stats       `json:"stats"`
-}
-
-// Wires lists the attachments in the order in which they were made.
-func (r *Router) Wires() []WireInfo {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	infos := make([]WireInfo, len(r.attached))
-	for i, a := range r.attached {
-		infos[i] = WireInfo{
-			Name: a.cfg.Name, Kind: a.cfg.Kind, Node: a.node, Ticks: a.cfg.Ticks,
-			Network: a.network, Learned: a.cfg.Learn && a.network != a.cfg.Network,
-			Claims: a.claims.list(time.Now()), Stats: a.Stats(),
-		}
-	}
-	return infos
 }

@@ -19,7 +19,7 @@ func BenchmarkForward(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r.SetRoutes("far", []Route{{Network: netFar, Hops: 1, Ticks: 7, Via: link}})
+	link.SetStatic([]Route{{Network: netFar, Hops: 1, Ticks: 7}}, nil)
 	pkt := pk{from: hostA, to: hostFar, data: string(make([]byte, 1000))}.bytes()
 	frames := make([]In, packet.BatchLen)
 	for i := range frames {

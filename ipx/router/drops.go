@@ -43,6 +43,8 @@ const (
 	dropIgnored
 	dropSendFailed
 	dropDetached
+	dropHeld
+	dropRateLimit
 	drops
 )
 
@@ -119,6 +121,10 @@ type Drops struct {
 	SendFailed uint64 `json:"send_failed"`
 	// Detached: the wire or link was just taken out of use.
 	Detached uint64 `json:"detached"`
+	// Held: the link that leads there is gone, but expected back.
+	Held uint64 `json:"held"`
+	// RateLimit: more RIP and SAP than any router sends.
+	RateLimit uint64 `json:"rate_limit"`
 }
 
 // Stats counts the packets of one attachment, or of all.
@@ -136,12 +142,15 @@ type Stats struct {
 	Filled uint64 `json:"network_filled_in"`
 	// Propagated is how many copies of type 20 left.
 	Propagated uint64 `json:"type20_propagated"`
-	Drops      Drops  `json:"drops"`
+	// Answered is how many watchdogs were answered for a far end that is gone.
+	Answered uint64 `json:"watchdogs_answered"`
+	Drops    Drops  `json:"drops"`
 }
 
 type counters struct {
 	packetsIn, octetsIn, packetsOut, octetsOut atomic.Uint64
 	local, sentBack, filled, propagated        atomic.Uint64
+	answered                                   atomic.Uint64
 	drops                                      [drops]atomic.Uint64
 }
 
@@ -152,7 +161,7 @@ func (c *counters) snapshot() Stats {
 		PacketsIn: c.packetsIn.Load(), OctetsIn: c.octetsIn.Load(),
 		PacketsOut: c.packetsOut.Load(), OctetsOut: c.octetsOut.Load(),
 		Local: c.local.Load(), SentBack: c.sentBack.Load(),
-		Filled: c.filled.Load(), Propagated: c.propagated.Load(),
+		Filled: c.filled.Load(), Propagated: c.propagated.Load(), Answered: c.answered.Load(),
 	}
 	fastpath.Fill(&s.Drops, c.drops[1:])
 	return s

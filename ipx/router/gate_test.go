@@ -24,7 +24,7 @@ func (lab *lab) relink(t *testing.T, a Attachment) {
 	t.Helper()
 	lab.l.Detach()
 	lab.l = lab.attach(t, a)
-	lab.SetRoutes("far", []Route{{Network: netFar, Hops: 1, Ticks: 7, Via: lab.l}})
+	lab.addRoutes(lab.l, Route{Network: netFar, Hops: 1, Ticks: 7})
 }
 
 func rules(t *testing.T, lines ...string) (f policy.Filter) {
@@ -105,7 +105,7 @@ func TestGateLeavesRoutersAlone(t *testing.T) {
 			run(t, func(t *testing.T, lab *lab) {
 				lab.relink(t, Attachment{Name: "l", Kind: Link, Network: number, Node: nodeL, Send: &lab.wireL, Gate: &policy.Gate{In: nothing, Out: nothing}})
 				ask(lab.l, ripAsk(number.String()+":020000000F01:0453", netA))
-				if n := len(lab.wireL.take()); n != 1 {
+				if n := len(lab.wireL.answers()); n != 1 {
 					t.Errorf("%d answers, dropped %q", n, dropped(lab.l))
 				}
 				input(lab.l, pk{from: hostFar, to: "0000000A:020000000A99:9086"}.bytes(), ToUs)

@@ -41,6 +41,26 @@ func (w *wire) take() []sent {
 	return all
 }
 
+// answers returns what was sent to single nodes: not the announcements.
+func (w *wire) answers() (all []sent) {
+	for _, s := range w.take() {
+		if s.to != ipx.Broadcast {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// news returns what was sent to everybody.
+func (w *wire) news() (all []sent) {
+	for _, s := range w.take() {
+		if s.to == ipx.Broadcast {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
 // Nodes of the tests: ours end in 99, others are stations.
 var (
 	nodeA = node("020000000A99")
@@ -71,6 +91,34 @@ type lab struct {
 	*Router
 	a, b, l             *Attached
 	wireA, wireB, wireL wire
+	statics             map[*Attached]*statics
+}
+
+// statics is what the configuration says of an attachment.
+type statics struct {
+	routes   []Route
+	services []Service
+}
+
+// configure lets change work on what is static behind at.
+func (lab *lab) configure(at *Attached, change func(s *statics)) {
+	if lab.statics == nil {
+		lab.statics = make(map[*Attached]*statics)
+	}
+	if lab.statics[at] == nil {
+		lab.statics[at] = new(statics)
+	}
+	s := lab.statics[at]
+	change(s)
+	at.SetStatic(s.routes, s.services)
+}
+
+func (lab *lab) addRoutes(at *Attached, routes ...Route) {
+	lab.configure(at, func(s *statics) { s.routes = append(s.routes, routes...) })
+}
+
+func (lab *lab) addServices(at *Attached, services ...Service) {
+	lab.configure(at, func(s *statics) { s.services = append(s.services, services...) })
 }
 
 const (
@@ -86,8 +134,8 @@ func newLab(t *testing.T) *lab {
 	lab := &lab{Router: New(Config{InternalNetwork: netHome})}
 	lab.a = lab.attach(t, Attachment{Name: "a", Network: netA, Node: nodeA, Send: &lab.wireA})
 	lab.b = lab.attach(t, Attachment{Name: "b", Network: netB, Node: nodeB, Send: &lab.wireB})
-	lab.l = lab.attach(t, Attachment{Name: "l", Kind: Link, Network: netL, Node: nodeL, Send: &lab.wireL})
-	lab.SetRoutes("far", []Route{{Network: netFar, Hops: 1, Ticks: 7, Via: lab.l}})
+	lab.l = lab.attach(t, Attachment{Name: "l", Kind: Link, Site: "far", Network: netL, Node: nodeL, Send: &lab.wireL})
+	lab.addRoutes(lab.l, Route{Network: netFar, Hops: 1, Ticks: 7})
 	return lab
 }
 

@@ -38,6 +38,7 @@ type In struct {
 // time calls Input or InputPackets of one attachment.
 func (a *Attached) Input(frames []In) {
 	f, t, now := a.face.Load(), a.router.table.Load(), time.Now()
+	a.now = now
 	for i := range frames {
 		a.input(t, f, frames[i].Packet, frames[i].Dst, now)
 	}
@@ -47,6 +48,7 @@ func (a *Attached) Input(frames []In) {
 // InputPackets is Input for a point-to-point link, where all is for us.
 func (a *Attached) InputPackets(pkts []*packet.Buffer) {
 	f, t, now := a.face.Load(), a.router.table.Load(), time.Now()
+	a.now = now
 	for _, p := range pkts {
 		a.input(t, f, p, ToUs, now)
 	}
@@ -76,6 +78,7 @@ func (a *Attached) route(t *table, f *face, p *packet.Buffer, dst LinkDst, now t
 		return dropHops
 	}
 	if h.Src.Node == f.node && (h.Src.Network == f.network || h.Src.Network == ipx.ThisNetwork) {
+		a.heardOurselves(&h)
 		return dropOwnFrame
 	}
 	if why := checkEnds(&h); why != kept {
@@ -87,13 +90,16 @@ func (a *Attached) route(t *table, f *face, p *packet.Buffer, dst LinkDst, now t
 	if dst == ToSomebody {
 		return dropOtherStation
 	}
+	if forRouter(h.Dst.Socket) && !a.talk.allow(now) {
+		return dropRateLimit
+	}
 	a.fillIn(f, &h, p.Bytes())
 	switch {
 	case f.network == ipx.ThisNetwork && f.kind == LAN:
 		return a.nameless(t, f, &h, p)
-	case forRouter(h.Dst.Socket) && f.network == ipx.ThisNetwork && forFace(f, h.Dst):
-		// RIP and SAP of a peer on an unnumbered link are known by the peer and
-		// not by their network: Windows puts in a number of its own.
+	case forRouter(h.Dst.Socket) && f.kind != LAN && h.Hops == 0 && onWire(f, &h) && forFace(f, h.Dst):
+		// RIP and SAP of a peer are known by the link they come by and not by their
+		// network: Windows puts in a number of its own.
 		return a.router.deliver(t, a, &h, p)
 	case !t.sourceOK(f, h.Src):
 		return dropNotBehindPeer
@@ -122,6 +128,8 @@ func (a *Attached) routeAbroad(t *table, f *face, h *ipx.Header, p *packet.Buffe
 		return dropNoRoute
 	}
 	switch {
+	case way.held != nil:
+		return a.heldBack(t, way.held, p)
 	case way.face == nil: // inside the router
 		if h.Dst.Node != ipx.ServerNode && h.Dst.Node != ipx.Broadcast {
 			return dropOtherStation
@@ -166,12 +174,10 @@ func (a *Attached) forward(f *face, way hop, h *ipx.Header, p *packet.Buffer) dr
 	if way.face == f {
 		a.count.sentBack.Add(1)
 	}
-	next := way.next
-	if way.direct {
-		next = h.Dst.Node
-	}
+	f.observe(p.Bytes(), false, a.now)
+	way.face.observe(p.Bytes(), true, a.now)
 	ipx.SetHops(p.Bytes(), h.Hops+1)
-	a.sorter.Add(target{way.face, next}, p)
+	a.sorter.Add(target{way.face, way.toward(h.Dst.Node)}, p)
 	return kept
 }
 

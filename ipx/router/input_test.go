@@ -74,8 +74,8 @@ func TestInputRules(t *testing.T) {
 			lab := newLab(t)
 			lab.l.Detach()
 			lab.l = lab.attach(t, Attachment{Name: "l", Kind: Link, Network: netL, Node: nodeL, Send: &lab.wireL, MTU: 1400})
-			lab.SetRoutes("far", []Route{{Network: netFar, Hops: 1, Ticks: 7, Via: lab.l}})
-			lab.SetRoutes("inside", []Route{{Network: 0x30, Hops: 1, Ticks: 2, Via: lab.a, Next: node("020000000A77")}})
+			lab.addRoutes(lab.l, Route{Network: netFar, Hops: 1, Ticks: 7})
+			lab.addRoutes(lab.a, Route{Network: 0x30, Hops: 1, Ticks: 2, Next: node("020000000A77")})
 			tt.typ = ipx.TypePEP
 			at := map[string]*Attached{"": lab.a, "a": lab.a, "b": lab.b, "l": lab.l}[tt.in]
 			input(at, tt.bytes(), tt.dst)
@@ -184,7 +184,7 @@ func TestAttackG8SourceBehindPeer(t *testing.T) {
 			t.Errorf("from %s: passed %v, counted %v, want passed %v", tt.name, passed, counted, tt.ok)
 		}
 	}
-	lab.SetRoutes("far", nil)
+	lab.l.SetStatic(nil, nil)
 	lab.l.InputPackets([]*packet.Buffer{buffer(pk{from: hostFar, to: hostB, typ: 4}.bytes())})
 	if n := len(lab.wireB.take()); n != 0 {
 		t.Errorf("%d packets from a network that is behind the peer no more", n)
@@ -193,7 +193,7 @@ func TestAttackG8SourceBehindPeer(t *testing.T) {
 
 func TestDefaultRouteIsBehindPeer(t *testing.T) {
 	lab := newLab(t)
-	lab.SetRoutes("world", []Route{{Network: ipx.DefaultRoute, Hops: 1, Ticks: 7, Via: lab.l}})
+	lab.addRoutes(lab.l, Route{Network: ipx.DefaultRoute, Hops: 1, Ticks: 7})
 	lab.l.InputPackets([]*packet.Buffer{
 		buffer(pk{from: "00000077:020000000C03:4001", to: hostB}.bytes()),
 		buffer(pk{from: hostA, to: hostB}.bytes()), // known to be elsewhere

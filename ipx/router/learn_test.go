@@ -22,7 +22,7 @@ const (
 // via returns the way to n as "a 020000000A01 1/2", or "".
 func via(r *Router, n ipx.Network) string {
 	for _, route := range r.Routes() {
-		if route.Network == n {
+		if route.Network == n && !route.Down {
 			return fmt.Sprintf("%s %v %d/%d", route.Via, route.Next, route.Hops, route.Ticks)
 		}
 	}
@@ -42,8 +42,13 @@ func TestLearnRoutes(t *testing.T) {
 			{"worse from another", ripTell(server2, rip.Entry{Network: net5, Hops: 1, Ticks: 4}), "a 020000000A01 1/3"},
 			{"equal from another", ripTell(server2, rip.Entry{Network: net5, Hops: 1, Ticks: 3}), "a 020000000A01 1/3"},
 			{"fewer ticks, more hops", ripTell(server2, rip.Entry{Network: net5, Hops: 3, Ticks: 2}), "a 020000000A02 3/2"},
-			{"worse from the present one", ripTell(server2, rip.Entry{Network: net5, Hops: 3, Ticks: 9}), "a 020000000A02 3/9"},
-			{"down from another", ripTell(server1, rip.Entry{Network: net5, Hops: 16, Ticks: 2}), "a 020000000A02 3/9"},
+			{"worse from the present one", ripTell(server2, rip.Entry{Network: net5, Hops: 3, Ticks: 9}), "a 020000000A01 1/3"},
+			{"better again", ripTell(server2, rip.Entry{Network: net5, Hops: 1, Ticks: 2}), "a 020000000A02 1/2"},
+			{"down from another", ripTell(server1, rip.Entry{Network: net5, Hops: 16, Ticks: 2}), "a 020000000A02 1/2"},
+			{"known from both", ripTell(server1, rip.Entry{Network: net5, Hops: 1, Ticks: 3}), "a 020000000A02 1/2"},
+			{"down from the present one: the other takes over", ripTell(server2, rip.Entry{Network: net5, Hops: 16, Ticks: 2}), "a 020000000A01 1/3"},
+			{"and is down too", ripTell(server1, rip.Entry{Network: net5, Hops: 16, Ticks: 2}), ""},
+			{"back", ripTell(server2, rip.Entry{Network: net5, Hops: 1, Ticks: 9}), "a 020000000A02 1/9"},
 			{"down from the present one", ripTell(server2, rip.Entry{Network: net5, Hops: 16, Ticks: 2}), ""},
 			{"an impossible entry before it", ripTell(server1, rip.Entry{}, rip.Entry{Network: ipx.AllNetworks}, rip.Entry{Network: net5, Hops: 1, Ticks: 2}), "a 020000000A01 1/2"},
 			{"from a program that is no router", pk{from: "0000000A:020000000A01:4001", to: "0000000A:FFFFFFFFFFFF:0453", data: string(rip.Message{Operation: rip.OpResponse, Entries: []rip.Entry{{Network: net5, Hops: 16}}}.Append(nil))}, "a 020000000A01 1/2"},
@@ -282,7 +287,7 @@ func TestAlternatives(t *testing.T) {
 	lab := newLab(t)
 	var second wire
 	m := lab.attach(t, Attachment{Name: "m", Kind: Link, Node: nodeL, Send: &second})
-	lab.SetRoutes("second", []Route{{Network: netFar, Hops: 2, Ticks: 3, Via: m}})
+	lab.addRoutes(m, Route{Network: netFar, Hops: 2, Ticks: 3})
 	if got, want := via(lab.Router, netFar), "m 000000000000 2/3"; got != want {
 		t.Errorf("way %q, want %q", got, want)
 	}
@@ -307,8 +312,8 @@ func TestFloodOfRequestsIsBounded(t *testing.T) {
 	for range 2 * queueLen {
 		input(lab.a, sapAsk(hostA, sap.OpNearestRequest, sap.FileServer).bytes(), ToAll)
 	}
-	if n := lab.a.Stats().Drops.QueueFull; n < queueLen {
-		t.Errorf("%d dropped, want at least %d", n, queueLen)
+	if d := lab.a.Stats().Drops; d.QueueFull+d.RateLimit < queueLen {
+		t.Errorf("dropped %+v, want at least %d", d, queueLen)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()

@@ -29,7 +29,7 @@ func (a *Attached) overhear(f *face, h *ipx.Header, pkt []byte, now time.Time) {
 	case !namesWire(h, pkt):
 		return
 	case f.network != ipx.ThisNetwork:
-		a.claims.add(Claim{Network: n, Node: h.Src.Node, Last: now})
+		a.claims.add(Claim{Network: n, Node: h.Src.Node, Last: now, Count: 1})
 	case a.cfg.Learn && (ripResponse(h, pkt) || a.guess.Hear(n)):
 		a.router.offer(arrival{at: a, number: n})
 	}
@@ -131,6 +131,7 @@ type Claim struct {
 	Network ipx.Network `json:"network"`
 	Node    ipx.Node    `json:"node"` // who spoke last
 	Last    time.Time   `json:"last"`
+	Count   uint64      `json:"count"` // packets
 }
 
 // claims remembers them. A wire where all agree has none and never locks.
@@ -144,6 +145,7 @@ func (c *claims) add(claim Claim) {
 	defer c.mu.Unlock()
 	for i := range c.made {
 		if c.made[i].Network == claim.Network {
+			claim.Count += c.made[i].Count
 			c.made[i] = claim
 			return
 		}

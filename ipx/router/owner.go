@@ -9,13 +9,12 @@ import (
 )
 
 const (
-	// gap is one tick: packets of one answer come no faster, or 8-bit network
-	// cards and slow links lose them.
-	gap = 55 * time.Millisecond
 	// maxAnswers is how many long answers may be under way.
 	maxAnswers = 64
 	// sweep is how often the tables are looked through for what is too old.
 	sweep = 5 * time.Second
+	// farewell is how long Run may take to say that it goes.
+	farewell = 2 * time.Second
 )
 
 // An owner is the state of Run: who is being answered, and the timers.
@@ -24,18 +23,21 @@ type owner struct {
 	answers []*answer
 	swept   time.Time
 	pings   limiter
+	gone    time.Time // when Run ends at the latest; zero: not yet
 
 	diagnoses []*diagnosis
 }
 
-// An answer has more packets than one, sent one tick apart.
+// An answer may have more packets than one, sent one tick apart.
 type answer struct {
-	at       *Attached
-	socket   ipx.Socket
-	dst      ipx.Addr
-	typ      ipx.PacketType
-	payloads [][]byte // still to send
-	due      time.Time
+	at     *Attached
+	socket ipx.Socket
+	dst    ipx.Addr
+	typ    ipx.PacketType
+	// page makes the next packet, nil for none, and tells whether more follow. It
+	// is called with the router's lock held.
+	page func() (payload []byte, more bool)
+	due  time.Time
 }
 
 func newOwner(r *Router) *owner { return &owner{r: r, swept: time.Now()} }
@@ -48,6 +50,8 @@ func (o *owner) arrived(a arrival) {
 			a.at.count.drop(why)
 		}
 		packet.Put(a.pkt)
+	case a.at != nil && a.number == ipx.ThisNetwork:
+		o.r.noteEcho(a.at)
 	case a.at != nil:
 		o.r.numberFound(a.at, a.number)
 	}
@@ -85,39 +89,45 @@ func (r *Router) numberFound(a *Attached, n ipx.Network) {
 }
 
 // reply answers the sender of h, where it asked: to its node and its socket.
-// The first packet leaves at once. A host that asks again before it has the
-// whole answer gets no second one.
-func (o *owner) reply(at *Attached, h *ipx.Header, typ ipx.PacketType, payloads [][]byte) drop {
-	if len(payloads) == 0 {
-		return kept
-	}
+// The first packet leaves at once, but for a delay. A host that asks again
+// before it has the whole answer gets no second one.
+func (o *owner) reply(at *Attached, h *ipx.Header, typ ipx.PacketType, delay time.Duration, page func() ([]byte, bool)) drop {
 	same := func(other *answer) bool { return other.at == at && other.dst == h.Src && other.socket == h.Dst.Socket }
 	if slices.ContainsFunc(o.answers, same) {
 		return dropIgnored
 	}
-	at.sendFrom(h.Dst.Socket, h.Src, typ, payloads[0])
-	if len(payloads) == 1 {
+	now := time.Now()
+	a := &answer{at, h.Dst.Socket, h.Src, typ, page, now.Add(delay)}
+	switch {
+	case delay <= 0 && !o.proceed(a, now):
 		return kept
-	}
-	if len(o.answers) == maxAnswers {
+	case len(o.answers) == maxAnswers:
 		return dropQueueFull
 	}
-	o.answers = append(o.answers, &answer{at, h.Dst.Socket, h.Src, typ, payloads[1:], time.Now().Add(gap)})
+	o.answers = append(o.answers, a)
 	return kept
+}
+
+// proceed sends the next packet of an answer, and reports whether more follow.
+func (o *owner) proceed(a *answer, now time.Time) bool {
+	o.r.mu.Lock()
+	payload, more := a.page()
+	o.r.mu.Unlock()
+	if payload != nil {
+		a.at.sendFrom(a.socket, a.dst, a.typ, payload)
+	}
+	a.due = now.Add(gap)
+	return more
 }
 
 // tick does what is due.
 func (o *owner) tick() {
 	now := time.Now()
-	for _, a := range o.answers {
-		if !now.Before(a.due) {
-			a.at.sendFrom(a.socket, a.dst, a.typ, a.payloads[0])
-			a.payloads, a.due = a.payloads[1:], now.Add(gap)
-		}
+	o.answers = slices.DeleteFunc(o.answers, func(a *answer) bool { return !now.Before(a.due) && !o.proceed(a, now) })
+	for _, s := range o.r.say(now) {
+		s.broadcast()
 	}
-	o.answers = slices.DeleteFunc(o.answers, func(a *answer) bool { return len(a.payloads) == 0 })
 	o.diagnose(now)
-	o.initiate(now)
 	if now.Sub(o.swept) >= sweep {
 		o.swept = now
 		o.r.expire(now)
@@ -128,11 +138,40 @@ func (o *owner) tick() {
 func (o *owner) pause() time.Duration {
 	now := time.Now()
 	next := o.swept.Add(sweep)
+	if !o.gone.IsZero() {
+		next = earlier(next, o.gone)
+	}
 	for _, a := range o.answers {
 		next = earlier(next, a.due)
 	}
-	next = earlier(o.nextDiagnosis(next), o.r.nextRequest(next))
+	next = earlier(o.nextDiagnosis(next), o.r.nextSaying(next))
 	return max(0, next.Sub(now))
+}
+
+// leave begins the end: all that our neighbours reach through us is down.
+func (o *owner) leave() {
+	o.gone = time.Now().Add(farewell)
+	o.answers = nil
+	r := o.r
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range r.attached {
+		a.rip.leave()
+		a.sap.leave()
+		a.initiation.asks = false
+	}
+}
+
+// left reports whether everybody has been told, or the time for it is over.
+func (o *owner) left() bool {
+	if o.gone.IsZero() {
+		return false
+	}
+	r := o.r
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	telling := func(a *Attached) bool { return a.talks() && (a.rip.full || a.sap.full) }
+	return !slices.ContainsFunc(r.attached, telling) || !time.Now().Before(o.gone)
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -143,11 +182,14 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // onWire reports whether the sender of h is on the wire of f itself: only a
-// neighbour's RIP and SAP count. A peer on an unnumbered link may call itself
-// anything.
+// neighbour's RIP and SAP count. The peer of a link may call itself anything;
+// Windows changes the number of an unnumbered link after a while.
 func onWire(f *face, h *ipx.Header) bool {
-	if f.network == ipx.ThisNetwork {
-		return f.kind != LAN
+	switch {
+	case f.kind == Link, f.kind == Workstation && f.network == ipx.ThisNetwork:
+		return true
+	case f.network == ipx.ThisNetwork:
+		return false
 	}
 	return h.Src.Network == f.network
 }

@@ -111,7 +111,7 @@ func TestPropagationNeedsANumber(t *testing.T) {
 	in := bare.attach(t, Attachment{Name: "l", Kind: Link, Node: nodeL, Send: &l})
 	bare.attach(t, Attachment{Name: "a", Network: netA, Node: nodeA, Send: &l})
 	input(in, type20("00000020:020000000F01:0455").bytes(), ToUs)
-	bare.SetRoutes("far", []Route{{Network: netFar, Hops: 1, Ticks: 7, Via: in}})
+	bare.addRoutes(in, Route{Network: netFar, Hops: 1, Ticks: 7})
 	input(in, type20("00000020:020000000F01:0455").bytes(), ToUs)
 	if got := dropped(in); got != "source_not_behind_peer=1 type20_unnumbered=1" || len(l.take()) != 0 {
 		t.Errorf("without an internal network: dropped %q", got)
@@ -211,7 +211,8 @@ func TestAttackX4Ring(t *testing.T) {
 		lab.attach(t, Attachment{Name: "lan", Network: ipx.Network(0x10 + i), Node: me, Send: &lans[i]})
 		left[i] = lab.attach(t, Attachment{Name: "left", Kind: Link, Network: ipx.Network(0x20 + i), Node: me, Send: over(&right[(i+n-1)%n])})
 		right[i] = lab.attach(t, Attachment{Name: "right", Kind: Link, Network: ipx.Network(0x20 + (i+1)%n), Node: me, Send: over(&left[(i+1)%n])})
-		lab.SetRoutes("ring", []Route{{Network: 0x10, Hops: 1, Ticks: 2, Via: left[i]}, {Network: 0x10, Hops: 1, Ticks: 2, Via: right[i]}})
+		lab.addRoutes(left[i], Route{Network: 0x10, Hops: 1, Ticks: 2})
+		lab.addRoutes(right[i], Route{Network: 0x10, Hops: 1, Ticks: 2})
 	}
 	input(routers[0].attached[0], type20("00000010:020000000A01:0455").bytes(), ToAll)
 	steps := 0

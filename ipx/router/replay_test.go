@@ -74,7 +74,7 @@ func TestReplayRouted(t *testing.T) {
 	lab := &lab{Router: r}
 	a := lab.attach(t, Attachment{Name: "a", Network: netA0A0, Node: router0A, Send: &wireA})
 	b := lab.attach(t, Attachment{Name: "b", Network: netB0B0, Node: router0B, Send: &wireB})
-	r.SetRoutes("server", []Route{{Network: 0x5EA1, Hops: 1, Ticks: 2, Via: a, Next: server0A}})
+	lab.addRoutes(a, Route{Network: 0x5EA1, Hops: 1, Ticks: 2, Next: server0A})
 	play(b, router0B, onB)
 	// The recording on B0B0 ends seven packets before the other.
 	toServer, toClient := forwarded(onA, router0A), forwarded(onB, router0B)
@@ -95,10 +95,10 @@ func TestReplayTunnel(t *testing.T) {
 	pipe := sendFunc(func(_ ipx.Node, pkts []*packet.Buffer) error { into.InputPackets(pkts); return nil })
 	b := east.attach(t, Attachment{Name: "b", Network: netB0B0, Node: router0B, Send: new(wire)})
 	out := east.attach(t, Attachment{Name: "tunnel", Kind: Link, Network: netC0C0, Node: nodeL, Send: pipe})
-	east.SetRoutes("west", []Route{{Network: netA0A0, Hops: 1, Ticks: 7, Via: out}})
+	east.addRoutes(out, Route{Network: netA0A0, Hops: 1, Ticks: 7})
 	west.attach(t, Attachment{Name: "a", Network: netA0A0, Node: router0A, Send: &wireA})
 	into = west.attach(t, Attachment{Name: "tunnel", Kind: Link, Network: netC0C0, Node: peer, Send: new(wire)})
-	west.SetRoutes("east", []Route{{Network: netB0B0, Hops: 1, Ticks: 7, Via: into}})
+	west.addRoutes(into, Route{Network: netB0B0, Hops: 1, Ticks: 7})
 
 	play(b, router0B, onB)
 	var short []sent

@@ -1,24 +1,28 @@
 // Package router is route mode: it forwards IPX packets between wires and links
-// by network number, and answers those who ask for networks and services.
+// by network number, and tells neighbours of networks and services by RIP and
+// SAP.
 //
-// Forwarding runs in the goroutine of whoever received the packets, against an
-// immutable table behind an atomic pointer: no lock, no allocation, one call
-// per output and batch. What is for the router itself, RIP, SAP and pings, is
-// copied to a bounded queue for the one goroutine that owns the conversation,
-// Run.
+// Forwarding runs in the goroutine of whoever received the packets, against
+// tables behind atomic pointers: no lock, no allocation, one call per output and
+// batch. What is for the router itself, RIP, SAP and pings, is copied to a
+// bounded queue for the one goroutine that owns the conversation, Run.
 //
-// The router knows static routes and services, given by SetRoutes and
-// SetServices, and those that local servers and routers announce on LANs. It
-// answers from both. It announces nothing on its own.
+// A network or service may be known in several ways: as our own, by
+// configuration, or by what neighbours announce on LANs and links. All are
+// remembered, the best is used and announced, and when it goes the next best
+// takes its place at once. What is behind a link that went can be held for a
+// while.
 //
 // The rules are those of Novell's "IPX Router Specification" (part
 // 107-000029-001), where the peers named in the comments do not force others.
 package router
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,37 +37,57 @@ type Config struct {
 	// node 000000000001; zero for none. Packets of type 20 cross unnumbered
 	// links only when there is one.
 	InternalNetwork ipx.Network
-	Log             *slog.Logger // nil: none
+	// Name is what the router calls itself to those who ask.
+	Name string
+	// MaxNetworks and MaxServices bound what is known in all; zero: 16384.
+	MaxNetworks, MaxServices int
+	Log                      *slog.Logger // nil: none
 }
 
-// queueLen is how many packets may wait for Run; what comes on top is dropped
-// and counted.
-const queueLen = 256
+const (
+	// queueLen is how many packets may wait for Run; what comes on top is dropped
+	// and counted.
+	queueLen = 512
+	// defaultMax bounds each table.
+	defaultMax = 16384
+	// defaultLearned bounds what one attachment teaches.
+	defaultLearned = 8192
+)
+
+// The two bases count what they hold for each attachment under these.
+const (
+	ofRoutes = iota
+	ofServices
+	bases
+)
 
 // A Router forwards IPX packets. All methods are safe for concurrent use.
 type Router struct {
 	log    *slog.Logger
+	name   string
 	table  atomic.Pointer[table] // never nil; replaced by publish
-	queue  chan arrival          // to Run; never closed
+	ways   forwarding
+	queue  chan arrival // to Run; never closed
 	pingID atomic.Uint32
 
 	mu       sync.Mutex // guards what follows; never held while a packet is sent
 	internal ipx.Network
-	attached []*Attached               // in the order of Attach
-	routes   map[string][]Route        // static, by owner
-	services map[string][]Service      // static, by owner
-	learned  map[ipx.Network]*learned  // from RIP on LANs
-	offered  map[serviceKey]*offered   // from SAP on LANs
-	rhythm   map[neighbour]*rhythm     // how often neighbours announce
-	sockets  map[ipx.Socket]*Socket    // opened by the daemon itself
-	requests map[*Attached]*initiation // requests for all still to be sent
+	attached []*Attached // in the order of Attach
+	routes   *base[ipx.Network]
+	services *base[serviceKey]
+	servers  index                  // services by the network that they are on
+	holds    map[string]*holding    // by site
+	sockets  map[ipx.Socket]*Socket // opened by the daemon itself
+	clashes  map[clashKey]*clash
+	nearest  map[nearestKey]*nearestChoice
+	version  uint64 // of the tables; nearest rests on it
 }
 
 // An arrival is something that Run must look at.
 type arrival struct {
 	at     *Attached
 	pkt    *packet.Buffer // ours to give back; nil: Network was found out
-	number ipx.Network    // what packets on at agree its number is
+	number ipx.Network    // what packets on at agree its number is; zero: our own RIP or SAP came back
 }
 
 // New returns a router without wires. It forwards from its first Attach on, and
@@ -71,36 +95,111 @@ type arrival struct {
 func New(cfg Config) *Router {
 	r := &Router{
 		log:      cfg.Log,
+		name:     cfg.Name,
 		queue:    make(chan arrival, queueLen),
 		internal: cfg.InternalNetwork,
-		routes:   make(map[string][]Route),
-		services: make(map[string][]Service),
-		learned:  make(map[ipx.Network]*learned),
-		offered:  make(map[serviceKey]*offered),
-		rhythm:   make(map[neighbour]*rhythm),
+		routes:   newBase(ofRoutes, cmp.Or(cfg.MaxNetworks, defaultMax), cmp.Compare[ipx.Network]),
+		services: newBase(ofServices, cmp.Or(cfg.MaxServices, defaultMax), serviceKey.compare),
+		holds:    make(map[string]*holding),
 		sockets:  make(map[ipx.Socket]*Socket),
-		requests: make(map[*Attached]*initiation),
+		clashes:  make(map[clashKey]*clash),
+		nearest:  make(map[nearestKey]*nearestChoice),
 	}
+	r.routes.may = mayHearOfRoute
+	r.routes.limit = func(a *Attached) int { return cmp.Or(a.cfg.Limits.MaxNetworks, defaultLearned) }
+	r.services.may = mayHearOfService
+	r.services.limit = func(a *Attached) int { return cmp.Or(a.cfg.Limits.MaxServices, defaultLearned) }
+	r.services.usable = func(c *candidate) bool { return r.reach(c.addr.Network) != nil }
+	r.services.also = func(c *candidate) *Attached { return r.reach(c.addr.Network).best.at }
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
+	}
+	if r.internal != ipx.ThisNetwork {
+		now := time.Now()
+		r.routes.tell(r.internal, candidate{origin: originOwn, ticks: 1}, now)
+		r.settle(now)
 	}
 	r.publish()
 	return r
 }
 
-// Run answers requests, learns and forgets until ctx ends. One Run at a time.
+// reach returns the way to a network, the default route if no better is known,
+// and nil if there is none. r.mu is held.
+func (r *Router) reach(n ipx.Network) *entry[ipx.Network] {
+	if e := r.routes.entries[n]; e != nil && e.up {
+		return e
+	}
+	if e := r.routes.entries[ipx.DefaultRoute]; e != nil && e.up {
+		return e
+	}
+	return nil
+}
+
+// settle makes changes of the bases effective: routes first, then the services
+// that need them, then what forwarding knows. r.mu is held.
+func (r *Router) settle(now time.Time) {
+	if len(r.routes.touched)+len(r.services.touched) == 0 {
+		return
+	}
+	r.version++
+	w := rewrite{f: &r.ways}
+	before := r.routes.log.seq + r.services.log.seq
+	r.routes.settle(now, func(e *entry[ipx.Network], was candidate, wasUp bool) {
+		if e.up != wasUp || e.up && e.best.at != was.at {
+			r.touchServices(e.key)
+		}
+		r.rewrite(&w, e)
+	})
+	w.publish()
+	r.services.settle(now, func(e *entry[serviceKey], _ candidate, _ bool) { r.servers.update(e) })
+	if r.routes.log.seq+r.services.log.seq != before {
+		r.wake()
+	}
+}
+
+// rewrite tells forwarding of e, if that makes a difference there.
+func (r *Router) rewrite(w *rewrite, e *entry[ipx.Network]) {
+	h, old := hopOf(e), r.ways.get(e.key)
+	switch known := h.up || len(h.behind) > 0; {
+	case !known && old != nil:
+		w.set(e.key, nil)
+	case known && (old == nil || !h.same(old)):
+		w.set(e.key, h)
+	}
+}
+
+// touchServices has the services on n looked at again: the way there changed.
+func (r *Router) touchServices(n ipx.Network) {
+	if n == ipx.DefaultRoute { // it may lead to any
+		for _, e := range r.services.sorted {
+			r.services.touch(e)
+		}
+		return
+	}
+	r.servers.each(n, func(e *entry[serviceKey]) bool { r.services.touch(e); return true })
+}
+
+// Run answers requests, learns and forgets until ctx ends. Then it tells all
+// neighbours that what they reach through us is down, for two seconds at most.
+// One Run at a time.
 func (r *Router) Run(ctx context.Context) error {
 	o := newOwner(r)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	done := ctx.Done()
 	for {
 		select {
-		case <-ctx.Done():
-			return nil
+		case <-done:
+			done = nil
+			o.leave()
+			o.tick() // most have said all with the first packet
 		case a := <-r.queue:
 			o.arrived(a)
 		case <-timer.C:
 			o.tick()
+		}
+		if o.left() {
+			return nil
 		}
 		timer.Reset(o.pause())
 	}
@@ -109,8 +208,8 @@ func (r *Router) Run(ctx context.Context) error {
 // InUse reports whether n is the number of a wire, of the inside of the router
 // or of a network it knows the way to: a link must not be given it.
 func (r *Router) InUse(n ipx.Network) bool {
-	_, used := r.table.Load().routes[n]
-	return used
+	h := r.ways.get(n)
+	return h != nil && h.up
 }
 
 // A DuplicateError refuses a network number that one of our wires has already.
@@ -133,10 +232,26 @@ func (r *Router) free(n ipx.Network, a *Attached) error {
 	if n == r.internal {
 		return &DuplicateError{n, "the router's internal network"}
 	}
-	for _, other := range r.attached {
-		if other != a && other.network == n {
-			return &DuplicateError{n, other.cfg.Name}
-		}
+	i := slices.IndexFunc(r.attached, func(other *Attached) bool { return other != a && other.network == n })
+	if i >= 0 {
+		return &DuplicateError{n, r.attached[i].cfg.Name}
 	}
 	return nil
+}
+
+// ours returns the entry of n if it is our own: nobody tells us of it. r.mu is
+// held.
+func (r *Router) ours(n ipx.Network) *entry[ipx.Network] {
+	if e := r.routes.entries[n]; e != nil && e.up && e.best.origin == originOwn {
+		return e
+	}
+	return nil
+}
+
+// wake makes Run look at its timers. When the queue is full it is awake anyhow.
+func (r *Router) wake() {
+	select {
+	case r.queue <- arrival{}:
+	default:
+	}
 }

@@ -126,7 +126,7 @@ func (r *Router) send(h ipx.Header, payload []byte) error {
 	t := r.table.Load()
 	way, found := t.find(h.Dst.Network)
 	switch {
-	case !found:
+	case !found, way.held != nil:
 		return fmt.Errorf("%v: %w", h.Dst.Network, ErrNoRoute)
 	case ipx.HeaderLen+len(payload) > ipx.MaxLen, way.face != nil && ipx.HeaderLen+len(payload) > way.face.mtu:
 		return fmt.Errorf("%d octets to %v: %w", len(payload), h.Dst, ipx.TooLong)
@@ -147,11 +147,7 @@ func (r *Router) send(h ipx.Header, payload []byte) error {
 		}
 		return nil
 	}
-	next := way.next
-	if way.direct {
-		next = h.Dst.Node
-	}
-	emit(target{way.face, next}, []*packet.Buffer{p})
+	emit(target{way.face, way.toward(h.Dst.Node)}, []*packet.Buffer{p})
 	return nil
 }
 

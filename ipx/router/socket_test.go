@@ -87,9 +87,9 @@ func TestPing(t *testing.T) {
 		var here, there *Attached
 		lab.l.Detach()
 		here = lab.attach(t, Attachment{Name: "far", Kind: Link, Node: nodeL, Send: over(&there)})
-		lab.SetRoutes("far", []Route{{Network: netFar, Hops: 1, Ticks: 7, Via: here}})
+		lab.addRoutes(here, Route{Network: netFar, Hops: 1, Ticks: 7})
 		there, _ = far.Attach(Attachment{Name: "near", Kind: Link, Node: peer, Send: over(&here)})
-		far.SetRoutes("near", []Route{{Network: netA, Hops: 1, Ticks: 7, Via: there}})
+		there.SetStatic([]Route{{Network: netA, Hops: 1, Ticks: 7}}, nil)
 
 		for _, kind := range []PingKind{NovellPing, CiscoPing} {
 			rtt, hops, err := lab.Ping(t.Context(), kind, netFar, node("020000000C99"), 100)

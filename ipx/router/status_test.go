@@ -47,10 +47,10 @@ func TestWorkstationFindsItsServer(t *testing.T) {
 	run(t, func(t *testing.T, lab *lab) {
 		var w wire
 		ws := lab.attach(t, Attachment{Name: "w", Kind: Workstation, Network: 0xFE, Node: nodeL, Peer: peer, Send: &w})
-		lab.SetServices("far", []Service{server("FS1", netFar, 1)})
+		lab.addServices(lab.l, server("FS1", netFar, 1))
 		ask(ws, sapAsk("00000000:020000000F01:4001", sap.OpNearestRequest, sap.FileServer))
 		ask(ws, ripAsk("00000000:020000000F01:4001", netFar))
-		if got, want := told(w.take()), "0004 FS1 2, 00000020 2/13"; got != want {
+		if got, want := told(w.answers()), "0004 FS1 2, 00000020 2/13"; got != want {
 			t.Errorf("told %q, want %q", got, want)
 		}
 	})
@@ -89,14 +89,12 @@ func TestChangesWhileForwarding(t *testing.T) {
 	}
 	for range 50 {
 		extra := lab.attach(t, Attachment{Name: "extra", Kind: Link, Network: 0x50, Send: new(wire)})
-		lab.SetRoutes("extra", []Route{{Network: netFar, Hops: 1, Ticks: 1, Via: extra}})
-		lab.SetServices("extra", []Service{server("FS", netFar, 1)})
+		extra.SetStatic([]Route{{Network: netFar, Hops: 1, Ticks: 1}}, []Service{server("FS", netFar, 1)})
 		lab.Routes()
 		lab.Services()
 		lab.Nodes()
 		lab.Wires()
 		extra.Detach()
-		lab.SetRoutes("extra", nil)
 	}
 	close(stop)
 	flows.Wait()

@@ -88,10 +88,17 @@ func (t *ServiceType) UnmarshalText(text []byte) (err error) {
 type Service struct {
 	Type ServiceType
 	// Name is at most MaxName octets, none of them NUL. A peer may put any other
-	// octet there: print it with %q.
+	// octet there: show it by Printable.
 	Name string
 	Addr ipx.Addr
 	Hops uint16 // routers on the way, Infinity when the service is no more
+}
+
+// Printable returns a name in a form that harms no terminal and survives JSON:
+// letters and signs as they are, any other octet as \xNN, a backslash doubled.
+func Printable(name string) string {
+	quoted := strconv.Quote(name)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
 // Matches reports whether a request for the type want is also for s.

@@ -40,6 +40,7 @@ func routed(t *testing.T) (near, far *Station) {
 	})
 	r := router.New(router.Config{})
 	run(r.Run)
+	var farLAN *router.Attached
 	station := func(network ipx.Network, enc ipx.Encapsulation, n byte) *Station {
 		hub := port.NewHub()
 		own := hub.Port("router", ipx.Node{2, 0, 0, 0, n, 1}, false)
@@ -47,6 +48,7 @@ func routed(t *testing.T) (near, far *Station) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		farLAN = at
 		run(func(ctx context.Context) error {
 			return own.Run(ctx, func(frames []port.Frame) {
 				for _, f := range frames {
@@ -59,7 +61,8 @@ func routed(t *testing.T) (near, far *Station) {
 		return s
 	}
 	near, far = station(0x10, ipx.Ethernet8022, 1), station(0x20, ipx.EthernetII, 2)
-	r.SetServices("test", []sap.Service{{Type: sap.FileServer, Name: "FS1", Addr: ipx.Addr{Network: 0x20, Node: far.port.MAC(), Socket: ipx.SocketNCP}, Hops: 1}})
+	fs1 := sap.Service{Type: sap.FileServer, Name: "FS1", Addr: ipx.Addr{Network: 0x20, Node: far.port.MAC(), Socket: ipx.SocketNCP}, Hops: 1}
+	farLAN.SetStatic(nil, []sap.Service{fs1})
 	return near, far
 }
 

@@ -1,0 +1,175 @@
+package router
+
+import (
+	"maps"
+	"slices"
+	"sync/atomic"
+
+	"sitebridge/ipx"
+)
+
+// shards is how many parts the forwarding table has. A change copies one part.
+const shards = 256
+
+// forwarding says where packets for a network go. Those who forward read it
+// without a lock; whoever holds Router.mu changes it.
+type forwarding [shards]atomic.Pointer[map[ipx.Network]*hop]
+
+// A hop is the way to one network. It does not change once published.
+type hop struct {
+	at     *Attached // nil: the internal network, or held
+	face   *face     // of at, when it was looked up
+	held   *holding  // the link that leads there is gone, but expected back
+	next   ipx.Node  // the next router's node, unless direct
+	direct bool      // one of our own
+	up     bool      // false: there is none now
+	hops   uint8
+	ticks  uint16
+	// behind are the links that the network is behind, or was until just now.
+	behind []*Attached
+}
+
+func (h *hop) same(o *hop) bool {
+	return h.at == o.at && h.held == o.held && h.next == o.next && h.direct == o.direct && h.up == o.up &&
+		h.hops == o.hops && h.ticks == o.ticks && slices.Equal(h.behind, o.behind)
+}
+
+// shardOf spreads network numbers, which people choose in rows.
+func shardOf(n ipx.Network) int { return int(uint32(n) * 0x9E3779B1 >> 24) }
+
+// get returns what is known of exactly this network, nil if nothing.
+func (f *forwarding) get(n ipx.Network) *hop {
+	if shard := f[shardOf(n)].Load(); shard != nil {
+		return (*shard)[n]
+	}
+	return nil
+}
+
+// A rewrite collects changes of the table, so that each part is copied once.
+type rewrite struct {
+	f    *forwarding
+	next map[int]map[ipx.Network]*hop
+}
+
+// set changes the way to n; nil: none.
+func (w *rewrite) set(n ipx.Network, h *hop) {
+	i := shardOf(n)
+	shard, begun := w.next[i]
+	if !begun {
+		if old := w.f[i].Load(); old != nil {
+			shard = maps.Clone(*old)
+		} else {
+			shard = make(map[ipx.Network]*hop)
+		}
+		if w.next == nil {
+			w.next = make(map[int]map[ipx.Network]*hop)
+		}
+		w.next[i] = shard
+	}
+	if h == nil {
+		delete(shard, n)
+		return
+	}
+	shard[n] = h
+}
+
+// publish makes the changes visible.
+func (w *rewrite) publish() {
+	for i, shard := range w.next {
+		w.f[i].Store(&shard)
+	}
+}
+
+// A table is all that forwarding needs. But for the ways in it, which change
+// behind their own pointers, it does not change once published.
+type table struct {
+	ways     *forwarding
+	faces    []*face // where packets of type 20 are copied to
+	sockets  map[ipx.Socket]*Socket
+	internal ipx.Network
+	home     ipx.Addr // whom the daemon's own packets come from
+}
+
+// find returns the way to n, the default route if no better is known.
+func (t *table) find(n ipx.Network) (hop, bool) {
+	h := t.ways.get(n)
+	if h == nil || !h.up {
+		if h = t.ways.get(ipx.DefaultRoute); h == nil || !h.up {
+			return hop{}, false
+		}
+	}
+	way := *h
+	if way.at != nil {
+		if way.face = way.at.face.Load(); way.face == nil {
+			return hop{}, false // detached just now
+		}
+	}
+	return way, true
+}
+
+// sourceOK reports whether src may speak on f. A link carries packets from its
+// own network and from those that are known behind it; behind a default route is
+// everything that is not known to be elsewhere.
+func (t *table) sourceOK(f *face, src ipx.Addr) bool {
+	switch {
+	case f.kind == LAN:
+		return true
+	case f.kind == Workstation:
+		return src.Network == f.network && src.Node == f.at.cfg.Peer
+	case src.Network == f.network:
+		return true
+	}
+	h := t.ways.get(src.Network)
+	if h != nil && slices.Contains(h.behind, f.at) {
+		return true
+	}
+	world := t.ways.get(ipx.DefaultRoute)
+	return world != nil && slices.Contains(world.behind, f.at) && (h == nil || !h.up)
+}
+
+// publish makes a new table of wires and sockets. r.mu is held.
+func (r *Router) publish() {
+	t := &table{
+		ways:     &r.ways,
+		sockets:  make(map[ipx.Socket]*Socket, len(r.sockets)),
+		internal: r.internal,
+	}
+	for number, s := range r.sockets {
+		t.sockets[number] = s
+	}
+	if r.internal != ipx.ThisNetwork {
+		t.home = ipx.Addr{Network: r.internal, Node: ipx.ServerNode}
+	}
+	// The first LAN is where the daemon's own packets come from: other sites know
+	// a LAN better than a link or the internal network.
+	for _, a := range slices.Backward(r.attached) {
+		f := a.face.Load()
+		t.faces = append(t.faces, f)
+		if f.kind == LAN && f.network != ipx.ThisNetwork {
+			t.home = ipx.Addr{Network: f.network, Node: f.node}
+		}
+	}
+	slices.Reverse(t.faces)
+	r.table.Store(t)
+}
+
+// hopOf is what forwarding needs to know of a network.
+func hopOf(e *entry[ipx.Network]) *hop {
+	h := &hop{}
+	if e.up {
+		c := &e.best
+		*h = hop{at: c.at, held: c.held, next: c.next, direct: c.origin == originOwn, up: true, hops: c.hops, ticks: c.ticks}
+	}
+	for i := range e.ways {
+		a := e.ways[i].at
+		if a == nil || a.cfg.Kind != Link || slices.Contains(h.behind, a) {
+			continue
+		}
+		if h.behind == nil {
+			h.behind = a.alone
+		} else {
+			h.behind = append(slices.Clip(h.behind), a)
+		}
+	}
+	return h
+}

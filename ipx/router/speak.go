@@ -1,0 +1,157 @@
+package router
+
+import (
+	"time"
+
+	"sitebridge/ipx"
+	"sitebridge/ipx/rip"
+	"sitebridge/ipx/sap"
+)
+
+// never is later than anything.
+var never = time.Unix(1<<40, 0)
+
+// A saying is one packet that Run is to send.
+type saying struct {
+	at      *Attached
+	socket  ipx.Socket
+	payload []byte
+}
+
+// broadcast sends it to everybody on the wire, the one peer of a link.
+func (s *saying) broadcast() {
+	dst := ipx.Addr{Network: s.at.Network(), Node: ipx.Broadcast, Socket: s.socket}
+	typ := ipx.TypePEP
+	if s.socket == ipx.SocketRIP {
+		typ = ipx.TypeRIP
+	}
+	s.at.sendFrom(s.socket, dst, typ, s.payload)
+}
+
+// start makes a wire that came into use, or got its number, hear what we know and
+// tell what it knows. r.mu is held, after settle.
+func (a *Attached) start(now time.Time) {
+	a.rip.start(a.router.routes, 0, now)
+	a.sap.start(a.router.services, a.cfg.Update/2, now) // from then on between two of the routes
+	a.initiation = initiation{due: now, asks: a.cfg.Kind != Workstation}
+	a.started = true
+	a.router.wake()
+}
+
+// say returns what is to be sent unasked now.
+func (r *Router) say(now time.Time) (list []saying) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.releaseDue(now)
+	r.settle(now)
+	r.routes.repeatPoison(now)
+	r.services.repeatPoison(now)
+	for _, a := range r.attached {
+		if a.talks() {
+			list = a.announce(list, now)
+		}
+		list = a.inquire(list, now)
+	}
+	r.trim()
+	return list
+}
+
+// announce appends at most one packet of each stream. A service is useless to
+// those who have no route yet, so routes come first.
+func (a *Attached) announce(list []saying, now time.Time) []saying {
+	r := a.router
+	if lines := a.rip.step(r.routes, a, rip.MaxEntries, now); lines != nil {
+		list = append(list, saying{a, ipx.SocketRIP, a.ripResponse(lines)})
+	}
+	a.sap.wait = a.rip.full && !a.rip.leaving
+	if lines := a.sap.step(r.services, a, sap.MaxServices, now); lines != nil {
+		list = append(list, saying{a, ipx.SocketSAP, sapResponse(sap.OpResponse, lines)})
+	}
+	return list
+}
+
+// trim forgets the changes that everybody was told.
+func (r *Router) trim() {
+	routes, services := r.routes.log.seq, r.services.log.seq
+	for _, a := range r.attached {
+		if a.talks() {
+			routes, services = min(routes, a.rip.pos), min(services, a.sap.pos)
+		}
+	}
+	r.routes.log.trim(routes, len(r.routes.entries))
+	r.services.log.trim(services, len(r.services.entries))
+}
+
+// nextSaying returns when say has something to do, or last if nothing is before
+// that.
+func (r *Router) nextSaying(last time.Time) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range r.attached {
+		if a.talks() {
+			last = earlier(last, earlier(a.rip.when(r.routes), a.sap.when(r.services)))
+		}
+		if a.initiation.asks {
+			last = earlier(last, a.initiation.due)
+		}
+	}
+	for _, h := range r.holds {
+		last = earlier(last, h.until)
+	}
+	if len(r.routes.again) > 0 {
+		last = earlier(last, r.routes.again[0].due)
+	}
+	if len(r.services.again) > 0 {
+		last = earlier(last, r.services.again[0].due)
+	}
+	return last
+}
+
+// Whoever comes into use is asked for all its routes and services: a server that
+// announces itself every two minutes is known at once.
+const (
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+	// maxAsks is how often the peer of a link is asked: it may be there a moment
+	// later than we are.
+	maxAsks = 5
+)
+
+// An initiation is the asking of one attachment.
+type initiation struct {
+	asks  bool // it is not over
+	due   time.Time
+	wait  time.Duration
+	times int
+}
+
+// inquire appends the requests whose time it is.
+func (a *Attached) inquire(list []saying, now time.Time) []saying {
+	i := &a.initiation
+	if !i.asks || now.Before(i.due) {
+		return list
+	}
+	if i.times > 0 && a.cfg.Kind == Link && len(a.neighbours) > 0 {
+		i.asks = false // it has spoken
+		return list
+	}
+	list = append(list, saying{a, ipx.SocketRIP, rip.Ask(ipx.AllNetworks).Append(nil)})
+	if a.talks() {
+		query := sap.Message{Operation: sap.OpRequest, Type: sap.AnyType}
+		list = append(list, saying{a, ipx.SocketSAP, query.Append(nil)})
+	}
+	i.times++
+	i.wait = min(max(firstRetry, 2*i.wait), lastRetry)
+	i.due = now.Add(i.wait)
+	switch {
+	case a.cfg.Kind == LAN:
+		// One that has its number is asked this once; one without until somebody
+		// answers.
+		i.asks = a.network == ipx.ThisNetwork && a.cfg.Learn
+	case a.exchange == ExchangeStatic:
+		i.asks = false // only to see whether numbers clash
+	default:
+		i.asks = i.times < maxAsks
+	}
+	return list
+}
