@@ -11,8 +11,8 @@ import (
 // BenchmarkCarry is one packet's share of a batch from a LAN to a link.
 func BenchmarkCarry(b *testing.B) {
 	s := New(Config{Network: netA})
-	lan := s.AttachLAN("lan", &cable{mac: mac1}, ipx.EthernetII)
-	link := s.AttachLink("link", senderFunc(func([]*packet.Buffer) error { return nil }), 0)
+	lan := s.lanPort("lan", &cable{mac: mac1}, ipx.EthernetII)
+	link := s.linkPort("link", senderFunc(func([]*packet.Buffer) error { return nil }), 0)
 	link.receive(pkt(at(far1), at(host1), "here I am"))
 	frames := make([]port.Frame, packet.BatchLen)
 	for i := range frames {

@@ -18,14 +18,43 @@ const maxNetworks = 1024
 // A beyond is a network that is not the segment's: by which router of the wire
 // it is reached, or just that it is behind the link's peer.
 type beyond struct {
-	frame atomic.Uint64 // of the router, on a wire
-	last  atomic.Int64
+	frame    atomic.Uint64 // of the router, on a wire
+	hops     atomic.Uint32 // as that router says; 0: it has not
+	last     atomic.Int64
+	doubtful atomic.Bool // the port may lead there no longer
+}
+
+func newBeyond(frame uint64, hops uint32, now int64) *beyond {
+	b := new(beyond)
+	b.frame.Store(frame)
+	b.hops.Store(hops)
+	b.last.Store(now)
+	return b
+}
+
+// heard notes a sign of the network on its port.
+func (b *beyond) heard(now int64) {
+	if now-b.last.Load() > fresh {
+		b.last.Store(now)
+	}
+	if b.doubtful.Load() {
+		b.doubtful.Store(false)
+	}
 }
 
 // reaches returns how p reaches network n, if it does.
 func (p *Port) reaches(n ipx.Network, now int64) *beyond {
 	b, known := p.networks.Get(n)
-	if !known || p.segment.old(b.last.Load(), now) {
+	if !known {
+		return nil
+	}
+	if until := p.held.Load(); until != 0 {
+		if now > until {
+			return nil
+		}
+		return b
+	}
+	if p.segment.old(b.last.Load(), now) {
 		return nil
 	}
 	return b
@@ -33,9 +62,20 @@ func (p *Port) reaches(n ipx.Network, now int64) *beyond {
 
 // wayTo returns the port by which n is reached.
 func (s *Segment) wayTo(n ipx.Network, now int64) (*Port, *beyond) {
-	for _, p := range *s.ports.Load() {
-		if b := p.reaches(n, now); b != nil {
-			return p, b
+	if p, b := s.holderOf(n, now); p != nil && !b.doubtful.Load() {
+		return p, b
+	}
+	return nil, nil
+}
+
+// holderOf returns the port that n belongs to, which is not the way to it while
+// that is in doubt.
+func (s *Segment) holderOf(n ipx.Network, now int64) (*Port, *beyond) {
+	for _, list := range [...]*[]*Port{s.ports.Load(), s.absent.Load()} {
+		for _, p := range *list {
+			if b := p.reaches(n, now); b != nil {
+				return p, b
+			}
 		}
 	}
 	return nil, nil
@@ -49,49 +89,63 @@ func (p *Port) sourceOK(src ipx.Addr, frame uint64, now int64) bool {
 	b := p.reaches(src.Network, now)
 	if b == nil {
 		if !p.isLAN() {
-			return false
+			return p.segment.claim(p, src.Network, now)
 		}
-		p.reach(src.Network, frame, now)
+		p.reach(src.Network, frame, 0, now)
 		return true
 	}
 	if mac, _ := unframing(frame); p.isLAN() && src.Node != mac && b.frame.Load() != frame {
 		b.frame.Store(frame) // a station's own address would say nothing of a router
 	}
-	if now-b.last.Load() > fresh {
-		b.last.Store(now)
-	}
+	b.heard(now)
 	return true
 }
 
-// reach notes that n is beyond p. What is known to be beyond another port stays
-// there until it falls silent, unless a wire says otherwise: a peer cannot take
-// over a network of ours by announcing it.
-func (p *Port) reach(n ipx.Network, frame uint64, now int64) {
-	if other, _ := p.segment.wayTo(n, now); other != nil && other != p {
+// reach notes that n is beyond p, of which nothing was known, and that it is not
+// beyond another port any more. A peer may not say the latter so simply: it could
+// take over a network of ours by announcing it.
+func (p *Port) reach(n ipx.Network, frame uint64, hops uint32, now int64) {
+	if other, _ := p.segment.holderOf(n, now); other != nil && other != p {
 		if !p.isLAN() {
+			p.segment.claim(p, n, now)
 			return
 		}
 		other.lose(n)
 	}
+	p.take(n, frame, hops, now)
+}
+
+// take notes that n is beyond p.
+func (p *Port) take(n ipx.Network, frame uint64, hops uint32, now int64) {
 	p.networks.Update(func(next map[ipx.Network]*beyond) {
 		for other, b := range next {
 			if p.segment.old(b.last.Load(), now) {
 				delete(next, other)
 			}
 		}
-		if len(next) >= maxNetworks {
-			return
+		if len(next) < maxNetworks {
+			next[n] = newBeyond(frame, hops, now)
 		}
-		b := new(beyond)
-		b.frame.Store(frame)
-		b.last.Store(now)
-		next[n] = b
 	})
 }
 
-// lose forgets that n is beyond p.
+// lose forgets that n is beyond p, with the stations heard from there.
 func (p *Port) lose(n ipx.Network) {
 	p.networks.Update(func(next map[ipx.Network]*beyond) { delete(next, n) })
+	s := p.segment
+	there := func(key stationKey, st *station) bool { return key.network == n && st.port == p }
+	for key, st := range s.stations.All() {
+		if there(key, st) {
+			s.stations.Update(func(next map[stationKey]*station) {
+				for key, st := range next {
+					if there(key, st) {
+						delete(next, key)
+					}
+				}
+			})
+			return
+		}
+	}
 }
 
 // hearRouter learns from RIP and SAP that pass which networks are beyond the
@@ -104,7 +158,7 @@ func (p *Port) hearRouter(h *ipx.Header, payload []byte, frame uint64, now int64
 		}
 		if m, err := rip.Parse(payload); err == nil {
 			for _, e := range m.Entries {
-				p.hearNetwork(e.Network, e.Hops < rip.Infinity, frame, now)
+				p.hearNetwork(e.Network, e.Hops, frame, now)
 			}
 		}
 	case ipx.SocketSAP:
@@ -114,27 +168,39 @@ func (p *Port) hearRouter(h *ipx.Header, payload []byte, frame uint64, now int64
 		}
 		for _, s := range m.Services {
 			if s.Hops < sap.Infinity {
-				p.hearNetwork(s.Addr.Network, true, frame, now)
+				p.hearNetwork(s.Addr.Network, s.Hops, frame, now)
 			}
 		}
 	}
 }
 
+// silentRouter is how long the present router must not have been heard of before
+// another one that is no nearer takes its place: more than the period of RIP.
+const silentRouter = int64(70 * time.Second)
+
 // hearNetwork takes up one network of an announcement. The present router's
-// word counts; another one's only when there is none.
-func (p *Port) hearNetwork(n ipx.Network, up bool, frame uint64, now int64) {
-	if !n.Assignable() || p.segment.native(n) {
+// word counts. Another one of the same wire takes its place when it is nearer,
+// or is at the network itself, as a server is that got a new card.
+func (p *Port) hearNetwork(n ipx.Network, hops uint16, frame uint64, now int64) {
+	if !n.Assignable() || p.segment.disownNumber(p, n) {
 		return
 	}
+	up := hops < rip.Infinity
 	b := p.reaches(n, now)
 	switch {
-	case b == nil && up:
-		p.reach(n, frame, now)
-	case b == nil || b.frame.Load() != frame:
-	case up:
-		b.last.Store(now)
-	default:
+	case b == nil:
+		if up {
+			p.reach(n, frame, uint32(hops), now)
+		}
+	case b.frame.Load() == frame && !up:
 		p.lose(n)
+	case b.frame.Load() == frame:
+		b.hops.Store(uint32(hops))
+		b.heard(now)
+	case up && (hops <= 1 || uint32(hops) < b.hops.Load() || now-b.last.Load() > silentRouter):
+		b.frame.Store(frame)
+		b.hops.Store(uint32(hops))
+		b.heard(now)
 	}
 }
 
@@ -144,19 +210,21 @@ type NetworkInfo struct {
 	Port    string      `json:"port"`
 	Router  ipx.Node    `json:"router,omitzero"` // its Ethernet address, on a LAN
 	Last    time.Time   `json:"last"`
+	// Held is until when it is known although the link to it is down.
+	Held time.Time `json:"held,omitzero"`
 }
 
 // Networks lists the networks beyond the segment, by number.
 func (s *Segment) Networks() []NetworkInfo {
 	now := time.Now().UnixNano()
 	var infos []NetworkInfo
-	for _, p := range *s.ports.Load() {
-		for n, b := range p.networks.All() {
-			last := b.last.Load()
-			if s.old(last, now) {
+	for _, p := range slices.Concat(*s.ports.Load(), *s.absent.Load()) {
+		for n := range p.networks.All() {
+			b := p.reaches(n, now)
+			if b == nil {
 				continue
 			}
-			info := NetworkInfo{Network: n, Port: p.name, Last: time.Unix(0, last)}
+			info := NetworkInfo{Network: n, Port: p.name, Last: time.Unix(0, b.last.Load()), Held: moment(p.held.Load())}
 			if p.isLAN() {
 				info.Router, _ = unframing(b.frame.Load())
 			}

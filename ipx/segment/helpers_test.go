@@ -101,10 +101,10 @@ var (
 
 func newLab(cfg Config) *lab {
 	l := &lab{Segment: New(cfg), cable1: cable{mac: mac1}, cable2: cable{mac: mac2}}
-	l.lan1 = l.AttachLAN("lan1", &l.cable1, ipx.Ethernet8022, ipx.EthernetII, ipx.Ethernet8023)
-	l.lan2 = l.AttachLAN("lan2", &l.cable2)
-	l.link1 = l.AttachLink("link1", &l.pipe1, 0)
-	l.link2 = l.AttachLink("link2", &l.pipe2, 0)
+	l.lan1 = l.lanPort("lan1", &l.cable1, ipx.Ethernet8022, ipx.EthernetII, ipx.Ethernet8023)
+	l.lan2 = l.lanPort("lan2", &l.cable2)
+	l.link1 = l.linkPort("link1", &l.pipe1, 0)
+	l.link2 = l.linkPort("link2", &l.pipe2, 0)
 	return l
 }
 
@@ -172,4 +172,13 @@ func wantPackets(t *testing.T, what string, l *pipe, want ...[]byte) {
 			t.Errorf("%s: packet %x, want %x", what, got[i], want[i])
 		}
 	}
+}
+
+// lanPort and linkPort attach plain ports.
+func (s *Segment) lanPort(name string, w Wire, encs ...ipx.Encapsulation) *Port {
+	return s.AttachLAN(LANConfig{Name: name, Wire: w, Encapsulations: encs})
+}
+
+func (s *Segment) linkPort(name string, link Sender, mtu int) *Port {
+	return s.AttachLink(LinkConfig{Name: name, Link: link, MTU: mtu})
 }

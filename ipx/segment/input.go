@@ -12,7 +12,7 @@ import (
 // InputFrames takes a batch from a wire and carries it to the other ports. The
 // packets are lent until it returns. One goroutine at a time calls it.
 func (p *Port) InputFrames(frames []port.Frame) {
-	now, mac := time.Now().UnixNano(), p.wire.MAC()
+	now, mac := p.begin(), p.wire.MAC()
 	for i := range frames {
 		f := &frames[i]
 		p.count.in(f.Packet)
@@ -25,7 +25,7 @@ func (p *Port) InputFrames(frames []port.Frame) {
 
 // InputPackets is InputFrames for a link.
 func (p *Port) InputPackets(pkts []*packet.Buffer) {
-	now := time.Now().UnixNano()
+	now := p.begin()
 	for _, pkt := range pkts {
 		p.count.in(pkt)
 		if why := p.fromLink(pkt, now); why != kept {
@@ -35,18 +35,35 @@ func (p *Port) InputPackets(pkts []*packet.Buffer) {
 	p.flush()
 }
 
+// begin is what is done once for a batch.
+func (p *Port) begin() (now int64) {
+	now = time.Now().UnixNano()
+	if now >= p.segment.due.Load() {
+		p.segment.chores(now)
+	}
+	if now-p.active.Load() > fresh {
+		p.active.Store(now)
+	}
+	return now
+}
+
 // fromWire learns from every frame, and takes those that are not between two
 // stations of the same wire.
 func (p *Port) fromWire(f *port.Frame, mac ipx.Node, now int64) drop {
 	if !p.bridges(f.Encap) {
 		return dropOtherEncapsulation
 	}
+	if !p.admits(f.Src) {
+		return dropDeniedMAC
+	}
 	h, hash, why := p.check(f.Packet, now)
 	if why != kept {
 		return why
 	}
-	p.heard[f.Encap].Store(now)
-	if why := p.study(&h, f.Packet, framing(f.Src, f.Encap), now); why != kept {
+	if now-p.heard[f.Encap].Load() > fresh {
+		p.heard[f.Encap].Store(now)
+	}
+	if why := p.study(&h, f.Packet, p.framing(f.Src, f.Encap), hash, now); why != kept {
 		return why
 	}
 	s := p.segment
@@ -71,8 +88,14 @@ func (p *Port) fromLink(pkt *packet.Buffer, now int64) drop {
 	if why != kept {
 		return why
 	}
-	if why := p.study(&h, pkt, 0, now); why != kept {
+	if why := p.gate.judge(&h, hash, true, now); why != kept {
 		return why
+	}
+	if why := p.study(&h, pkt, 0, hash, now); why != kept {
+		return why
+	}
+	if p.watchdog != nil {
+		p.watchdog.Observe(pkt.Bytes(), false, time.Unix(0, now))
 	}
 	return p.carry(&h, pkt, hash, now)
 }
@@ -87,11 +110,14 @@ func (p *Port) bridges(enc ipx.Encapsulation) bool {
 	return false
 }
 
-// check refuses what is no packet, and our own packets coming back. Any hop
-// count and any checksum passes: DOSBox sends 127 and 0.
+// check refuses what is no packet, and packets that go round. Any hop count and
+// any checksum passes: DOSBox sends 127 and 0.
 func (p *Port) check(pkt *packet.Buffer, now int64) (h ipx.Header, hash uint64, why drop) {
 	if p.detached.Load() {
 		return h, 0, dropDetached
+	}
+	if now < p.blocked.Load() && !p.reopens(now) {
+		return h, 0, dropBlocked
 	}
 	h, _, err := ipx.Parse(pkt.Bytes())
 	switch err {
@@ -110,18 +136,16 @@ func (p *Port) check(pkt *packet.Buffer, now int64) (h ipx.Header, hash uint64, 
 	case h.Dst.Node.IsZero():
 		return h, 0, dropBadDestination
 	}
-	hash = maphash.Bytes(p.segment.seed, pkt.Bytes())
-	if p.sent.Saw(hash, now) {
-		if p.segment.mayWarn(now) {
-			p.segment.cfg.Log.Warn("a bridged packet came back: is there a loop?", "port", p.name, "from", h.Src, "to", h.Dst)
-		}
+	// Without the checksum, which leaves for a raw 802.3 frame when it is used.
+	hash = maphash.Bytes(p.segment.seed, pkt.Bytes()[2:])
+	if p.goesRound(&h, hash, now) {
 		return h, hash, dropLoop
 	}
 	return h, hash, kept
 }
 
 // study learns from a packet where its sender is, and what is beyond it.
-func (p *Port) study(h *ipx.Header, pkt *packet.Buffer, frame uint64, now int64) drop {
+func (p *Port) study(h *ipx.Header, pkt *packet.Buffer, frame, hash uint64, now int64) drop {
 	s := p.segment
 	s.hearNumber(p, h, now)
 	if !s.native(h.Src.Network) && !p.sourceOK(h.Src, frame, now) {
@@ -130,6 +154,7 @@ func (p *Port) study(h *ipx.Header, pkt *packet.Buffer, frame uint64, now int64)
 	if !s.learn(p, h.Src, frame, now) {
 		return dropLoop
 	}
+	s.taken.note(hash, p.id, now)
 	p.hearRouter(h, pkt.Bytes()[ipx.HeaderLen:], frame, now)
 	return kept
 }

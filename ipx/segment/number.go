@@ -14,6 +14,14 @@ import (
 // have at a time. On a sound one it is one number, or none but 0 for games.
 const maxNumbers = 16
 
+// A number is one that stations use among themselves.
+type number struct {
+	last atomic.Int64
+	// lan: stations on a wire do. What only a peer says, a router on a wire may
+	// gainsay: otherwise a peer could make a network of ours one of the segment's.
+	lan atomic.Bool
+}
+
 // Network returns the segment's number: as configured, or the one that all
 // stations use among themselves, or 0.
 func (s *Segment) Network() ipx.Network {
@@ -31,8 +39,8 @@ func (s *Segment) Numbers() (used []ipx.Network) {
 		return []ipx.Network{s.cfg.Network}
 	}
 	now := time.Now().UnixNano()
-	for n, last := range s.numbers.All() {
-		if !s.old(last.Load(), now) {
+	for n, num := range s.numbers.All() {
+		if !s.old(num.last.Load(), now) {
 			used = append(used, n)
 		}
 	}
@@ -55,38 +63,60 @@ func (s *Segment) hearNumber(p *Port, h *ipx.Header, now int64) {
 	if s.cfg.Network != ipx.ThisNetwork || !fastpath.IntraNet(h) {
 		return
 	}
-	if last, used := s.numbers.Get(h.Src.Network); used {
-		if now-last.Load() > fresh {
-			last.Store(now)
+	if num, used := s.numbers.Get(h.Src.Network); used {
+		if now-num.last.Load() > fresh {
+			num.last.Store(now)
+		}
+		if p.isLAN() && !num.lan.Load() {
+			num.lan.Store(true)
 		}
 		return
 	}
-	if s.admitNumber(h.Src.Network, now) {
+	if out, _ := s.wayTo(h.Src.Network, now); out != nil && !p.isLAN() {
+		return // it is beyond a router
+	}
+	if s.admitNumber(h.Src.Network, p.isLAN(), now) {
 		s.cfg.Log.Info("network number used on a segment", "port", p.name, "network", h.Src.Network, "node", h.Src.Node)
 	}
 }
 
 // admitNumber reports whether there was room for n.
-func (s *Segment) admitNumber(n ipx.Network, now int64) (admitted bool) {
-	silent := func(_ ipx.Network, last *atomic.Int64) bool { return s.old(last.Load(), now) }
+func (s *Segment) admitNumber(n ipx.Network, lan bool, now int64) (admitted bool) {
+	silent := func(_ ipx.Network, num *number) bool { return s.old(num.last.Load(), now) }
 	if all := s.numbers.All(); len(all) >= maxNumbers && !anyOf(all, silent) {
 		return false // without a copy for each packet
 	}
-	s.numbers.Update(func(next map[ipx.Network]*atomic.Int64) {
+	s.numbers.Update(func(next map[ipx.Network]*number) {
 		maps.DeleteFunc(next, silent)
 		if _, twice := next[n]; twice || len(next) >= maxNumbers {
 			return
 		}
-		last := new(atomic.Int64)
-		last.Store(now)
-		next[n], admitted = last, true
+		num := new(number)
+		num.last.Store(now)
+		num.lan.Store(lan)
+		next[n], admitted = num, true
 	})
 	return admitted
 }
 
-func anyOf(m map[ipx.Network]*atomic.Int64, is func(ipx.Network, *atomic.Int64) bool) bool {
-	for n, last := range m {
-		if is(n, last) {
+// disownNumber takes a number from the segment that a router on p has announced
+// as beyond it, when p is a wire and only peers have used it. It reports whether
+// the number is the segment's still.
+func (s *Segment) disownNumber(p *Port, n ipx.Network) (native bool) {
+	if !s.native(n) {
+		return false
+	}
+	num, learned := s.numbers.Get(n)
+	if !learned || !p.isLAN() || num.lan.Load() {
+		return true
+	}
+	s.numbers.Update(func(next map[ipx.Network]*number) { delete(next, n) })
+	return s.native(n)
+}
+
+func anyOf(m map[ipx.Network]*number, is func(ipx.Network, *number) bool) bool {
+	for n, num := range m {
+		if is(n, num) {
 			return true
 		}
 	}

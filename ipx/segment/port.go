@@ -1,7 +1,9 @@
 package segment
 
 import (
+	"slices"
 	"sync/atomic"
+	"time"
 
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
@@ -12,23 +14,44 @@ import (
 type Port struct {
 	segment *Segment
 	name    string
+	id      uint16              // in the segment's memory
+	born    uint64              // the younger a port, the higher
 	wire    Wire                // a LAN, or
 	link    Sender              // a link
 	encaps  []ipx.Encapsulation // of a LAN
 	mtu     int
 	count   counters
 
-	detached atomic.Bool
-	stations atomic.Int32                       // live ones here, for the limit
-	swept    atomic.Int64                       // when the limit last made us look for silent ones
-	networks fastpath.Map[ipx.Network, *beyond] // reached by this port
-	heard    [ipx.Encapsulations]atomic.Int64   // when a frame of that type last came
-	sent     fastpath.Memory
+	// Of a LAN.
+	allow, deny map[ipx.Node]bool
+	frames      map[ipx.Node]ipx.Encapsulation // of stations whose frame type is fixed
+	fixed       [ipx.Encapsulations]bool       // whether a station has it
+
+	// Of a link.
+	gate     *gate
+	watchdog Watchdog
+	hold     time.Duration
+
+	detached   atomic.Bool
+	held       atomic.Int64                       // until when what was behind a detached link is known; 0: not
+	blocked    atomic.Int64                       // until when the port is out of use because of a loop; 0: not
+	reconsider atomic.Int64                       // when to ask whether it was blocked at both ends; 0: not
+	active     atomic.Int64                       // when something last came
+	stations   atomic.Int32                       // live ones here, for the limit
+	swept      atomic.Int64                       // when the limit last made us look for silent ones
+	networks   fastpath.Map[ipx.Network, *beyond] // reached by this port
+	heard      [ipx.Encapsulations]atomic.Int64   // when a frame of that type last came
+	budget     budget
+
+	// Guarded by segment.mu.
+	suspicion suspicion
+	block     block
+	since     int64 // when holding began
 
 	// What belongs to the goroutine that calls InputFrames or InputPackets.
 	lans   fastpath.Sorter[lanTarget]
 	links  fastpath.Sorter[*Port]
-	copies []*packet.Buffer // in links, to be given back
+	copies []*packet.Buffer // in lans and links, to be given back
 }
 
 // A lanTarget is how a packet is put on a wire.
@@ -43,12 +66,44 @@ func (p *Port) Name() string { return p.name }
 
 func (p *Port) isLAN() bool { return p.wire != nil }
 
-// live returns the frame types that stations on the wire speak, the configured
-// one when none is known. The result uses the memory of into.
-func (p *Port) live(into []ipx.Encapsulation, now int64) []ipx.Encapsulation {
+// admits reports whether frames from an Ethernet address are taken.
+func (p *Port) admits(mac ipx.Node) bool {
+	return (p.allow == nil || p.allow[mac]) && !p.deny[mac]
+}
+
+// fix sets the frame type of one station, before the port is in use.
+func (p *Port) fix(mac ipx.Node, enc ipx.Encapsulation) {
+	if !slices.Contains(p.encaps, enc) {
+		return
+	}
+	if p.frames == nil {
+		p.frames = make(map[ipx.Node]ipx.Encapsulation)
+	}
+	p.frames[mac], p.fixed[enc] = enc, true
+}
+
+// framing returns how the sender of a frame is answered: as it speaks, unless
+// the configuration says otherwise.
+func (p *Port) framing(mac ipx.Node, enc ipx.Encapsulation) uint64 {
+	if p.frames != nil {
+		if fixed, is := p.frames[mac]; is {
+			enc = fixed
+		}
+	}
+	return framing(mac, enc)
+}
+
+// live returns the frame types in which a frame to dst leaves that is for
+// everybody or for somebody not heard yet: those that stations on the wire
+// speak, the first configured one when none is known. The result uses the
+// memory of into.
+func (p *Port) live(into []ipx.Encapsulation, dst ipx.Node, now int64) []ipx.Encapsulation {
+	if enc, is := p.frames[dst]; is {
+		return append(into[:0], enc)
+	}
 	into = into[:0]
 	for _, enc := range p.encaps {
-		if last := p.heard[enc].Load(); last != 0 && !p.segment.old(last, now) {
+		if last := p.heard[enc].Load(); p.fixed[enc] || last != 0 && !p.segment.old(last, now) {
 			into = append(into, enc)
 		}
 	}

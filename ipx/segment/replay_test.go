@@ -44,11 +44,11 @@ func byStation(frames [][]byte) map[ipx.Node][]port.Frame {
 func replay(t *testing.T, said []port.Frame, enc ipx.Encapsulation) {
 	near, far := New(Config{}), New(Config{})
 	nearWire, farWire := &cable{mac: mac1}, &cable{mac: mac2}
-	wire := near.AttachLAN("near", nearWire)
-	far.AttachLAN("far", farWire, enc)
+	wire := near.lanPort("near", nearWire)
+	far.lanPort("far", farWire, enc)
 	var out *Port
-	link := near.AttachLink("to far", senderFunc(func(pkts []*packet.Buffer) error { out.InputPackets(pkts); return nil }), 0)
-	out = far.AttachLink("to near", link2(link), 0)
+	link := near.linkPort("to far", senderFunc(func(pkts []*packet.Buffer) error { out.InputPackets(pkts); return nil }), 0)
+	out = far.linkPort("to near", link2(link), 0)
 	wire.hear(said[0].Encap, ipx.Broadcast, announcement(said))
 	farWire.take()
 	for _, f := range said {

@@ -11,13 +11,15 @@
 //
 // Packets are carried in the goroutine of whoever received them. What is
 // learned is read without a lock; only a station that is new, or that moved,
-// takes one. Package router is the other way to join sites, by network number.
+// takes one. What is out of the ordinary (a loop, a network that somebody else
+// claims) is settled under one lock for which no packet waits. Package router is
+// the other way to join sites, by network number.
 package segment
 
 import (
 	"hash/maphash"
 	"log/slog"
-	"slices"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +33,8 @@ import (
 const (
 	DefaultAgeing       = 300 * time.Second
 	DefaultStationLimit = 1024
+	DefaultBroadcasts   = 500
+	DefaultStormBlock   = 30 * time.Second
 )
 
 // Config is what a segment is made of.
@@ -44,7 +48,38 @@ type Config struct {
 	StationLimit int
 	// Ageing is how long a silent station is remembered. Zero: DefaultAgeing.
 	Ageing time.Duration
-	Log    *slog.Logger // nil: none
+	// SplitHorizon keeps what comes from one link from all others, so that the
+	// sites at a hub reach its LANs and not each other.
+	SplitHorizon bool
+	// Broadcasts is how many packets a second one port may bring that are for
+	// everybody, for a group, or for a station that nobody knows; two seconds'
+	// worth may come at once. Zero: DefaultBroadcasts; negative: no limit.
+	Broadcasts int
+	// StormBlock is how long a port by which packets come back stays out of use
+	// at first; while the loop is there each time is twice as long, up to five
+	// minutes. Zero: DefaultStormBlock.
+	StormBlock time.Duration
+	Log        *slog.Logger // nil: none
+}
+
+// withDefaults fills in what was left to us.
+func (c Config) withDefaults() Config {
+	if c.StationLimit == 0 {
+		c.StationLimit = DefaultStationLimit
+	}
+	if c.Ageing == 0 {
+		c.Ageing = DefaultAgeing
+	}
+	if c.Broadcasts == 0 {
+		c.Broadcasts = DefaultBroadcasts
+	}
+	if c.StormBlock == 0 {
+		c.StormBlock = DefaultStormBlock
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
 }
 
 // A Segment is one IPX network on several ports. All methods are safe for
@@ -52,27 +87,28 @@ type Config struct {
 type Segment struct {
 	cfg      Config
 	seed     maphash.Seed
-	numbers  fastpath.Map[ipx.Network, *atomic.Int64] // when stations last used one, if none is configured
+	numbers  fastpath.Map[ipx.Network, *number] // in use, if none is configured
 	ports    atomic.Pointer[[]*Port]
+	absent   atomic.Pointer[[]*Port] // links that went, whose stations are held
 	stations fastpath.Map[stationKey, *station]
-	warned   atomic.Int64 // when a loop was last logged
+	taken    memory
+	warned   atomic.Int64 // when a station on two ports was last logged
+	due      atomic.Int64 // when chores have something to do
 
-	mu sync.Mutex // held while ports is replaced
+	// mu guards what follows, the replacing of ports and absent, and what their
+	// ports say that it guards. No packet waits for it.
+	mu     sync.Mutex
+	born   uint64 // how many ports there have been
+	claims map[ipx.Network]*claim
+	probed int64 // when a router was last asked whether it is still there
 }
 
 // New returns a segment without ports.
 func New(cfg Config) *Segment {
-	if cfg.StationLimit == 0 {
-		cfg.StationLimit = DefaultStationLimit
-	}
-	if cfg.Ageing == 0 {
-		cfg.Ageing = DefaultAgeing
-	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	s := &Segment{cfg: cfg, seed: maphash.MakeSeed()}
+	s := &Segment{cfg: cfg.withDefaults(), seed: maphash.MakeSeed(), claims: make(map[ipx.Network]*claim)}
 	s.ports.Store(new([]*Port))
+	s.absent.Store(new([]*Port))
+	s.due.Store(math.MaxInt64)
 	return s
 }
 
@@ -90,51 +126,27 @@ type Sender interface {
 	Send(pkts []*packet.Buffer) error
 }
 
-// AttachLAN adds a wire. Frames in encaps are bridged, others left alone; a
-// broadcast goes out in the first of them until stations are heard in others.
-// Without encaps all four are bridged, Ethernet II first. The port must be
-// promiscuous.
-func (s *Segment) AttachLAN(name string, wire Wire, encaps ...ipx.Encapsulation) *Port {
-	if len(encaps) == 0 {
-		encaps = []ipx.Encapsulation{ipx.EthernetII, ipx.Ethernet8023, ipx.Ethernet8022, ipx.EthernetSNAP}
-	}
-	return s.attach(&Port{name: name, wire: wire, encaps: slices.Clone(encaps), mtu: ipx.MaxLen})
-}
-
-// AttachLink adds a link that carries packets of up to mtu octets; zero: 1500.
-func (s *Segment) AttachLink(name string, link Sender, mtu int) *Port {
-	if mtu == 0 {
-		mtu = ipx.MaxLen
-	}
-	return s.attach(&Port{name: name, link: link, mtu: mtu})
-}
-
-func (s *Segment) attach(p *Port) *Port {
-	p.segment = s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ports := append(slices.Clone(*s.ports.Load()), p)
-	s.ports.Store(&ports)
-	return p
-}
-
-// Detach takes the port out of use and forgets its stations. For a moment after
-// it packets may still be sent to it. A second call does nothing.
-func (p *Port) Detach() {
-	s := p.segment
-	s.mu.Lock()
-	ports := slices.DeleteFunc(slices.Clone(*s.ports.Load()), func(other *Port) bool { return other == p })
-	s.ports.Store(&ports)
-	s.mu.Unlock()
-	p.detached.Store(true)
-	s.stations.Update(func(next map[stationKey]*station) {
-		for key, st := range next {
-			if st.port == p {
-				delete(next, key)
-			}
-		}
-	})
-}
-
 // old reports whether something last heard then is forgotten.
 func (s *Segment) old(then, now int64) bool { return now-then > int64(s.cfg.Ageing) }
+
+// wake has chores done at some time, or before. Chores are done by whoever
+// brings the next packet after that; mu is held.
+func (s *Segment) wake(at int64) {
+	if at < s.due.Load() {
+		s.due.Store(at)
+	}
+}
+
+// chores does what has become due: ports that were blocked are tried again, who
+// may have moved has, and who was held long enough is forgotten.
+func (s *Segment) chores(now int64) {
+	if now < s.due.Load() || !s.mu.TryLock() {
+		return
+	}
+	defer s.mu.Unlock()
+	s.due.Store(math.MaxInt64)
+	s.openBlocked(now)
+	s.settleSuspicions(now)
+	s.settleClaims(now)
+	s.endHolding(now)
+}

@@ -270,10 +270,11 @@ func TestLoopIsCut(t *testing.T) {
 		l := newLab(Config{Network: netA})
 		b := pkt(at(host1), at(ipx.Broadcast), "x")
 		l.lan1.hear(ipx.EthernetII, ipx.Broadcast, b)
+		l.lan1.hear(ipx.EthernetII, ipx.Broadcast, b) // the host repeats itself
 		l.link1.receive(b)                            // the other end of the link has a second way to LAN 1
 		l.lan2.hear(ipx.EthernetII, ipx.Broadcast, b) // somebody else bridges LAN 1 and LAN 2
-		l.lan1.hear(ipx.EthernetII, ipx.Broadcast, b) // the host repeats itself
-		if got := dropped(l.link1) + " " + dropped(l.lan2) + " " + dropped(l.lan1); got != "loop=1 loop=1 " {
+		l.lan1.hear(ipx.EthernetII, ipx.Broadcast, b) // and what he bridged comes to where it began
+		if got := dropped(l.link1) + " " + dropped(l.lan2) + " " + dropped(l.lan1); got != "loop=1 loop=1 loop=1" {
 			t.Errorf("dropped %q", got)
 		}
 		if n := len(l.pipe1.take()); n != 2 {
@@ -295,12 +296,12 @@ func TestMeshDeliversOnce(t *testing.T) {
 	var links [3][3]*Port
 	for i := range segments {
 		segments[i] = New(Config{Network: netA})
-		lans[i] = segments[i].AttachLAN("lan", &cables[i])
+		lans[i] = segments[i].lanPort("lan", &cables[i])
 	}
 	for i := range links {
 		for j := range links {
 			if i != j {
-				links[i][j] = segments[i].AttachLink("link", senderFunc(func(pkts []*packet.Buffer) error {
+				links[i][j] = segments[i].linkPort("link", senderFunc(func(pkts []*packet.Buffer) error {
 					links[j][i].InputPackets(pkts)
 					return nil
 				}), 0)
@@ -434,7 +435,7 @@ func TestNumbersAreFoundOut(t *testing.T) {
 func TestTooLong(t *testing.T) {
 	l := newLab(Config{Network: netA})
 	var small pipe
-	tiny := l.AttachLink("tiny", &small, 1000)
+	tiny := l.linkPort("tiny", &small, 1000)
 	long := pkt(at(far1), at(ipx.Broadcast), string(make([]byte, 1500-ipx.HeaderLen)))
 	l.lan2.hear(ipx.EthernetII, ipx.Broadcast, pkt(at(host2), at(ipx.Broadcast), "1"))
 	l.lan2.hear(ipx.EthernetSNAP, ipx.Broadcast, pkt(at(host2), at(ipx.Broadcast), "2"))
@@ -463,7 +464,7 @@ func TestDetachForgets(t *testing.T) {
 	if got := dropped(l.link1); got != "detached=1" || len(l.Ports()) != 3 {
 		t.Errorf("dropped %q, %d ports", got, len(l.Ports()))
 	}
-	alone := New(Config{}).AttachLink("alone", &l.pipe1, 0)
+	alone := New(Config{}).linkPort("alone", &l.pipe1, 0)
 	alone.receive(pkt(at(far1), at(ipx.Broadcast), "z"))
 	if got := dropped(alone); got != "no_other_port=1" {
 		t.Errorf("dropped %q", got)
@@ -502,7 +503,7 @@ func TestCarryingDoesNotAllocate(t *testing.T) {
 	quiet := senderFunc(func([]*packet.Buffer) error { return nil })
 	l.link1.Detach()
 	l.link2.Detach()
-	link := l.AttachLink("link", quiet, 0)
+	link := l.linkPort("link", quiet, 0)
 	link.receive(pkt(at(far1), at(ipx.Broadcast), "here I am"))
 	to := pkt(at(host1), at(far1), string(make([]byte, 1000)))
 	frames := make([]port.Frame, packet.BatchLen)
@@ -564,7 +565,7 @@ func TestChangesWhileCarrying(t *testing.T) {
 	flow(func(i byte) { l.lan2.hear(ipx.EthernetSNAP, host1, pkt(at(ipx.Node{2, 5: i}), at(host1), "2")) })
 	flow(func(i byte) { l.link1.receive(ripResponse(far1, ipx.Network(i)+0x100, 1)) })
 	for range 50 {
-		extra := l.AttachLink("extra", new(pipe), 0)
+		extra := l.linkPort("extra", new(pipe), 0)
 		extra.receive(pkt(at(far2), at(ipx.Broadcast), "3"))
 		l.Stations()
 		l.Networks()

@@ -29,6 +29,14 @@ type station struct {
 	port  *Port
 	last  atomic.Int64 // when it was last heard
 	frame atomic.Uint64
+	flaps flaps
+}
+
+func newStation(p *Port, frame uint64, now int64) *station {
+	st := &station{port: p}
+	st.frame.Store(frame)
+	st.last.Store(now)
+	return st
 }
 
 // framing packs how a station on a wire is reached, its Ethernet address and its
@@ -60,10 +68,19 @@ const (
 // lookup returns the station with that key, if it was heard lately.
 func (s *Segment) lookup(key stationKey, now int64) *station {
 	st, known := s.stations.Get(key)
-	if !known || s.old(st.last.Load(), now) {
+	if !known || s.gone(st, now) {
 		return nil
 	}
 	return st
+}
+
+// gone reports whether a station is forgotten. One behind a link that went does
+// not age, since it cannot be heard: it is held for a time, or gone at once.
+func (s *Segment) gone(st *station, now int64) bool {
+	if until := st.port.held.Load(); until != 0 {
+		return now > until
+	}
+	return s.old(st.last.Load(), now)
 }
 
 // learn notes that the sender of a packet is on p. It reports false when the
@@ -76,11 +93,9 @@ func (s *Segment) learn(p *Port, src ipx.Addr, frame uint64, now int64) bool {
 	case known && st.port == p:
 		st.heardAgain(frame, now)
 		return true
-	case known && !s.old(st.last.Load(), now):
-		if now-st.last.Load() < settle && !(p.isLAN() && !st.port.isLAN()) {
-			if s.mayWarn(now) {
-				s.cfg.Log.Warn("station heard on two ports: is there a loop?", "node", src.Node, "port", p.name, "other", st.port.name)
-			}
+	case known && !s.gone(st, now):
+		if now-st.last.Load() < settle && !(p.isLAN() && !st.port.isLAN()) && !p.sameLink(st.port) {
+			s.conflict(p, st, key, now)
 			return false
 		}
 		p.count.moves.Add(1)
@@ -90,6 +105,12 @@ func (s *Segment) learn(p *Port, src ipx.Addr, frame uint64, now int64) bool {
 	}
 	s.admit(p, key, frame, now)
 	return true
+}
+
+// sameLink reports whether two ports are two calls of one site: the later one
+// may be up before we know that the other is down.
+func (p *Port) sameLink(other *Port) bool {
+	return p.name == other.name && !p.isLAN() && !other.isLAN()
 }
 
 // heardAgain writes only what changed.
@@ -114,7 +135,7 @@ func (s *Segment) admit(p *Port, key stationKey, frame uint64, now int64) {
 	s.stations.Update(func(next map[stationKey]*station) {
 		count := make(map[*Port]int32)
 		for other, st := range next {
-			if s.old(st.last.Load(), now) || st.port.detached.Load() {
+			if s.gone(st, now) && other != key || st.port.detached.Load() && st.port.held.Load() == 0 {
 				delete(next, other)
 				continue
 			}
@@ -130,9 +151,10 @@ func (s *Segment) admit(p *Port, key stationKey, frame uint64, now int64) {
 			p.count.unlearned.Add(1)
 			return
 		}
-		st := &station{port: p}
-		st.last.Store(now)
-		st.frame.Store(frame)
+		st := newStation(p, frame, now)
+		if known {
+			s.moved(st, old, key, now)
+		}
 		next[key] = st
 		count[p]++
 		for _, port := range *s.ports.Load() {
@@ -150,6 +172,10 @@ type StationInfo struct {
 	MAC           ipx.Node  `json:"mac,omitzero"`
 	Encapsulation string    `json:"encapsulation,omitempty"`
 	Last          time.Time `json:"last"`
+	// Held is until when it is known although the link to it is down.
+	Held time.Time `json:"held,omitzero"`
+	// Moves is how often it lately went from one port to another.
+	Moves uint32 `json:"moves,omitempty"`
 }
 
 // Stations lists the stations heard lately, by network and node.
@@ -157,22 +183,36 @@ func (s *Segment) Stations() []StationInfo {
 	now := time.Now().UnixNano()
 	var infos []StationInfo
 	for key, st := range s.stations.All() {
-		last := st.last.Load()
-		if s.old(last, now) {
+		if s.gone(st, now) {
 			continue
 		}
-		info := StationInfo{Network: key.network, Node: key.node, Port: st.port.name, Last: time.Unix(0, last)}
-		if info.Network == ipx.ThisNetwork {
-			info.Network = s.Network()
-		}
-		if st.port.isLAN() {
-			mac, enc := unframing(st.frame.Load())
-			info.MAC, info.Encapsulation = mac, enc.String()
-		}
-		infos = append(infos, info)
+		infos = append(infos, s.infoOf(key, st, now))
 	}
 	slices.SortFunc(infos, func(a, b StationInfo) int {
 		return cmp.Or(cmp.Compare(a.Network, b.Network), slices.Compare(a.Node[:], b.Node[:]))
 	})
 	return infos
+}
+
+func (s *Segment) infoOf(key stationKey, st *station, now int64) StationInfo {
+	info := StationInfo{
+		Network: key.network, Node: key.node, Port: st.port.name,
+		Last: time.Unix(0, st.last.Load()), Held: moment(st.port.held.Load()), Moves: st.flaps.recent(now),
+	}
+	if info.Network == ipx.ThisNetwork {
+		info.Network = s.Network()
+	}
+	if st.port.isLAN() {
+		mac, enc := unframing(st.frame.Load())
+		info.MAC, info.Encapsulation = mac, enc.String()
+	}
+	return info
+}
+
+// moment is a time in Unix nanoseconds; 0 is none.
+func moment(at int64) time.Time {
+	if at == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, at)
 }

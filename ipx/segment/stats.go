@@ -21,6 +21,16 @@ const (
 	dropOtherEncapsulation
 	dropNotBehindPeer
 	dropLoop
+	dropBlocked
+	dropBudget
+	dropDeniedMAC
+	dropSerial
+	dropSNMP
+	dropNetBIOS
+	dropFiltered
+	dropDuplicate
+	dropSplitHorizon
+	dropHeld
 	dropLocal
 	dropForUs
 	dropAlone
@@ -47,9 +57,30 @@ type Drops struct {
 	OtherEncapsulation uint64 `json:"other_encapsulation"`
 	// NotBehindPeer: from a network that nobody behind the link has announced.
 	NotBehindPeer uint64 `json:"source_not_behind_peer"`
-	// Loop: a packet of ours that came back, or one whose sender was just heard
-	// on another port.
+	// Loop: a packet that came by another port before, or one whose sender was
+	// just heard there.
 	Loop uint64 `json:"loop"`
+	// Blocked: by or for a port that is out of use because of a loop.
+	Blocked uint64 `json:"blocked"`
+	// BroadcastBudget: one too many in a second that was for everybody, or for
+	// somebody not heard yet.
+	BroadcastBudget uint64 `json:"broadcast_budget"`
+	// DeniedMAC: from an Ethernet address that may not take part.
+	DeniedMAC uint64 `json:"denied_mac"`
+	// SerialNumberBroadcast: NetWare's copy protection, which does not cross links.
+	SerialNumberBroadcast uint64 `json:"serial_number_broadcast"`
+	// SNMP: network management, which does not cross links.
+	SNMP uint64 `json:"snmp"`
+	// NetBIOS: which does not cross links.
+	NetBIOS uint64 `json:"netbios"`
+	// Filtered: a filter of the link denies it.
+	Filtered uint64 `json:"filtered"`
+	// Duplicate: the same on a socket where that is dropped.
+	Duplicate uint64 `json:"duplicate"`
+	// SplitHorizon: from one link to another.
+	SplitHorizon uint64 `json:"split_horizon"`
+	// Held: for a station behind a link that went, and not answered for it.
+	Held uint64 `json:"held"`
 	// Local: between two stations of the port it came from.
 	Local uint64 `json:"on_same_wire"`
 	// ForUs: to our own Ethernet address, with nobody to pass it on to.
@@ -76,13 +107,17 @@ type Stats struct {
 	Moves uint64 `json:"stations_moved"`
 	// Unlearned packets came from stations beyond the limit.
 	Unlearned uint64 `json:"station_limit"`
-	Drops     Drops  `json:"drops"`
+	// Blocks is how often the port was taken out of use because of a loop.
+	Blocks uint64 `json:"times_blocked"`
+	// Answered packets are watchdogs for stations behind links that went.
+	Answered uint64 `json:"watchdogs_answered"`
+	Drops    Drops  `json:"drops"`
 }
 
 type counters struct {
-	packetsIn, octetsIn, packetsOut, octetsOut atomic.Uint64
-	flooded, moves, unlearned                  atomic.Uint64
-	drops                                      [drops]atomic.Uint64
+	packetsIn, octetsIn, packetsOut, octetsOut  atomic.Uint64
+	flooded, moves, unlearned, blocks, answered atomic.Uint64
+	drops                                       [drops]atomic.Uint64
 }
 
 func (c *counters) drop(why drop) { c.drops[why].Add(1) }
@@ -109,6 +144,7 @@ func (p *Port) Stats() Stats {
 		PacketsIn: c.packetsIn.Load(), OctetsIn: c.octetsIn.Load(),
 		PacketsOut: c.packetsOut.Load(), OctetsOut: c.octetsOut.Load(),
 		Flooded: c.flooded.Load(), Moves: c.moves.Load(), Unlearned: c.unlearned.Load(),
+		Blocks: c.blocks.Load(), Answered: c.answered.Load(),
 	}
 	fastpath.Fill(&s.Drops, c.drops[1:])
 	return s
@@ -120,28 +156,6 @@ func (s *Segment) Stats() (all Stats) {
 		fastpath.Sum(&all, p.Stats())
 	}
 	return all
-}
-
-// A PortInfo is what status shows of one port.
-type PortInfo struct {
-	Name     string `json:"name"`
-	LAN      bool   `json:"lan"`
-	Stations int    `json:"stations"`
-	Stats    Stats  `json:"stats"`
-}
-
-// Ports lists the ports in the order in which they were attached.
-func (s *Segment) Ports() []PortInfo {
-	ports := *s.ports.Load()
-	count := make(map[string]int)
-	for _, st := range s.Stations() {
-		count[st.Port]++
-	}
-	infos := make([]PortInfo, len(ports))
-	for i, p := range ports {
-		infos[i] = PortInfo{Name: p.name, LAN: p.isLAN(), Stations: count[p.name], Stats: p.Stats()}
-	}
-	return infos
 }
 
 // String returns the key under which the reason is counted.

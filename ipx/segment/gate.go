@@ -1,0 +1,63 @@
+package segment
+
+import (
+	"sitebridge/ipx"
+	"sitebridge/ipx/internal/fastpath"
+	"sitebridge/ipx/policy"
+)
+
+// A gate is what may cross a link. No gate lets all pass.
+type gate struct {
+	*policy.Gate
+	// What went in and out in the last second for the sockets on which repeated
+	// packets are dropped.
+	in, out fastpath.Memory
+}
+
+func newGate(g *policy.Gate) *gate {
+	if g == nil {
+		return nil
+	}
+	return &gate{Gate: g}
+}
+
+// judge reports why a packet may not come in from the peer, or go out to it.
+func (g *gate) judge(h *ipx.Header, hash uint64, in bool, now int64) drop {
+	if g == nil {
+		return kept
+	}
+	switch g.Judge(h, in) {
+	case policy.Pass:
+	case policy.Serial:
+		return dropSerial
+	case policy.SNMP:
+		return dropSNMP
+	case policy.NetBIOS:
+		return dropNetBIOS
+	default:
+		return dropFiltered
+	}
+	if !g.filtersRepeats(h.Dst.Socket) {
+		return kept
+	}
+	m := &g.out
+	if in {
+		m = &g.in
+	}
+	// A packet that is dropped is not remembered, so that what is repeated for
+	// ever passes once a second.
+	if m.Saw(hash, now) {
+		return dropDuplicate
+	}
+	m.Remember(hash, now)
+	return kept
+}
+
+func (g *gate) filtersRepeats(to ipx.Socket) bool {
+	for _, s := range g.Duplicates {
+		if s == to {
+			return true
+		}
+	}
+	return false
+}
