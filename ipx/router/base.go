@@ -342,10 +342,12 @@ func (b *base[K]) repeatPoison(now time.Time) {
 		if p.e.gone || p.e.seq != p.seq {
 			continue
 		}
-		b.log.add(p.e, true)
-		if p.left > 1 {
-			b.again = append(b.again, repeat[K]{p.e, p.e.seq, p.left - 1, now.Add(poisonGap)})
+		if p.left == 0 {
+			p.e.retract = nil // they know
+			continue
 		}
+		b.log.add(p.e, true)
+		b.again = append(b.again, repeat[K]{p.e, p.e.seq, p.left - 1, now.Add(poisonGap)})
 	}
 }
 
