@@ -41,9 +41,6 @@ func (p *Port) begin() (now int64) {
 	if now >= p.segment.due.Load() {
 		p.segment.chores(now)
 	}
-	if now-p.active.Load() > fresh {
-		p.active.Store(now)
-	}
 	return now
 }
 
@@ -116,7 +113,7 @@ func (p *Port) check(pkt *packet.Buffer, now int64) (h ipx.Header, hash uint64, 
 	if p.detached.Load() {
 		return h, 0, dropDetached
 	}
-	if now < p.blocked.Load() && !p.reopens(now) {
+	if now < p.blocked.Load() && !p.reopens(pkt, now) {
 		return h, 0, dropBlocked
 	}
 	h, _, err := ipx.Parse(pkt.Bytes())
@@ -136,13 +133,15 @@ func (p *Port) check(pkt *packet.Buffer, now int64) (h ipx.Header, hash uint64, 
 	case h.Dst.Node.IsZero():
 		return h, 0, dropBadDestination
 	}
-	// Without the checksum, which leaves for a raw 802.3 frame when it is used.
-	hash = maphash.Bytes(p.segment.seed, pkt.Bytes()[2:])
+	hash = p.segment.hash(pkt.Bytes())
 	if p.goesRound(&h, hash, now) {
 		return h, hash, dropLoop
 	}
 	return h, hash, kept
 }
+
+// hash leaves out the checksum, which a raw 802.3 frame does not carry.
+func (s *Segment) hash(pkt []byte) uint64 { return maphash.Bytes(s.seed, pkt[2:]) }
 
 // study learns from a packet where its sender is, and what is beyond it.
 func (p *Port) study(h *ipx.Header, pkt *packet.Buffer, frame, hash uint64, now int64) drop {
@@ -152,9 +151,17 @@ func (p *Port) study(h *ipx.Header, pkt *packet.Buffer, frame, hash uint64, now 
 		return dropNotBehindPeer
 	}
 	if !s.learn(p, h.Src, frame, now) {
+		s.taken.refuse(hash, p.id, now)
 		return dropLoop
 	}
-	s.taken.note(hash, p.id, now)
+	first, ok := s.taken.note(hash, p.id, now)
+	switch {
+	case !ok: // it came by two ports at the same time
+		p.goesRound(h, hash, now)
+		return dropLoop
+	case first.refused:
+		s.suspectOther(first.port, p, hash, now)
+	}
 	p.hearRouter(h, pkt.Bytes()[ipx.HeaderLen:], frame, now)
 	return kept
 }

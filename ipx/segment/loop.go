@@ -57,6 +57,8 @@ type block struct {
 	length       time.Duration
 	partner      *Port
 	open         bool // it is in use again
+
+	watch watch
 }
 
 // goesRound reports whether a packet came in by another port a moment ago, or
@@ -64,7 +66,7 @@ type block struct {
 func (p *Port) goesRound(h *ipx.Header, hash uint64, now int64) bool {
 	s := p.segment
 	seen, ok := s.taken.find(hash, now)
-	if !ok || seen.port == p.id && !seen.looped {
+	if !ok || seen.refused || seen.port == p.id && !seen.looped {
 		return false
 	}
 	first := p
@@ -74,8 +76,7 @@ func (p *Port) goesRound(h *ipx.Header, hash uint64, now int64) bool {
 		}
 	}
 	weight := repeating
-	if !seen.looped {
-		s.taken.mark(hash)
+	if s.taken.mark(hash) {
 		weight = looping
 	}
 	if st := s.lookup(s.key(h.Dst), now); p.isLAN() && st != nil && st.port == p {
@@ -83,6 +84,19 @@ func (p *Port) goesRound(h *ipx.Header, hash uint64, now int64) bool {
 	}
 	s.suspect(p, first, weight, now)
 	return true
+}
+
+// suspectOther holds against another port that it brought what belongs to p. A
+// blocked port may: it is watched, and what it brought reached nobody.
+func (s *Segment) suspectOther(id uint16, p *Port, hash uint64, now int64) {
+	other := s.portOf(id)
+	if other == nil {
+		return
+	}
+	if now < other.blocked.Load() {
+		s.taken.unmark(hash)
+	}
+	s.suspect(other, p, looping, now)
 }
 
 func (s *Segment) portOf(id uint16) *Port {
@@ -126,6 +140,10 @@ func (s *Segment) suspect(p, first *Port, weight int, now int64) {
 
 // charge is suspect with mu held.
 func (s *Segment) charge(p, first *Port, weight int, now int64) {
+	if now < p.blocked.Load() {
+		p.block.watch.seen = true
+		return
+	}
 	c := &p.suspicion
 	if now-c.last > recent {
 		c.began, c.events, c.mirror = now, 0, false
@@ -180,15 +198,16 @@ func (p *Port) worse(other *Port, now int64) *Port {
 // cut takes a port out of use. What is held against the others may be because of
 // it, and is forgotten. mu is held.
 func (s *Segment) cut(p *Port, now int64) {
-	length := s.cfg.StormBlock
+	length, early := s.cfg.StormBlock, 0
 	if last := &p.block; last.length > 0 && now < last.until+max(int64(last.length), int64(time.Minute)) {
+		early = last.watch.early
 		length = min(2*last.length, max(maxStormBlock, s.cfg.StormBlock))
 	}
 	partner := s.clearSuspicions(p)
 	until := now + int64(length) + rand.Int64N(int64(length/16)+1)
-	p.block = block{since: now, until: until, length: length, partner: partner}
+	p.block = block{since: now, until: until, length: length, partner: partner, watch: watch{early: early}}
 	p.blocked.Store(until)
-	p.reconsider.Store(now + 2*lapse + rand.Int64N(2*lapse))
+	p.watching.Store(now + lapse)
 	p.count.blocks.Add(1)
 	s.doubt(p)
 	s.wake(until)
@@ -235,7 +254,6 @@ func (s *Segment) openBlocked(now int64) {
 func (s *Segment) open(p *Port, now int64) {
 	p.block.open, p.block.until = true, now
 	p.blocked.Store(0)
-	p.reconsider.Store(0)
 	s.cfg.Log.Info("port that was blocked is tried again", "port", p.name)
 }
 
@@ -251,24 +269,6 @@ func (s *Segment) partnerWent(gone *Port) {
 			p.suspicion.partner = nil
 		}
 	}
-}
-
-// reopens asks, when something comes by a blocked link, whether the two ends of
-// a loop blocked one link each: then the other link is silent. It reports
-// whether the port is in use again.
-func (p *Port) reopens(now int64) bool {
-	at := p.reconsider.Load()
-	if at == 0 || now < at || !p.segment.mu.TryLock() {
-		return false
-	}
-	defer p.segment.mu.Unlock()
-	p.reconsider.Store(now + lapse + rand.Int64N(lapse))
-	other := p.block.partner
-	if p.isLAN() || other == nil || other.isLAN() || now-other.active.Load() < 2*lapse {
-		return false
-	}
-	p.segment.open(p, now)
-	return true
 }
 
 // settleSuspicions looks at ports for which there were signs of a loop that have

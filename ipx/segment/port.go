@@ -32,16 +32,15 @@ type Port struct {
 	watchdog Watchdog
 	hold     time.Duration
 
-	detached   atomic.Bool
-	held       atomic.Int64                       // until when what was behind a detached link is known; 0: not
-	blocked    atomic.Int64                       // until when the port is out of use because of a loop; 0: not
-	reconsider atomic.Int64                       // when to ask whether it was blocked at both ends; 0: not
-	active     atomic.Int64                       // when something last came
-	stations   atomic.Int32                       // live ones here, for the limit
-	swept      atomic.Int64                       // when the limit last made us look for silent ones
-	networks   fastpath.Map[ipx.Network, *beyond] // reached by this port
-	heard      [ipx.Encapsulations]atomic.Int64   // when a frame of that type last came
-	budget     budget
+	detached atomic.Bool
+	held     atomic.Int64                       // until when what was behind a detached link is known; 0: not
+	blocked  atomic.Int64                       // until when the port is out of use because of a loop; 0: not
+	watching atomic.Int64                       // when to look next at what comes although it is blocked
+	stations atomic.Int32                       // live ones here, for the limit
+	swept    atomic.Int64                       // when the limit last made us look for silent ones
+	networks fastpath.Map[ipx.Network, *beyond] // reached by this port
+	heard    [ipx.Encapsulations]atomic.Int64   // when a frame of that type last came
+	budget   budget
 
 	// Guarded by segment.mu.
 	suspicion suspicion
