@@ -38,13 +38,25 @@ func (r *Router) Wires() []WireInfo {
 	defer r.mu.Unlock()
 	infos := make([]WireInfo, len(r.attached))
 	for i, a := range r.attached {
-		infos[i] = WireInfo{
-			Name: a.cfg.Name, Kind: a.cfg.Kind, Node: a.node, Ticks: a.ticks, Exchange: a.exchangeName(),
-			Network: a.network, Learned: a.cfg.Learn && a.network != a.cfg.Network,
-			Neighbours: a.neighbourInfos(), Claims: a.claims.list(time.Now()), Stats: a.Stats(),
-		}
+		infos[i] = a.info()
 	}
 	return infos
+}
+
+// Info is what Wires has of one attachment.
+func (a *Attached) Info() WireInfo {
+	a.router.mu.Lock()
+	defer a.router.mu.Unlock()
+	return a.info()
+}
+
+// info is Info; r.mu is held.
+func (a *Attached) info() WireInfo {
+	return WireInfo{
+		Name: a.cfg.Name, Kind: a.cfg.Kind, Node: a.node, Ticks: a.ticks, Exchange: a.exchangeName(),
+		Network: a.network, Learned: a.cfg.Learn && a.network != a.cfg.Network,
+		Neighbours: a.neighbourInfos(), Claims: a.claims.list(time.Now()), Stats: a.Stats(),
+	}
 }
 
 func (a *Attached) neighbourInfos() (infos []NeighbourInfo) {
