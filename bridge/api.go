@@ -126,6 +126,8 @@ func (d *Daemon) apiHandler() http.Handler {
 	mux.HandleFunc("POST /v1/sites/{site}/down", func(w http.ResponseWriter, r *http.Request) { d.commandSite(w, r, false) })
 	mux.HandleFunc("GET /v1/ipx", func(w http.ResponseWriter, r *http.Request) { answer(w, d.ipxTables()) })
 	mux.HandleFunc("POST /v1/ipx/ping", d.pingIPX)
+	mux.HandleFunc("POST /v1/sites/{site}/ipx/ask", d.askIPX)
+	mux.HandleFunc("POST /v1/sites/{site}/ipx/load", d.loadIPX)
 	return mux
 }
 
@@ -138,6 +140,9 @@ func (d *Daemon) commandSite(w http.ResponseWriter, r *http.Request, up bool) {
 	if err := s.supervisor.command(r.Context(), up); err != nil {
 		refuse(w, http.StatusServiceUnavailable, err)
 		return
+	}
+	if !up {
+		d.ipx.forget(s.cfg)
 	}
 	answer(w, s.status())
 }

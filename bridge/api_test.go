@@ -75,7 +75,7 @@ func TestNoSuchSite(t *testing.T) {
 
 // What there is none of is an empty array in JSON.
 func TestNoIPXTables(t *testing.T) {
-	planes, err := openIPX(&config.Config{}, slog.New(slog.DiscardHandler))
+	planes, err := openIPX(t.Context(), &config.Config{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -99,7 +99,7 @@ func (d *Daemon) open(ctx context.Context) (err error) {
 	}
 	d.undone(d.sockets.Close)
 	d.mux = gre.NewMux(d.sockets, d.log)
-	if d.ipx, err = openIPX(d.cfg, d.log); err != nil {
+	if d.ipx, err = openIPX(ctx, d.cfg, d.log); err != nil {
 		return err
 	}
 	d.undone(d.ipx.close)

@@ -2,13 +2,15 @@ package bridge
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"sitebridge/bridge/config"
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
-	"sitebridge/ipx/port"
+	"sitebridge/ipx/cipx"
 	"sitebridge/ipx/router"
 	"sitebridge/ipx/sap"
 	"sitebridge/ipx/segment"
@@ -21,36 +23,30 @@ type ipxLink struct {
 	n     *networks
 	plane *ipxPlane
 
-	mu     sync.Mutex // guards result, and the order of up and detach
-	result ipxcp.Result
-	// At most one of these is set, while IPXCP is open.
+	mu     sync.Mutex // guards what follows, and the order of up and detach
+	agreed agreement
+	wan    *wan // nil: IPXWAN is off, or the link is down
+	ticks  ticks
+
+	// At most one of these is set, while the link carries IPX.
 	routed  atomic.Pointer[router.Attached]
 	bridged atomic.Pointer[segment.Port]
+	// codec compresses headers; nil: they are not. sending is held from the
+	// compression of a packet until the link has it: the peer needs their order.
+	codec   atomic.Pointer[cipx.Codec]
+	sending sync.Mutex
+	// early takes IPXWAN's packets while wan is set.
+	early atomic.Pointer[wan]
 }
 
-// routedFrames is one frame type of a LAN as the router sees it.
-type routedFrames struct {
-	port port.Port
-	enc  ipx.Encapsulation
-}
-
-func (f routedFrames) Send(dst ipx.Node, pkts []*packet.Buffer) error {
-	return f.port.Send(f.enc, dst, f.port.MAC(), pkts)
-}
-
-// A PPP link as the router and as a segment see it. IPX cannot be cut, so the
-// outer packet may be.
-type (
-	routedLink  struct{ s *session }
-	bridgedLink struct{ s *session }
-)
-
-func (l routedLink) Send(_ ipx.Node, pkts []*packet.Buffer) error {
-	return l.s.link.Send(protocolIPX, pkts, false)
-}
-
-func (l bridgedLink) Send(pkts []*packet.Buffer) error {
-	return l.s.link.Send(protocolIPX, pkts, false)
+// An agreement is what the ends of a link know of each other, by IPXCP or by
+// IPXWAN.
+type agreement struct {
+	network     ipx.Network
+	local, peer ipx.Node
+	peerName    string
+	byWAN       bool // by IPXWAN
+	static      bool // no RIP and SAP is to cross, whatever the configuration says
 }
 
 func newIPXLink(n *networks) (*ipxLink, error) {
@@ -65,6 +61,8 @@ func (l *ipxLink) config() ipxcp.Config {
 		Unnumbered:  c.IPX.Network == ipx.ThisNetwork,
 		Workstation: c.IPX.Workstation,
 		RouterName:  c.Auth.Name,
+		IPXWAN:      c.IPX.IPXWAN,
+		Slots:       c.IPX.Compression,
 		Up:          l.up,
 		Down:        l.detach,
 		Log:         l.n.s.log,
@@ -79,47 +77,115 @@ func (l *ipxLink) config() ipxcp.Config {
 // network we know the way to.
 func (l *ipxLink) inUse(n ipx.Network) bool { return l.plane.router.InUse(n) }
 
+// up is IPXCP's this-layer-up, on the link's goroutine.
 func (l *ipxLink) up(r ipxcp.Result) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.n.closed.Load() {
 		return errReplaced
 	}
-	l.result = r
+	l.compress(r)
+	got := agreement{network: r.Network, local: r.Local, peer: r.Peer, peerName: r.PeerName}
+	switch {
+	case r.NeedsIPXWAN:
+		l.startWAN(got, true)
+		return nil
+	case r.MayIPXWAN:
+		l.startWAN(got, false) // the peer says when
+	}
+	return l.attach(got)
+}
+
+// compress takes up what the ends agreed about headers: each direction by itself.
+func (l *ipxLink) compress(r ipxcp.Result) {
+	if r.Send.Slots > 0 || r.Receive.Slots > 0 {
+		l.codec.Store(cipx.NewCodec(slotsOf(r.Send), slotsOf(r.Receive)))
+	}
+}
+
+func slotsOf(c ipxcp.Compression) cipx.Config {
+	return cipx.Config{Slots: c.Slots, CompressSlotID: c.CompressSlotID}
+}
+
+// attach joins the link with the router or its segment. mu is held.
+func (l *ipxLink) attach(got agreement) error {
+	l.agreed = got
 	st := l.n.st
 	if seg := st.cfg.Segment; seg != nil {
-		l.bridged.Store(l.plane.segments[seg.Name].AttachLink(st.cfg.Name, bridgedLink{l.n.s}, l.n.s.link.MaxPacket()))
+		cfg := segment.LinkConfig{
+			Name: st.cfg.Name, Link: bridgedLink{l}, MTU: l.n.s.link.MaxPacket(),
+			Gate: &st.cfg.IPX.Gate, Hold: st.cfg.IPX.Hold,
+		}
+		if st.watchdog != nil {
+			cfg.Watchdog = st.watchdog
+		}
+		l.bridged.Store(l.plane.segments[seg.Name].AttachLink(cfg))
 		l.n.s.log.Info("IPX up, bridged", "segment", seg.Name)
 		return nil
 	}
-	kind := router.Link
-	if st.cfg.IPX.Workstation {
-		kind = router.Workstation
-	}
-	a, err := l.plane.router.Attach(router.Attachment{
-		Name:    st.cfg.Name,
-		Kind:    kind,
-		Network: r.Network,
-		Node:    r.Local,
-		Peer:    r.Peer,
-		MTU:     min(l.n.s.link.MaxPacket(), ipx.MaxLen),
-		Send:    routedLink{l.n.s},
-	})
+	a, err := l.plane.router.Attach(l.attachment(got))
 	if err != nil {
 		return fmt.Errorf("IPX network of the link: %w", err)
 	}
 	l.routed.Store(a)
-	l.plane.setRoutes(st, a)
-	l.n.s.log.Info("IPX up", "network", r.Network, "node", r.Local, "peer_node", r.Peer, "peer_router", r.PeerName)
+	l.n.s.log.Info("IPX up", "network", got.network, "node", got.local, "peer_node", got.peer, "peer_router", got.peerName, "exchange", st.cfg.IPX.Exchange)
+	l.n.s.remeasure() // and so the ticks
 	return nil
+}
+
+func (l *ipxLink) attachment(got agreement) router.Attachment {
+	st, x := l.n.st, l.n.st.cfg.IPX
+	a := router.Attachment{
+		Name:       st.cfg.Name,
+		Site:       st.cfg.Name,
+		Kind:       router.Link,
+		Network:    got.network,
+		Node:       got.local,
+		Peer:       got.peer,
+		MTU:        min(l.n.s.link.MaxPacket(), ipx.MaxLen),
+		Send:       routedLink{l},
+		Exchange:   exchanges[x.Exchange],
+		Update:     x.Update,
+		Limits:     x.Limits,
+		Gate:       &x.Gate,
+		NetBIOS:    x.NetBIOS,
+		NotNearest: !x.Nearest,
+		Hold:       x.Hold,
+	}
+	if st.watchdog != nil {
+		a.Watchdog = st.watchdog
+	}
+	if got.static {
+		a.Exchange = router.ExchangeStatic
+	}
+	a.Routes, a.Services = st.behind()
+	if x.Workstation {
+		a.Kind = router.Workstation
+	}
+	return a
+}
+
+// exchanges are the words of the configuration. What auto-static has learned
+// stands in a file, so its router takes nothing from the peer by itself.
+var exchanges = map[config.IPXExchange]router.Exchange{
+	config.ExchangeStatic:     router.ExchangeStatic,
+	config.ExchangeAutoStatic: router.ExchangeStatic,
+	config.ExchangeRIPSAP:     router.ExchangeRIPSAP,
+	config.ExchangeTriggered:  router.ExchangeTriggered,
 }
 
 // detach is IPXCP's this-layer-down.
 func (l *ipxLink) detach() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.stopWAN()
+	l.release()
+	l.codec.Store(nil) // and with it all slots (RFC 1553, section 4)
+}
+
+// release takes the link out of the router's or the segment's hands. mu is held.
+func (l *ipxLink) release() {
 	if a := l.routed.Swap(nil); a != nil {
-		l.plane.clearRoutes(l.n.st)
 		a.Detach()
 	}
 	if p := l.bridged.Swap(nil); p != nil {
@@ -132,6 +198,12 @@ func (l *ipxLink) down() { l.detach() }
 
 // deliver takes packets from the link.
 func (l *ipxLink) deliver(_ uint16, pkts []*packet.Buffer) {
+	if c := l.codec.Load(); c != nil {
+		pkts = c.In(pkts, l.reply)
+	}
+	if w := l.early.Load(); w != nil {
+		pkts = w.take(pkts)
+	}
 	if a := l.routed.Load(); a != nil {
 		a.InputPackets(pkts)
 	} else if p := l.bridged.Load(); p != nil {
@@ -139,23 +211,57 @@ func (l *ipxLink) deliver(_ uint16, pkts []*packet.Buffer) {
 	}
 }
 
-// setRoutes tells the router what is behind a site whose link is up.
-func (p *ipxPlane) setRoutes(st *site, via *router.Attached) {
-	var routes []router.Route
-	for _, r := range st.cfg.IPX.Routes {
-		routes = append(routes, router.Route{Network: r.Network, Hops: r.Hops, Ticks: r.Ticks, Via: via})
+// send carries packets to the peer. IPX cannot be cut, so the outer packet may
+// be.
+func (l *ipxLink) send(pkts []*packet.Buffer) error {
+	c := l.codec.Load()
+	if c == nil {
+		return l.n.s.link.Send(protocolIPX, pkts, false)
 	}
-	p.router.SetRoutes(st.cfg.Name, routes)
-	var services []router.Service
-	for _, s := range st.cfg.IPX.Services {
-		services = append(services, serviceOf(s))
-	}
-	p.router.SetServices(st.cfg.Name, services)
+	l.sending.Lock()
+	defer l.sending.Unlock()
+	c.Out(pkts)
+	return l.n.s.link.Send(protocolIPX, pkts, false)
 }
 
-func (p *ipxPlane) clearRoutes(st *site) {
-	p.router.SetRoutes(st.cfg.Name, nil)
-	p.router.SetServices(st.cfg.Name, nil)
+// reply carries a packet of the compression's own, which is not compressed.
+func (l *ipxLink) reply(p *packet.Buffer) {
+	l.sending.Lock()
+	defer l.sending.Unlock()
+	l.n.s.link.Send(protocolIPX, []*packet.Buffer{p}, false) // a lost one is asked for again
+}
+
+// routedLink and bridgedLink are the link as the router and as a segment see it.
+type (
+	routedLink  struct{ l *ipxLink }
+	bridgedLink struct{ l *ipxLink }
+)
+
+func (r routedLink) Send(_ ipx.Node, pkts []*packet.Buffer) error { return r.l.send(pkts) }
+func (b bridgedLink) Send(pkts []*packet.Buffer) error            { return b.l.send(pkts) }
+
+// measure keeps the ticks of the link to its round trip.
+func (l *ipxLink) measure(roundTrip time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a := l.routed.Load(); a != nil {
+		if n, changed := l.ticks.measured(roundTrip); changed {
+			a.SetTicks(n)
+		}
+	}
+}
+
+// behind is what the configuration says of the networks and servers of a site:
+// what stands in sites.toml, and what was learned into the file.
+func (s *site) behind() (routes []router.Route, services []router.Service) {
+	x, known := s.cfg.IPX, s.learned.Load()
+	for _, r := range slices.Concat(x.Routes, known.routes) {
+		routes = append(routes, router.Route{Network: r.Network, Hops: r.Hops, Ticks: r.Ticks})
+	}
+	for _, v := range slices.Concat(x.Services, known.services) {
+		services = append(services, serviceOf(v))
+	}
+	return routes, services
 }
 
 func serviceOf(s config.IPXService) router.Service {

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
 	"sitebridge/bridge/config"
+	"sitebridge/internal/packet"
 	"sitebridge/ipx"
+	"sitebridge/ipx/ipxnet"
 	"sitebridge/ipx/port"
 	"sitebridge/ipx/router"
 	"sitebridge/ipx/segment"
@@ -19,16 +22,18 @@ import (
 // for each network that is bridged, and the LANs that both share.
 type ipxPlane struct {
 	log      *slog.Logger
+	internal ipx.Network // our number inside; 0: none
 	router   *router.Router
 	segments map[string]*segment.Segment // by name
 	lans     []*lan
 }
 
 // openIPX opens the LANs and joins them with the router and the segments.
-func openIPX(cfg *config.Config, log *slog.Logger) (_ *ipxPlane, err error) {
+func openIPX(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *ipxPlane, err error) {
 	p := &ipxPlane{
 		log:      log,
-		router:   router.New(router.Config{InternalNetwork: cfg.Daemon.InternalNetwork, Log: log}),
+		internal: cfg.Daemon.InternalNetwork,
+		router:   router.New(router.Config{InternalNetwork: cfg.Daemon.InternalNetwork, Name: cfg.Daemon.Name, Log: log}),
 		segments: map[string]*segment.Segment{},
 	}
 	defer func() {
@@ -38,11 +43,13 @@ func openIPX(cfg *config.Config, log *slog.Logger) (_ *ipxPlane, err error) {
 	}()
 	for _, s := range cfg.Segments {
 		p.segments[s.Name] = segment.New(segment.Config{
-			Network: s.Network, StationLimit: s.StationLimit, Ageing: s.Ageing, Log: log.With("segment", s.Name),
+			Network: s.Network, StationLimit: s.StationLimit, Ageing: s.Ageing,
+			SplitHorizon: s.SplitHorizon, Broadcasts: s.Broadcasts, StormBlock: s.StormBlock,
+			Log: log.With("segment", s.Name),
 		})
 	}
 	for _, c := range cfg.LANs {
-		l, err := p.openLAN(c, cfg.Segments)
+		l, err := p.openLAN(ctx, c, cfg.Segments)
 		if err != nil {
 			return nil, fmt.Errorf("lan %q: %w", c.Name, err)
 		}
@@ -78,35 +85,13 @@ type lan struct {
 	in []router.In // run's own, so that a batch needs no memory
 }
 
-func (p *ipxPlane) openLAN(c *config.LAN, segments []*config.Segment) (*lan, error) {
+func (p *ipxPlane) openLAN(ctx context.Context, c *config.LAN, segments []*config.Segment) (*lan, error) {
 	l := &lan{name: c.Name}
-	bridges := false
-	for _, s := range segments {
-		for _, part := range s.LANs {
-			bridges = bridges || part.LAN == c
-		}
-	}
-	var err error
-	if c.TAP != "" {
-		l.port, err = port.OpenTAP(port.TAPConfig{Name: c.TAP, Log: p.log.With("lan", c.Name)})
-	} else {
-		l.port, err = port.OpenLAN(port.LANConfig{
-			Interface: c.Interface, Promiscuous: bridges, Changed: l.readdressed, Log: p.log.With("lan", c.Name),
-		})
-	}
-	if err != nil {
+	if err := p.openPort(ctx, l, c, segments); err != nil {
 		return nil, err
 	}
 	for _, f := range c.Frames {
-		a, err := p.router.Attach(router.Attachment{
-			Name:    c.Name + "/" + f.Encapsulation.String(),
-			Kind:    router.LAN,
-			Network: f.Network,
-			Learn:   f.Learn,
-			Node:    l.port.MAC(),
-			MTU:     f.Encapsulation.MaxPacket(),
-			Send:    routedFrames{l.port, f.Encapsulation},
-		})
+		a, err := p.router.Attach(p.wire(l, c, f))
 		if err != nil {
 			return nil, errors.Join(err, l.port.Close())
 		}
@@ -117,13 +102,70 @@ func (p *ipxPlane) openLAN(c *config.LAN, segments []*config.Segment) (*lan, err
 			if part.LAN != c {
 				continue
 			}
-			at := p.segments[s.Name].AttachLAN(c.Name, l.port, part.Frames...)
+			at := p.segments[s.Name].AttachLAN(segment.LANConfig{
+				Name: c.Name, Wire: l.port, Encapsulations: part.Frames,
+				Allow: c.Allow, Deny: c.Deny, Frames: c.Stations,
+			})
 			for _, enc := range part.Frames {
 				l.bridged[enc] = at
 			}
 		}
 	}
 	return l, nil
+}
+
+// openPort opens the LAN's port, which takes in what is for others where a
+// segment bridges.
+func (p *ipxPlane) openPort(ctx context.Context, l *lan, c *config.LAN, segments []*config.Segment) (err error) {
+	bridges := slices.ContainsFunc(segments, func(s *config.Segment) bool {
+		return slices.ContainsFunc(s.LANs, func(part config.SegmentLAN) bool { return part.LAN == c })
+	})
+	log := p.log.With("lan", c.Name)
+	switch {
+	case c.DOSBox != nil:
+		l.port, err = port.OpenDOSBox(ctx, port.DOSBoxConfig{
+			Name: c.Name, Listen: c.DOSBox.Listen, Routed: len(c.Frames) > 0,
+			Clients: c.DOSBox.Clients, Rate: c.DOSBox.Rate, Log: log,
+		})
+	case c.TAP != "":
+		l.port, err = port.OpenTAP(port.TAPConfig{Name: c.TAP, Log: log})
+	default:
+		l.port, err = port.OpenLAN(port.LANConfig{Interface: c.Interface, Promiscuous: bridges, Changed: l.readdressed, Log: log})
+	}
+	return err
+}
+
+// wire is one frame type of a LAN as the router sees it.
+func (p *ipxPlane) wire(l *lan, c *config.LAN, f config.Frame) router.Attachment {
+	mtu := f.Encapsulation.MaxPacket()
+	if c.DOSBox != nil {
+		mtu = ipxnet.MaxPacket
+	}
+	return router.Attachment{
+		Name:         c.Name + "/" + f.Encapsulation.String(),
+		Kind:         router.LAN,
+		Network:      f.Network,
+		Learn:        f.Learn,
+		Node:         l.port.MAC(),
+		MTU:          mtu,
+		Send:         routedFrames{l.port, f.Encapsulation},
+		Exchange:     exchanges[c.Exchange],
+		Update:       c.Update,
+		Limits:       c.Limits,
+		NetBIOS:      c.NetBIOS,
+		Nearest:      c.Nearest,
+		NearestDelay: c.NearestDelay,
+	}
+}
+
+// routedFrames sends frames of one type.
+type routedFrames struct {
+	port port.Port
+	enc  ipx.Encapsulation
+}
+
+func (f routedFrames) Send(dst ipx.Node, pkts []*packet.Buffer) error {
+	return f.port.Send(f.enc, dst, f.port.MAC(), pkts)
 }
 
 // readdressed tells the router that the interface came back with another MAC
@@ -169,6 +211,16 @@ func (l *lan) one(enc ipx.Encapsulation, frames []port.Frame) {
 		l.bridged[enc].InputFrames(frames)
 	}
 	// A frame type that nobody configured is heard by the port, for status.
+}
+
+// forget ends the holding of what was behind a site: its operator stopped it.
+func (p *ipxPlane) forget(st *config.Site) {
+	switch {
+	case st.Segment != nil:
+		p.segments[st.Segment.Name].Forget(st.Name)
+	case st.IPX != nil:
+		p.router.Forget(st.Name)
+	}
 }
 
 // bridges reports whether a segment has that number.

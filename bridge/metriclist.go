@@ -55,6 +55,9 @@ var (
 	metricReordered  = counter("site_gre_reordered_total", "GRE packets put back in their place.", "site")
 	metricResyncs    = counter("site_gre_resyncs_total", "Times that the peer's sequence numbers jumped.", "site")
 
+	metricWatchdogs       = counter("site_watchdog_answers_total", "Watchdogs answered for hosts behind the site.", "site")
+	metricWatchdogRefused = counter("site_watchdog_refused_total", "Watchdogs that were not answered for hosts behind the site.", "site", "reason")
+
 	metricMuxReceived = counter("gre_received_total", "GRE packets received, those of no call included.")
 	metricMuxDrops    = counter("gre_drops_total", "GRE packets dropped before they belonged to a call.", "layer", "reason")
 
@@ -75,7 +78,12 @@ var (
 	metricWirePackets  = counter("wire_packets_total", "IPX packets between a routed wire and the router.", "wire", "direction")
 	metricWireOctets   = counter("wire_octets_total", "Octets of these.", "wire", "direction")
 	metricWireDrops    = counter("wire_drops_total", "IPX packets of a routed wire dropped.", "wire", "reason")
+	metricDOSBox       = gauge("lan_dosbox_clients", "Emulators connected.", "lan")
+	metricNetworks     = gauge("ipx_networks", "IPX networks known.", "origin")
+	metricServices     = gauge("ipx_services", "IPX services known.", "origin")
+	metricClashes      = gauge("ipx_clashes", "IPX numbers that two claim.", "kind")
 	metricStations     = gauge("segment_stations", "Stations known behind a port of a segment.", "segment", "port")
+	metricBlocked      = gauge("segment_port_blocked", "1 while a port is out of use because of a loop.", "segment", "port")
 	metricPortPackets  = counter("segment_packets_total", "IPX packets between a port and its segment.", "segment", "port", "direction")
 	metricPortOctets   = counter("segment_octets_total", "Octets of these.", "segment", "port", "direction")
 	metricSegmentDrops = counter("segment_drops_total", "IPX packets of a port dropped.", "segment", "port", "reason")

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
 
+	"sitebridge/ipx/router"
 	"sitebridge/ppp"
 	"sitebridge/ppp/auth"
 )
@@ -108,6 +109,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	for _, g := range s.Segments {
 		to.segment(g)
 	}
+	to.ipx(s.IPX, s.Clashes)
 }
 
 // A scrape hands over values one by one.
@@ -194,11 +196,35 @@ func (to scrape) site(s SiteStatus) {
 		to.flow(metricOctets, v.OctetsIn, v.OctetsOut, s.Name, "ip")
 		to.drops(metricDrops, v.Drops, s.Name, "ip")
 	}
+	if w := s.Watchdogs; w != nil {
+		to.count(metricWatchdogs, w.Answered, s.Name)
+		to.drops(metricWatchdogRefused, w.Refused, s.Name)
+	}
 	if s.IPX != nil && s.IPX.Stats != nil {
 		v := s.IPX.Stats
 		to.flow(metricPackets, v.PacketsIn, v.PacketsOut, s.Name, "ipx")
 		to.flow(metricOctets, v.OctetsIn, v.OctetsOut, s.Name, "ipx")
 		to.drops(metricDrops, v.Drops, s.Name, "ipx")
+	}
+}
+
+// ipx adds how much is known, and what two claim.
+func (to scrape) ipx(known router.Tally, clashes []router.Clash) {
+	for origin, n := range known.Networks {
+		to.add(metricNetworks, float64(n), origin)
+	}
+	for origin, n := range known.Services {
+		to.add(metricServices, float64(n), origin)
+	}
+	kinds := map[string]int{}
+	for _, k := range router.ClashKinds() {
+		kinds[k] = 0
+	}
+	for _, c := range clashes {
+		kinds[c.Kind]++
+	}
+	for kind, n := range kinds {
+		to.add(metricClashes, float64(n), kind)
 	}
 }
 
@@ -273,6 +299,9 @@ func (to scrape) lan(l LANStatus) {
 	to.flow(metricLANFrames, in.Ethernet8022, out.Ethernet8022, l.Name, "ethernet_802_2")
 	to.flow(metricLANFrames, in.EthernetSNAP, out.EthernetSNAP, l.Name, "ethernet_snap")
 	to.drops(metricLANDrops, l.Stats.Drops, l.Name)
+	if l.DOSBox != nil {
+		to.add(metricDOSBox, float64(len(l.DOSBox.Clients)), l.Name)
+	}
 	for _, w := range l.Wires {
 		to.flow(metricWirePackets, w.Stats.PacketsIn, w.Stats.PacketsOut, w.Name)
 		to.flow(metricWireOctets, w.Stats.OctetsIn, w.Stats.OctetsOut, w.Name)
@@ -286,6 +315,7 @@ func (to scrape) segment(s SegmentStatus) {
 		to.flow(metricPortPackets, p.Stats.PacketsIn, p.Stats.PacketsOut, s.Name, p.Name)
 		to.flow(metricPortOctets, p.Stats.OctetsIn, p.Stats.OctetsOut, s.Name, p.Name)
 		to.drops(metricSegmentDrops, p.Stats.Drops, s.Name, p.Name)
+		to.is(metricBlocked, !p.Blocked.IsZero(), s.Name, p.Name)
 	}
 }
 

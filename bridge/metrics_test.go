@@ -23,6 +23,7 @@ import (
 	"sitebridge/ipx/port"
 	"sitebridge/ipx/router"
 	"sitebridge/ipx/segment"
+	"sitebridge/ipx/watchdog"
 	"sitebridge/ppp"
 )
 
@@ -47,9 +48,12 @@ func sampleStatus() Status {
 		Name: "branch", State: StateUp, Since: at, Reason: evil, Dials: 1, Ups: 2, Refused: 3, Tunnel: tunnel,
 		AuthMethods: []string{"eap-tls", "mschapv2"},
 		IP:          &IPStatus{Stats: ip.Stats{OctetsIn: 16}}, IPX: &IPXStatus{PeerRouter: evil, Stats: &router.Stats{PacketsOut: 17}},
+		Watchdogs: &watchdog.Stats{Answered: 31, Refused: watchdog.Refused{Silent: 32}},
 	}
 	return Status{
 		Name: "hq", Version: "1.2.3", Started: at, Warnings: []string{evil},
+		IPX:     router.Tally{Networks: map[string]int{"learned": 33}, Services: map[string]int{"held": 34}},
+		Clashes: []router.Clash{{Kind: router.OwnNode, Text: evil}, {Kind: router.OwnNode}},
 		Sites:     []SiteStatus{up, {Name: "branch2", State: StateWaiting, Since: at}},
 		Strangers: Strangers{Count: 18, Reason: evil},
 		Guard:     GuardStatus{Wrong: 26, Delayed: 27, Sources: 28, Names: 29, WorstNames: []Guesser{{Who: evil}}},
@@ -60,9 +64,9 @@ func sampleStatus() Status {
 		Listeners: []ListenerStatus{{"0.0.0.0:1723", control.ListenerStats{Connections: 19, Stats: control.Stats{Drops: control.Drops{MagicCookie: 20}}}}},
 		LANs: []LANStatus{{
 			Name: "office", Up: true, Trouble: []string{evil}, Wires: []router.WireInfo{{Name: "office/ethernet_ii"}},
-			Stats: port.Stats{In: port.ByEncapsulation{EthernetSNAP: 21}},
+			Stats: port.Stats{In: port.ByEncapsulation{EthernetSNAP: 21}}, DOSBox: &DOSBoxStatus{Clients: make([]port.DOSBoxClient, 2)},
 		}},
-		Segments: []SegmentStatus{{Name: "games", Ports: []segment.PortInfo{{Name: "office", Stations: 22}}}},
+		Segments: []SegmentStatus{{Name: "games", Ports: []segment.PortInfo{{Name: "office", Stations: 22, Blocked: at}}}},
 	}
 }
 
@@ -155,6 +159,14 @@ func TestMetricsServed(t *testing.T) {
 		`sitebridge_listener_drops_total{address="0.0.0.0:1723",reason="magic_cookie"} 20`,
 		`sitebridge_lan_frames_total{direction="in",frame="ethernet_snap",lan="office"} 21`,
 		`sitebridge_segment_stations{port="office",segment="games"} 22`,
+		`sitebridge_segment_port_blocked{port="office",segment="games"} 1`,
+		`sitebridge_site_watchdog_answers_total{site="branch"} 31`,
+		`sitebridge_site_watchdog_refused_total{reason="silent",site="branch"} 32`,
+		`sitebridge_ipx_networks{origin="learned"} 33`,
+		`sitebridge_ipx_services{origin="held"} 34`,
+		`sitebridge_ipx_clashes{kind="own_node"} 2`,
+		`sitebridge_ipx_clashes{kind="other_number"} 0`,
+		`sitebridge_lan_dosbox_clients{lan="office"} 2`,
 	} {
 		if !strings.Contains(body, "\n"+line+"\n") {
 			t.Errorf("missing: %s", line)

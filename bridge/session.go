@@ -229,11 +229,33 @@ func (s *session) down() string {
 	return "a required network protocol closed"
 }
 
-// measure looks at the path's MTU again.
+// measure looks at the path again: its MTU, and how far the peer is.
 func (s *session) measure() {
-	if n := s.nets.Load(); n != nil && n.st.ip != nil {
+	n := s.nets.Load()
+	if n == nil {
+		return
+	}
+	if n.st.ip != nil {
 		n.st.ip.measure(n)
 	}
+	if n.ipx != nil {
+		n.ipx.measure(s.roundTrip())
+	}
+}
+
+// roundTrip is that of the last LCP Echo. A busy link has none for a while, as a
+// new one; then the control connection is asked. Zero: no answer.
+func (s *session) roundTrip() time.Duration {
+	if known := s.link.Status().RoundTrip; known > 0 {
+		return known
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, echoWait)
+	defer cancel()
+	began := time.Now()
+	if s.call.Conn().Echo(ctx) != nil {
+		return 0
+	}
+	return time.Since(began)
 }
 
 // keep looks after what the kernel was given for this call.

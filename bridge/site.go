@@ -21,6 +21,7 @@ import (
 	"sitebridge/control/gre"
 	"sitebridge/internal/secret"
 	"sitebridge/ip"
+	"sitebridge/ipx/watchdog"
 	"sitebridge/ppp"
 	"sitebridge/ppp/auth"
 )
@@ -41,6 +42,10 @@ type site struct {
 	supervisor *supervisor
 	ip         *ipPlane // nil: no IP in the tunnel
 	lastGood   atomic.Pointer[netip.AddrPort]
+	// watchdog answers for hosts behind the peer while they cannot be reached; nil:
+	// nobody does. It knows what crossed earlier calls.
+	watchdog *watchdog.Table
+	learned  atomic.Pointer[learned] // never nil
 	// peerCertificate is what the peer has shown last; nil: nothing.
 	peerCertificate atomic.Pointer[x509.Certificate]
 }
@@ -52,6 +57,12 @@ func (d *Daemon) openSite(cfg *config.Site) (*site, error) {
 		dial = func(ctx context.Context) (tunnel, error) { return d.dial(ctx, s) }
 	}
 	s.supervisor = newSupervisor(s.log, cfg.Auth.Name, cfg.Auth.PeerName, dial)
+	if x := cfg.IPX; x != nil {
+		s.learned.Store(&learned{x.LearnedRoutes, x.LearnedServices})
+		if x.Watchdogs {
+			s.watchdog = watchdog.New(watchdog.Config{Limit: x.Hold})
+		}
+	}
 	if cfg.IP != nil {
 		var err error
 		if s.ip, err = d.openIP(s); err != nil {

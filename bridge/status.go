@@ -11,9 +11,11 @@ import (
 	"sitebridge/control/gre"
 	"sitebridge/ip"
 	"sitebridge/ipx"
+	"sitebridge/ipx/cipx"
 	"sitebridge/ipx/port"
 	"sitebridge/ipx/router"
 	"sitebridge/ipx/segment"
+	"sitebridge/ipx/watchdog"
 	"sitebridge/ppp"
 )
 
@@ -28,7 +30,10 @@ type Status struct {
 	Sites        []SiteStatus    `json:"sites"`
 	LANs         []LANStatus     `json:"lans,omitempty"`
 	Segments     []SegmentStatus `json:"segments,omitempty"`
-	GRE          gre.MuxStats    `json:"gre"` // of all calls together
+	IPX          router.Tally    `json:"ipx"` // how much is known
+	// Clashes are numbers of IPX that two claim.
+	Clashes []router.Clash `json:"clashes,omitempty"`
+	GRE     gre.MuxStats   `json:"gre"` // of all calls together
 	// Strangers are calls whose peer did not show which site it is.
 	Strangers Strangers `json:"strangers"`
 	// Guard tells who is slowed down for wrong proofs.
@@ -73,6 +78,8 @@ type SiteStatus struct {
 	Tunnel      *Tunnel    `json:"tunnel,omitempty"`
 	IP          *IPStatus  `json:"ip,omitempty"`
 	IPX         *IPXStatus `json:"ipx,omitempty"`
+	// Watchdogs counts those that we answered for hosts behind the peer.
+	Watchdogs *watchdog.Stats `json:"watchdogs,omitempty"`
 }
 
 // A Tunnel is one call with its link.
@@ -103,13 +110,20 @@ type IPStatus struct {
 	Stats  ip.Stats       `json:"stats"`
 }
 
-// An IPXStatus is what IPXCP agreed on.
+// An IPXStatus is what IPXCP agreed on, or IPXWAN after it.
 type IPXStatus struct {
 	Network    ipx.Network `json:"network"` // 0: unnumbered
 	Local      ipx.Node    `json:"local"`
 	Peer       ipx.Node    `json:"peer"`
 	PeerRouter string      `json:"peer_router,omitempty"` // its name, escaped
 	Segment    string      `json:"segment,omitempty"`     // bridged: its counters are the segment's
+	IPXWAN     bool        `json:"ipxwan,omitempty"`      // the ends agreed by it
+	// Exchange is how networks and services are exchanged: the configuration's word,
+	// and what became of it when the peer does not do that.
+	Exchange string `json:"exchange,omitempty"`
+	Ticks    uint16 `json:"ticks,omitempty"` // to the peer, 1/18 s
+	// Compression counts what header compression did; nil: there is none.
+	Compression *cipx.Stats `json:"compression,omitempty"`
 	// Stats counts what the router had to do with the link.
 	Stats *router.Stats `json:"stats,omitempty"`
 }
@@ -123,8 +137,16 @@ type LANStatus struct {
 	Wires  []router.WireInfo `json:"wires,omitempty"` // its routed frame types
 	Stats  port.Stats        `json:"stats"`
 	Heard  port.Heard        `json:"heard"`
+	// DOSBox is who is connected, where emulators connect.
+	DOSBox *DOSBoxStatus `json:"dosbox,omitempty"`
 	// Trouble says in words what is wrong with the wire; empty: nothing is.
 	Trouble []string `json:"trouble,omitempty"`
+}
+
+// A DOSBoxStatus is a server for emulators.
+type DOSBoxStatus struct {
+	Address netip.AddrPort      `json:"address"`
+	Clients []port.DOSBoxClient `json:"clients,omitempty"`
 }
 
 // A SegmentStatus is one bridged network.
@@ -132,7 +154,10 @@ type SegmentStatus struct {
 	Name     string                `json:"name"`
 	Network  ipx.Network           `json:"network"`
 	Stations []segment.StationInfo `json:"stations,omitempty"`
+	Networks []segment.NetworkInfo `json:"networks,omitempty"` // beyond it, by routers on its wires
 	Ports    []segment.PortInfo    `json:"ports"`
+	// Troubles are loops and the like.
+	Troubles []segment.Trouble `json:"troubles,omitempty"`
 }
 
 // Status tells how everything stands now.
@@ -162,13 +187,15 @@ func (d *Daemon) Status() Status {
 	for _, st := range d.sites {
 		s.Sites = append(s.Sites, st.status())
 	}
+	wires := d.ipx.router.Wires()
 	for _, l := range d.ipx.lans {
-		s.LANs = append(s.LANs, l.status(d.ipx.router.Wires()))
+		s.LANs = append(s.LANs, l.status(wires))
 	}
 	for _, c := range d.cfg.Segments {
 		seg := d.ipx.segments[c.Name]
-		s.Segments = append(s.Segments, SegmentStatus{c.Name, c.Network, seg.Stations(), seg.Ports()})
+		s.Segments = append(s.Segments, SegmentStatus{c.Name, c.Network, seg.Stations(), seg.Networks(), seg.Ports(), seg.Troubles()})
 	}
+	s.IPX, s.Clashes = d.ipx.router.Tally(), d.ipx.router.Clashes()
 	return s
 }
 
@@ -183,6 +210,10 @@ func (s *site) status() SiteStatus {
 	}
 	if s.ip != nil {
 		out.IP = s.ip.status()
+	}
+	if s.watchdog != nil {
+		stats := s.watchdog.Stats()
+		out.Watchdogs = &stats
 	}
 	if cur, ok := v.Current.(*session); ok {
 		out.Tunnel = cur.status()
@@ -242,13 +273,20 @@ func (l *ipxLink) status() *IPXStatus {
 	if routed == nil && l.bridged.Load() == nil {
 		return nil
 	}
-	s := &IPXStatus{Network: l.result.Network, Local: l.result.Local, Peer: l.result.Peer, PeerRouter: l.result.PeerName}
+	s := &IPXStatus{
+		Network: l.agreed.network, Local: l.agreed.local, Peer: l.agreed.peer, PeerRouter: l.agreed.peerName,
+		IPXWAN: l.agreed.byWAN,
+	}
+	if c := l.codec.Load(); c != nil {
+		stats := c.Stats()
+		s.Compression = &stats
+	}
 	if seg := l.n.st.cfg.Segment; seg != nil {
 		s.Segment = seg.Name
 	}
 	if routed != nil {
-		stats := routed.Stats()
-		s.Stats = &stats
+		info := routed.Info()
+		s.Exchange, s.Ticks, s.Stats = info.Exchange, info.Ticks, &info.Stats
 	}
 	return s
 }
@@ -257,6 +295,9 @@ func (l *lan) status(wires []router.WireInfo) LANStatus {
 	s := LANStatus{
 		Name: l.name, Device: l.port.Name(), MAC: l.port.MAC(), Up: l.port.Up(),
 		Stats: l.port.Stats(), Heard: l.port.Heard(),
+	}
+	if host, ok := l.port.(port.DOSBoxHost); ok {
+		s.DOSBox = &DOSBoxStatus{host.Address(), host.Clients()}
 	}
 	for _, w := range wires {
 		for _, a := range l.routed {

@@ -185,7 +185,7 @@ func TestValues(t *testing.T) {
 				AnnounceServices: policy.Services{{Type: sap.FileServer, Name: "FS*"}, {Type: sap.AnyType, Name: "PRINT?"}},
 				MaxNetworks:      8192, MaxServices: 8192,
 			},
-			NetBIOS: policy.PropagateOff, Hold: time.Minute, Compression: 16,
+			NetBIOS: policy.PropagateOff, Hold: time.Minute, Compression: 64,
 			Gate: policy.Gate{
 				In: policy.Filter{
 					mustRule("deny socket 4003"), mustRule("permit dst-socket 0451"), mustRule("deny src-network 0000002F")},

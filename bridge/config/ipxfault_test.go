@@ -88,14 +88,14 @@ ipxwan = "no"
 		}},
 
 		// what needs what
-		{"limits where nothing is learned", atB1, atB1 + "accept_networks = []\naccept_services = []\nmax_networks = 5\nmax_services = 5\nannounce_networks = [\"10\"]\n", []string{
-			`:21: site.b1.ipx.accept_networks: ` + notLearned, `:22: site.b1.ipx.accept_services: ` + notLearned,
-			`:23: site.b1.ipx.max_networks: ` + notLearned, `:24: site.b1.ipx.max_services: ` + notLearned}},
+		{"limits where nothing is learned", atB1, atB1 + "exchange = \"static\"\naccept_networks = []\naccept_services = []\nmax_networks = 5\nmax_services = 5\nannounce_networks = [\"10\"]\n", []string{
+			`:22: site.b1.ipx.accept_networks: ` + notLearned, `:23: site.b1.ipx.accept_services: ` + notLearned,
+			`:24: site.b1.ipx.max_networks: ` + notLearned, `:25: site.b1.ipx.max_services: ` + notLearned}},
 		{"limits of the defaults, for other sites", "", "[defaults.ipx]\naccept_networks = [\"20\"]\nmax_services = 5\nupdate = \"30s\"\n", nil},
 		{"limits with auto-static", atB1, atB1 + "exchange = \"auto-static\"\naccept_networks = [\"20\"]\nmax_networks = 5\n", nil},
 		{"updates of auto-static", atB1, atB1 + "exchange = \"auto-static\"\nupdate = \"30s\"\n",
 			[]string{`:22: site.b1.ipx.update: ` + noUpdates}},
-		{"updates where there are none", atB1, atB1 + "update = \"30s\"\n", []string{`:21: site.b1.ipx.update: ` + noUpdates}},
+		{"updates where there are none", atB1, atB1 + "exchange = \"static\"\nupdate = \"30s\"\n", []string{`:22: site.b1.ipx.update: ` + noUpdates}},
 		{"a file for nothing", atB1, atB1 + "exchange = \"rip-sap\"\nfile = \"b1.ipx.toml\"\n", []string{`:22: site.b1.ipx.file: ` + noFile}},
 		{"a file that include would take", atB1, atB1 + "exchange = \"auto-static\"\nfile = \"b1.toml\"\n",
 			[]string{`:22: site.b1.ipx.file: "b1.toml" is not a file for what is learned: write a name that ends in ".ipx.toml", which include passes over`}},
@@ -309,7 +309,7 @@ func TestWarningsOfIPX(t *testing.T) {
 		name, old, new  string
 		warning, advice string
 	}{
-		{"nothing", atB1, atB1, "", ""},
+		{"nothing", "", "", "", ""},
 		{"emulators from here", atB1, atB1 + "[lan.dos]\ndosbox = \"127.0.0.1:213\"\nnetwork = \"D0\"\n", "", ""},
 		{"emulators from elsewhere", atB1, atB1 + "[lan.dos]\ndosbox = \"0.0.0.0:213\"\nnetwork = \"D0\"\n",
 			"daemon: LAN dos takes emulators at 0.0.0.0:213 from other machines, and they have no secret to prove: who reaches it is on the LAN", ""},
@@ -317,16 +317,16 @@ func TestWarningsOfIPX(t *testing.T) {
 			`site.b1: with exchange = "triggered" the peer may announce every network that is not ours, and gets the packets for it: accept_networks says which are behind it`},
 		{"a peer that may announce some", atB1, atB1 + "exchange = \"triggered\"\naccept_networks = [\"20\"]\n", "", ""},
 		{"NetBIOS by the number of our inside", atB1, atB1 + "netbios = \"on\"\n", "", ""},
-		{"NetBIOS without any number", "ipx_internal_network = \"0000BEEF\"\n", "[defaults.ipx]\nnetbios = \"on\"\n",
+		{"NetBIOS without any number", "ipx_internal_network = \"0000BEEF\"\n", "[defaults.ipx]\nnetbios = \"on\"\nexchange = \"static\"\n",
 			`site.b1: netbios = "on", and no NetBIOS broadcast crosses a link without a number, since its loops could not be found: write ipx_internal_network in [daemon], or network in [site.b1.ipx]`, ""},
 		{"nothing learned yet", atB1, atB1 + "exchange = \"auto-static\"\naccept_networks = [\"20\"]\n",
 			"site.b1: what is behind the peer is not learned yet: run sitebridge ipx update b1", ""},
 	} {
 		t.Run(w.name, func(t *testing.T) {
-			_, c := loadIPX(t, "[daemon]\nname = \"hq\"\n", "[daemon]\nname = \"hq\"\n\n")
-			if w.old != w.new {
-				_, c = loadIPX(t, w.old, w.new)
+			if !strings.Contains(w.new, "exchange") { // the usual one has an advice of its own
+				w.new += "[defaults.ipx]\nexchange = \"static\"\n"
 			}
+			_, c := loadIPX(t, w.old, w.new)
 			got := slices.DeleteFunc(told(c.Warnings()), func(s string) bool {
 				return strings.Contains(s, "mschapv2") || strings.Contains(s, "encrypted")
 			})

@@ -17,7 +17,7 @@ const (
 	defaultUpdate = time.Minute
 	minUpdate     = 10 * time.Second
 	maxUpdate     = time.Hour
-	defaultSlots  = 16
+	defaultSlots  = 64  // one for each conversation that is under way; fewer are filled anew too often
 	maxSlots      = 255 // an octet numbers them (RFC 1553)
 	// defaultLearned is half of what the router holds, so that no neighbour alone
 	// fills it.
@@ -41,13 +41,22 @@ func readIPX(t *table) *IPX {
 	x.Routes = readList(t, "routes", ipxRoute)
 	x.Services = readList(t, "services", ipxService)
 	x.Workstation = read(t, "workstation", false, flag)
-	x.Exchange = read(t, "exchange", ExchangeStatic, word(ExchangeStatic, ExchangeRIPSAP, ExchangeTriggered, ExchangeAutoStatic))
+	x.Exchange = read(t, "exchange", x.usualExchange(), word(ExchangeStatic, ExchangeRIPSAP, ExchangeTriggered, ExchangeAutoStatic))
 	x.Limits = readLimits(t)
 	x.Update = read(t, "update", defaultUpdate, duration(minUpdate, maxUpdate))
 	x.Nearest = read(t, "nearest", true, flag)
 	x.IPXWAN = read(t, "ipxwan", false, flag)
 	x.Learned = t.doc.beside(readOwn(t, "file", siteOf(t)+learnedSuffix, learnedPath))
 	return x
+}
+
+// usualExchange is how what is behind a peer becomes known when the file does not
+// say: who wrote routes means those, and who wrote none wants to be told.
+func (x *IPX) usualExchange() IPXExchange {
+	if x.Workstation || len(x.Routes)+len(x.Services) > 0 {
+		return ExchangeStatic
+	}
+	return ExchangeTriggered
 }
 
 // siteOf is the name of the site that a table below it belongs to.

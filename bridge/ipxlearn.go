@@ -1,0 +1,143 @@
+package bridge
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"sitebridge/bridge/config"
+	"sitebridge/ipx"
+	"sitebridge/ipx/router"
+	"sitebridge/ipx/sap"
+)
+
+// A site with exchange = "auto-static" asks its peer when its operator says so, in
+// two steps: askIPX tells what the peer has, and `sitebridge ipx update` writes that
+// to a file; loadIPX has the daemon read the file, as each start does. The daemon
+// itself writes no file.
+
+// learned is what the file of a site holds.
+type learned struct {
+	routes   []config.IPXRoute
+	services []config.IPXService
+}
+
+// askWait is how long a peer has to tell all.
+const askWait = 3 * time.Minute
+
+// An IPXLearned is what a peer says that it has.
+type IPXLearned struct {
+	Site     string       `json:"site"`
+	File     string       `json:"file"` // where it is to be written
+	Routes   []IPXRoute   `json:"routes"`
+	Services []IPXService `json:"services"`
+}
+
+// An IPXRoute is a network behind a peer.
+type IPXRoute struct {
+	Network ipx.Network `json:"network"`
+	Hops    uint8       `json:"hops"`
+	Ticks   uint16      `json:"ticks"`
+}
+
+// An IPXService is a service behind a peer. Its name may hold octets that are no
+// text, and is base64 in JSON.
+type IPXService struct {
+	Type    sap.ServiceType `json:"type"`
+	Name    []byte          `json:"name"`
+	Address ipx.Addr        `json:"address"`
+	Hops    uint8           `json:"hops"`
+}
+
+// askIPX asks the peer of a site for all its networks and services.
+func (d *Daemon) askIPX(w http.ResponseWriter, r *http.Request) {
+	s, err := d.learningSite(r.PathValue("site"))
+	if err != nil {
+		refuse(w, http.StatusConflict, err)
+		return
+	}
+	at, err := s.routedLink()
+	if err != nil {
+		refuse(w, http.StatusConflict, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), askWait)
+	defer cancel()
+	routes, services, err := at.Ask(ctx)
+	if err != nil {
+		refuse(w, http.StatusServiceUnavailable, fmt.Errorf("ask the peer of site %q for its networks and services: %w", s.cfg.Name, err))
+		return
+	}
+	answer(w, s.learnedOf(routes, services))
+}
+
+// learnedOf leaves out what the file need not hold: what is static anyhow, and what
+// the site's limits do not accept.
+func (s *site) learnedOf(routes []router.Route, services []router.Service) IPXLearned {
+	x := s.cfg.IPX
+	out := IPXLearned{Site: s.cfg.Name, File: x.Learned, Routes: []IPXRoute{}, Services: []IPXService{}} // [] in JSON
+	for _, r := range routes {
+		static := slices.ContainsFunc(x.Routes, func(o config.IPXRoute) bool { return o.Network == r.Network })
+		if !static && x.Limits.AcceptNetworks.Has(r.Network) {
+			out.Routes = append(out.Routes, IPXRoute{r.Network, r.Hops, r.Ticks})
+		}
+	}
+	for _, v := range services {
+		static := slices.ContainsFunc(x.Services, func(o config.IPXService) bool { return o.Type == uint16(v.Type) && o.Name == v.Name })
+		if !static && x.Limits.Accepted(v) {
+			out.Services = append(out.Services, IPXService{v.Type, []byte(v.Name), v.Addr, uint8(v.Hops)})
+		}
+	}
+	slices.SortFunc(out.Routes, func(a, b IPXRoute) int { return cmp.Compare(a.Network, b.Network) })
+	slices.SortFunc(out.Services, func(a, b IPXService) int {
+		return cmp.Or(cmp.Compare(a.Type, b.Type), slices.Compare(a.Name, b.Name))
+	})
+	return out
+}
+
+// loadIPX reads the file of a site again, and uses what it holds.
+func (d *Daemon) loadIPX(w http.ResponseWriter, r *http.Request) {
+	s, err := d.learningSite(r.PathValue("site"))
+	if err != nil {
+		refuse(w, http.StatusConflict, err)
+		return
+	}
+	routes, services, err := config.ReadLearned(s.cfg.IPX.Learned)
+	if err != nil {
+		refuse(w, http.StatusConflict, err)
+		return
+	}
+	s.learned.Store(&learned{routes, services})
+	if at, err := s.routedLink(); err == nil {
+		at.SetStatic(s.behind())
+	}
+	s.log.Info("networks and services of the peer read anew", "file", s.cfg.IPX.Learned, "networks", len(routes), "services", len(services))
+	answer(w, struct{}{})
+}
+
+// learningSite finds a site whose peer is asked on demand.
+func (d *Daemon) learningSite(name string) (*site, error) {
+	s := d.site(name)
+	switch {
+	case s == nil:
+		return nil, noSite(name, d.siteNames())
+	case s.cfg.IPX == nil || s.cfg.IPX.Exchange != config.ExchangeAutoStatic:
+		return nil, fmt.Errorf(`site %q learns nothing on demand: write exchange = "auto-static" in [site.%s.ipx], and start the daemon anew`, name, name)
+	}
+	return s, nil
+}
+
+// routedLink is the site's link as the router has it.
+func (s *site) routedLink() (*router.Attached, error) {
+	if cur, ok := s.supervisor.snapshot().Current.(*session); ok {
+		if n := cur.nets.Load(); n != nil && n.ipx != nil {
+			if at := n.ipx.routed.Load(); at != nil {
+				return at, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("no IPX with the peer of site %q: `sitebridge status %s` says why", s.cfg.Name, s.cfg.Name)
+}

@@ -1,0 +1,32 @@
+package bridge
+
+import "time"
+
+// tick is the unit of distance in IPX: 1/18.21 s, about 55 ms.
+const tick = time.Second * 100 / 1821
+
+// ticks follows the distance of a link. News is only what differs by more than a
+// tick, and by more than a quarter: routes that change with every measurement
+// would keep all routers busy.
+type ticks struct {
+	smooth time.Duration // of the round trips, zero before the first
+	told   uint16        // zero before the first
+}
+
+// measured takes one round trip. It returns how many ticks one way takes, at
+// least 1, and whether that is news.
+func (t *ticks) measured(roundTrip time.Duration) (n uint16, news bool) {
+	if roundTrip <= 0 {
+		return t.told, false
+	}
+	if t.smooth == 0 {
+		t.smooth = roundTrip
+	}
+	t.smooth += (roundTrip - t.smooth) / 4
+	oneWay, told := t.smooth/2, time.Duration(t.told)*tick
+	if t.told != 0 && (oneWay - told).Abs() <= max(tick, told/4) {
+		return t.told, false
+	}
+	t.told = uint16(min(max((oneWay+tick-1)/tick, 1), 0xFFFE))
+	return t.told, true
+}
