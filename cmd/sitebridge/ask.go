@@ -47,11 +47,16 @@ func (e *env) post(w whichDaemon, path string, v any) error {
 }
 
 func (e *env) ask(w whichDaemon, do func(bridge.Client, context.Context, string, any) error, path string, v any) error {
+	return e.within(askWait, w, do, path, v)
+}
+
+// within is ask for what takes its time.
+func (e *env) within(wait time.Duration, w whichDaemon, do func(bridge.Client, context.Context, string, any) error, path string, v any) error {
 	client, err := w.client()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(e.ctx, askWait)
+	ctx, cancel := context.WithTimeout(e.ctx, wait)
 	defer cancel()
 	return do(client, ctx, path, v)
 }

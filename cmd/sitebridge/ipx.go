@@ -1,39 +1,68 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"text/tabwriter"
 	"time"
 
 	"sitebridge/bridge"
+	"sitebridge/ipx/router"
+	"sitebridge/ipx/sap"
 )
 
 // ipxTables asks the daemon for what it knows of IPX, and prints it as JSON if
 // that is wanted; else print does.
 func ipxTables(e *env, name string, args []string, part func(*bridge.IPXTables) any, print func(*tabwriter.Writer, *bridge.IPXTables)) int {
 	f := e.flags(name, "[--json] [--config FILE] [--socket FILE]")
-	asJSON := f.Bool("json", false, "print JSON, as docs/commands.md describes it")
+	asJSON := jsonFlag(f)
 	daemon := daemonFlags(f)
 	if _, code, ok := parse(f, args, 0); !ok {
 		return code
 	}
+	return e.askIPX(daemon, *asJSON, part, print)
+}
+
+func jsonFlag(f *flag.FlagSet) *bool {
+	return f.Bool("json", false, "print JSON, as docs/commands.md describes it")
+}
+
+func (e *env) askIPX(daemon whichDaemon, asJSON bool, part func(*bridge.IPXTables) any, print func(*tabwriter.Writer, *bridge.IPXTables)) int {
 	var t bridge.IPXTables
 	if err := e.get(daemon, "/v1/ipx", &t); err != nil {
 		return e.fail(err)
 	}
-	if *asJSON {
+	if asJSON {
 		return e.printJSON(part(&t))
 	}
-	w := tabwriter.NewWriter(e.stdout, 0, 8, 2, ' ', 0)
-	print(w, &t)
-	w.Flush()
+	e.table(func(w *tabwriter.Writer) { print(w, &t) })
 	return exitOK
 }
 
+// table prints columns.
+func (e *env) table(rows func(*tabwriter.Writer)) {
+	w := tabwriter.NewWriter(e.stdout, 0, 8, 2, ' ', 0)
+	rows(w)
+	w.Flush()
+}
+
 func runIPXRoutes(e *env, args []string) int {
-	return ipxTables(e, "ipx routes", args, func(t *bridge.IPXTables) any { return t.Routes }, func(w *tabwriter.Writer, t *bridge.IPXTables) {
+	f := e.flags("ipx routes", "[--json] [--config FILE] [--socket FILE] | -i INTERFACE [--frame TYPE] [--for TIME] [--json]")
+	asJSON := jsonFlag(f)
+	daemon, wire, least := daemonFlags(f), wireFlags(f), answerFlag(f)
+	if _, code, ok := parse(f, args, 0); !ok {
+		return code
+	}
+	if code, ok := e.eitherWay(f); !ok {
+		return code
+	}
+	if wire.wanted() {
+		return routesOnWire(e, wire, *least, *asJSON)
+	}
+	return e.askIPX(daemon, *asJSON, func(t *bridge.IPXTables) any { return t.Routes }, func(w *tabwriter.Writer, t *bridge.IPXTables) {
 		fmt.Fprintln(w, "NETWORK\tHOPS\tTICKS\tVIA\tNEXT\tORIGIN")
 		for _, r := range t.Routes {
 			fmt.Fprintf(w, "%v\t%d\t%d\t%s\t%v\t%s\n", r.Network, r.Hops, r.Ticks, r.Via, r.Next, r.Origin)
@@ -42,11 +71,44 @@ func runIPXRoutes(e *env, args []string) int {
 }
 
 func runIPXServices(e *env, args []string) int {
-	return ipxTables(e, "ipx services", args, func(t *bridge.IPXTables) any { return t.Services }, func(w *tabwriter.Writer, t *bridge.IPXTables) {
-		fmt.Fprintln(w, "TYPE\tNAME\tADDRESS\tHOPS\tVIA\tORIGIN")
-		for _, s := range t.Services {
-			fmt.Fprintf(w, "%v\t%s\t%v\t%d\t%s\t%s\n", s.Type, escape(s.Name), s.Addr, s.Hops, s.Via, s.Origin)
+	return ipxTables(e, "ipx services", args, func(t *bridge.IPXTables) any { return t.Services }, printServices)
+}
+
+func printServices(w *tabwriter.Writer, t *bridge.IPXTables) {
+	fmt.Fprintln(w, "TYPE\tNAME\tADDRESS\tHOPS\tVIA\tORIGIN")
+	for _, s := range t.Services {
+		fmt.Fprintf(w, "%v\t%s\t%v\t%d\t%s\t%s\n", s.Type, escape(s.Name), s.Addr, s.Hops, s.Via, s.Origin)
+	}
+}
+
+// runIPXSlist is `ipx services` of one type, or the same of a wire.
+func runIPXSlist(e *env, args []string) int {
+	f := e.flags("ipx slist", "[--json] [--config FILE] [--socket FILE] [TYPE] | -i INTERFACE [--frame TYPE] [--for TIME] [--json] [TYPE]")
+	asJSON := jsonFlag(f)
+	daemon, wire, least := daemonFlags(f), wireFlags(f), answerFlag(f)
+	types, code, ok := parse(f, args, 1)
+	if !ok {
+		return code
+	}
+	if code, ok := e.eitherWay(f); !ok {
+		return code
+	}
+	t := sap.AnyType
+	if len(types) > 0 {
+		var err error
+		if t, err = sap.ParseServiceType(types[0]); err != nil {
+			return e.misused(f, err)
 		}
+	}
+	if wire.wanted() {
+		return slistOnWire(e, wire, t, *least, *asJSON)
+	}
+	only := func(all *bridge.IPXTables) {
+		all.Services = slices.DeleteFunc(all.Services, func(s router.ServiceInfo) bool { return t != sap.AnyType && s.Type != t })
+	}
+	return e.askIPX(daemon, *asJSON, func(t *bridge.IPXTables) any { only(t); return t.Services }, func(w *tabwriter.Writer, t *bridge.IPXTables) {
+		only(t)
+		printServices(w, t)
 	})
 }
 
@@ -66,31 +128,38 @@ func escape(s string) string {
 }
 
 func runIPXPing(e *env, args []string) int {
-	f := e.flags("ipx ping", "[-c N] [--size OCTETS] [--cisco] [--config FILE] [--socket FILE] NETWORK[:NODE]")
+	f := e.flags("ipx ping", "[-c N] [--size OCTETS] [--cisco] [--config FILE] [--socket FILE] NETWORK[:NODE]\n"+
+		"       sitebridge ipx ping -i INTERFACE [--frame TYPE] [-c N] [--size OCTETS] [--cisco] NETWORK[:NODE] | NODE")
 	count := f.Int("c", 3, "how many pings")
 	size := f.Int("size", 32, "octets of data")
 	cisco := f.Bool("cisco", false, "ask as Cisco's routers do, and not as Novell's servers")
-	daemon := daemonFlags(f)
+	daemon, wire := daemonFlags(f), wireFlags(f)
 	addresses, code, ok := parse(f, args, 1)
 	if !ok {
+		return code
+	}
+	if code, ok := e.eitherWay(f); !ok {
 		return code
 	}
 	if len(addresses) == 0 {
 		f.Usage()
 		return exitUsage
 	}
-	q := url.Values{"to": {addresses[0]}, "size": {strconv.Itoa(*size)}}
-	if *cisco {
+	if wire.wanted() {
+		return pingOnWire(e, f, wire, addresses[0], *count, *size, *cisco)
+	}
+	return pingByDaemon(e, daemon, addresses[0], *count, *size, *cisco)
+}
+
+func pingByDaemon(e *env, daemon whichDaemon, to string, count, size int, cisco bool) int {
+	q := url.Values{"to": {to}, "size": {strconv.Itoa(size)}}
+	if cisco {
 		q.Set("kind", "cisco")
 	}
 	answered := 0
-	for i := range *count {
-		if i > 0 {
-			select {
-			case <-time.After(time.Second):
-			case <-e.ctx.Done():
-				return exitFailed
-			}
+	for i := range count {
+		if i > 0 && !e.pause(time.Second) {
+			return exitFailed
 		}
 		var pong bridge.IPXPong
 		err := e.post(daemon, "/v1/ipx/ping?"+q.Encode(), &pong)
@@ -104,9 +173,19 @@ func runIPXPing(e *env, args []string) int {
 			fmt.Fprintf(e.stdout, "%s: answer in %v, %d hops\n", pong.To, pong.RoundTrip.Round(10*time.Microsecond), pong.Hops)
 		}
 	}
-	fmt.Fprintf(e.stdout, "%d of %d answered\n", answered, *count)
-	if answered < *count {
+	fmt.Fprintf(e.stdout, "%d of %d answered\n", answered, count)
+	if answered < count {
 		return exitDown
 	}
 	return exitOK
+}
+
+// pause waits, and reports false when the command was interrupted.
+func (e *env) pause(d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-e.ctx.Done():
+		return false
+	}
 }

@@ -54,10 +54,15 @@ func init() { // not in the declaration: help prints the table itself
 		{"status", "[--json] [--config FILE] [SITE]", "each site: its state and why, its link, every counter", runStatus},
 		{"up", "SITE", "start a stopped site, or dial at once", runUp},
 		{"down", "SITE", "end a site's tunnel and stop dialling", runDown},
-		{"ipx routes", "[--json]", "IPX networks: how far, by which way", runIPXRoutes},
+		{"ipx routes", "[--json] [-i INTERFACE]", "IPX networks: how far, by which way", runIPXRoutes},
 		{"ipx services", "[--json]", "IPX services: servers and what they offer", runIPXServices},
 		{"ipx nodes", "[--json]", "IPX stations, and where each was heard", runIPXNodes},
-		{"ipx ping", "[-c N] NETWORK[:NODE]", "ask an IPX station or server for an answer", runIPXPing},
+		{"ipx update", "[--dry-run] SITE", "ask a site's peer what is behind it, and keep that in a file", runIPXUpdate},
+		{"ipx ping", "[-i INTERFACE] NETWORK[:NODE]", "ask an IPX station or server for an answer", runIPXPing},
+		{"ipx slist", "[-i INTERFACE] [TYPE]", "IPX servers: of the daemon, or of a wire", runIPXSlist},
+		{"ipx listen", "-i INTERFACE [--for 60s]", "what speaks IPX on a wire, and what is wrong there", runIPXListen},
+		{"ipx sniff", "-i INTERFACE [-c N]", "every IPX packet on a wire, in words", runIPXSniff},
+		{"ipx capture", "-i INTERFACE --pcapng FILE|-", "every IPX frame on a wire, for Wireshark", runIPXCapture},
 		{"identity", "new|ca|issue|revoke|show", "certificates: make, sign, revoke and show them", runIdentity},
 		{"demo", "", "two sites on this machine, joined, cut and healed; needs no root", runDemo},
 	}
@@ -68,11 +73,12 @@ type env struct {
 	ctx            context.Context
 	stdout, stderr io.Writer
 	drop           func(*privilege.User, *slog.Logger) error // of privileges; the tests keep theirs
+	wires          wires                                     // how the IPX tools reach an interface
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := dispatch(&env{ctx, os.Stdout, os.Stderr, dropPrivileges}, os.Args[1:])
+	code := dispatch(&env{ctx, os.Stdout, os.Stderr, dropPrivileges, kernelWires{}}, os.Args[1:])
 	stop()
 	os.Exit(code)
 }
@@ -101,7 +107,7 @@ func dispatch(e *env, args []string) int {
 		return exitOK
 	}
 	if args[0] == "ipx" {
-		fmt.Fprintln(e.stderr, "sitebridge: ipx is followed by one of: routes, services, nodes, ping")
+		fmt.Fprintln(e.stderr, "sitebridge: ipx is followed by one of: routes, services, nodes, ping, slist, listen, sniff, capture")
 		return exitUsage
 	}
 	fmt.Fprintf(e.stderr, "sitebridge: there is no command %q\n\n", args[0])
@@ -115,7 +121,8 @@ func usage(w io.Writer) {
 		fmt.Fprintf(w, "  sitebridge %-36s %s\n", c.name+" "+c.args, c.about)
 	}
 	fmt.Fprintf(w, "\nThe configuration is %s unless --config FILE names another. What asks the daemon (status, up, down,\n"+
-		"ipx) does so on %s, on --socket FILE, or on the daemon.status of --config FILE.\n", defaultConfig, defaultSocket)
+		"ipx) does so on %s, on --socket FILE, or on the daemon.status of --config FILE.\n"+
+		"The ipx commands with -i INTERFACE need no daemon: they speak on the interface themselves.\n", defaultConfig, defaultSocket)
 }
 
 // flags makes a flag set that speaks as this program does.

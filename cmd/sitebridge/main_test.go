@@ -23,7 +23,7 @@ func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	keep := func(*privilege.User, *slog.Logger) error { return nil }
-	code = dispatch(&env{context.Background(), &out, &errs, keep}, args)
+	code = dispatch(&env{context.Background(), &out, &errs, keep, kernelWires{}}, args)
 	return code, out.String(), errs.String()
 }
 
@@ -38,7 +38,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"help"}, exitOK, "sitebridge ipx ping"},
 		{[]string{"version"}, exitOK, "sitebridge "},
 		{[]string{"statsu"}, exitUsage, `there is no command "statsu"`},
-		{[]string{"ipx"}, exitUsage, "routes, services, nodes, ping"},
+		{[]string{"ipx"}, exitUsage, "routes, services, nodes, ping, slist, listen, sniff, capture"},
 		{[]string{"run", "--nonsense"}, exitUsage, "usage: sitebridge run"},
 		{[]string{"run", "--log", "xml", "--config", "x"}, exitUsage, `"text" or "json"`},
 		{[]string{"run", "--config", nowhere}, exitConfig, "nowhere"},

@@ -20,6 +20,9 @@ func printStatus(w io.Writer, s *bridge.Status, now time.Time) {
 	for _, warning := range s.Warnings {
 		fmt.Fprintf(w, "warning: %s\n", warning)
 	}
+	for _, c := range s.Clashes {
+		fmt.Fprintf(w, "clash: %s (first seen %s ago, last %s ago)\n", c.Text, ago(now, c.First), ago(now, c.Last))
+	}
 	for i := range s.Sites {
 		fmt.Fprintln(w)
 		printSite(w, &s.Sites[i], now)
@@ -71,18 +74,38 @@ func printSite(w io.Writer, s *bridge.SiteStatus, now time.Time) {
 	if s.IP != nil {
 		printIP(w, s.IP)
 	}
-	if x := s.IPX; x != nil {
-		fmt.Fprintf(w, "  IPX         network %v, node %v, peer's %v", x.Network, x.Local, x.Peer)
-		if x.PeerRouter != "" {
-			fmt.Fprintf(w, " (%s)", escape(x.PeerRouter))
+	if s.IPX != nil {
+		printIPX(w, s.IPX)
+	}
+	if d := s.Watchdogs; d != nil {
+		state := "waiting"
+		if d.Answering {
+			state = "answering for hosts behind the lost tunnel"
 		}
-		if x.Segment != "" {
-			fmt.Fprintf(w, ", bridged: segment %s", x.Segment)
-		}
-		if x.Stats != nil {
-			fmt.Fprintf(w, "; in %d, out %d%s", x.Stats.PacketsIn, x.Stats.PacketsOut, drops(x.Stats.Drops))
-		}
-		fmt.Fprintln(w)
+		fmt.Fprintf(w, "  watchdogs   %s; %d NetWare and %d SPX sessions known, %d answered\n", state, d.Sessions, d.Connections, d.Answered)
+	}
+}
+
+func printIPX(w io.Writer, x *bridge.IPXStatus) {
+	fmt.Fprintf(w, "  IPX         network %v, node %v, peer's %v", x.Network, x.Local, x.Peer)
+	if x.PeerRouter != "" {
+		fmt.Fprintf(w, " (%s)", escape(x.PeerRouter))
+	}
+	if x.IPXWAN {
+		fmt.Fprint(w, ", agreed by IPXWAN")
+	}
+	if x.Segment != "" {
+		fmt.Fprintf(w, ", bridged: segment %s", x.Segment)
+	}
+	if x.Exchange != "" {
+		fmt.Fprintf(w, ", exchange %s, %d ticks", x.Exchange, x.Ticks)
+	}
+	if x.Stats != nil {
+		fmt.Fprintf(w, "; in %d, out %d%s", x.Stats.PacketsIn, x.Stats.PacketsOut, drops(x.Stats.Drops))
+	}
+	fmt.Fprintln(w)
+	if c := x.Compression; c != nil {
+		fmt.Fprintf(w, "  CIPX        out %d of %d octets%s\n", c.Out.After, c.Out.Before, drops(c.In.Dropped))
 	}
 }
 
@@ -198,6 +221,12 @@ func printLAN(w io.Writer, l *bridge.LANStatus, now time.Time) {
 	for _, t := range l.Trouble {
 		fmt.Fprintf(w, "  trouble     %s\n", t)
 	}
+	if d := l.DOSBox; d != nil {
+		fmt.Fprintf(w, "  DOSBox      ipxnet connect %v %d\n", d.Address.Addr(), d.Address.Port())
+		for _, c := range d.Clients {
+			fmt.Fprintf(w, "              %v at %v for %s, %d packets, last heard %s ago\n", c.Node, c.Address, ago(now, c.Since), c.Packets, ago(now, c.Last))
+		}
+	}
 	for _, x := range l.Wires {
 		how := ""
 		if x.Learned {
@@ -215,8 +244,18 @@ func printLAN(w io.Writer, l *bridge.LANStatus, now time.Time) {
 
 func printSegment(w io.Writer, s *bridge.SegmentStatus, now time.Time) {
 	fmt.Fprintf(w, "segment %s: network %v, %d stations\n", escape(s.Name), s.Network, len(s.Stations))
+	for _, t := range s.Troubles {
+		fmt.Fprintf(w, "  trouble     %s (%s, %d times)\n", t.Text, ago(now, t.Since), t.Count)
+	}
 	for _, p := range s.Ports {
-		fmt.Fprintf(w, "  port        %s: in %d, out %d%s\n", p.Name, p.Stats.PacketsIn, p.Stats.PacketsOut, drops(p.Stats.Drops))
+		state := ""
+		switch {
+		case !p.Blocked.IsZero():
+			state = fmt.Sprintf(" BLOCKED for a loop, tried again in %s;", p.Until.Sub(now).Round(time.Second))
+		case !p.Lost.IsZero():
+			state = fmt.Sprintf(" lost, its stations are known for another %s;", p.Held.Sub(now).Round(time.Second))
+		}
+		fmt.Fprintf(w, "  port        %s:%s %d stations, in %d, out %d%s\n", p.Name, state, p.Stations, p.Stats.PacketsIn, p.Stats.PacketsOut, drops(p.Stats.Drops))
 	}
 }
 

@@ -78,6 +78,9 @@ func runCheck(e *env, args []string) int {
 	for _, w := range cfg.Warnings() {
 		fmt.Fprintln(e.stdout, "warning:", w)
 	}
+	for _, a := range cfg.Advice() {
+		fmt.Fprintln(e.stdout, "advice:", a)
+	}
 	fmt.Fprintf(e.stdout, "%s is in order: sites %d, LANs %d, segments %d\n", *path, len(cfg.Sites), len(cfg.LANs), len(cfg.Segments))
 	return exitOK
 }
