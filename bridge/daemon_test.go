@@ -88,7 +88,12 @@ func peerSite(us, them string, dial, answer bool) *config.Site {
 
 // start starts a daemon, which lives until the test ends or stop is called.
 func (w *world) start(name string, sites ...*config.Site) *testDaemon {
-	cfg := &config.Config{Daemon: config.Daemon{Name: name}, Sites: sites}
+	return w.startInside(name, ipx.ThisNetwork, sites...)
+}
+
+// startInside is start for a daemon with an internal IPX network.
+func (w *world) startInside(name string, inside ipx.Network, sites ...*config.Site) *testDaemon {
+	cfg := &config.Config{Daemon: config.Daemon{Name: name, InternalNetwork: inside}, Sites: sites}
 	for _, sc := range sites {
 		if sc.Answer {
 			cfg.Listen.Methods = append(cfg.Listen.Methods, sc.Auth.Methods...)
@@ -101,7 +106,7 @@ func (w *world) start(name string, sites ...*config.Site) *testDaemon {
 	t.Daemon = newDaemon(cfg, log, "test")
 	t.carrier = w.gre.Attach(addrOf[name])
 	t.mux = gre.NewMux(t.carrier, log)
-	t.ipx = &ipxPlane{log: log, router: router.New(router.Config{Log: log})}
+	t.ipx = &ipxPlane{log: log, internal: inside, router: router.New(router.Config{InternalNetwork: inside, Log: log})}
 	t.connect = func(ctx context.Context, s *site, to netip.AddrPort) (net.Conn, error) {
 		return w.connect(ctx, name, to)
 	}
