@@ -137,7 +137,9 @@ func TestPeriodicUpdates(t *testing.T) {
 // for a second; only what changed is told, and not where it was learned.
 func TestTriggeredUpdates(t *testing.T) {
 	talking(t, func(t *testing.T, lab *lab) {
-		one := func(n ipx.Network, hops, ticks uint16) { ask(lab.a, ripTell(server1, rip.Entry{Network: n, Hops: hops, Ticks: ticks})) }
+		one := func(n ipx.Network, hops, ticks uint16) {
+			ask(lab.a, ripTell(server1, rip.Entry{Network: n, Hops: hops, Ticks: ticks}))
+		}
 		one(0x51, 1, 2)
 		wantEqual(t, "new", timeline(&lab.wireB, 100*time.Millisecond), "0 R 00000051 2/3")
 		one(0x52, 1, 2)
@@ -321,4 +323,3 @@ func TestLogOfChangesIsBounded(t *testing.T) {
 		}
 	})
 }
-

@@ -125,6 +125,7 @@ type Attached struct {
 	initiation initiation
 	rip        stream[ipx.Network]
 	sap        stream[serviceKey]
+	changing   *triggering // with ExchangeTriggered
 	asking     *collection // by Ask
 
 	// What belongs to the goroutine that calls Input.

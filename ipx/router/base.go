@@ -346,7 +346,7 @@ func (b *base[K]) repeatPoison(now time.Time) {
 			p.e.retract = nil // they know
 			continue
 		}
-		b.log.add(p.e, true)
+		b.log.again(p.e)
 		b.again = append(b.again, repeat[K]{p.e, p.e.seq, p.left - 1, now.Add(poisonGap)})
 	}
 }

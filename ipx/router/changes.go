@@ -15,12 +15,20 @@ type change[K comparable] struct {
 	seq uint64
 	// bad news are only of interest to those who are told that it is down.
 	bad bool
+	// repeated ones were told before, and may have been lost.
+	repeated bool
 }
 
 func (c *changes[K]) add(e *entry[K], bad bool) {
 	c.seq++
 	e.seq = c.seq
-	c.list = append(c.list, change[K]{e, c.seq, bad})
+	c.list = append(c.list, change[K]{e: e, seq: c.seq, bad: bad})
+}
+
+// again adds bad news once more.
+func (c *changes[K]) again(e *entry[K]) {
+	c.add(e, true)
+	c.list[len(c.list)-1].repeated = true
 }
 
 // after returns the index of the first change that comes after seq.

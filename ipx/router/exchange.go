@@ -12,7 +12,7 @@ const (
 	// once.
 	ExchangeRIPSAP
 	// ExchangeTriggered announces changes alone, and has them acknowledged
-	// (RFC 1582). A peer that does not answer so gets ExchangeRIPSAP.
+	// (RFC 2091). A peer that does not answer so gets ExchangeRIPSAP.
 	ExchangeTriggered
 )
 
@@ -36,8 +36,13 @@ func (a *Attached) talks() bool {
 
 // exchangeName is what status shows.
 func (a *Attached) exchangeName() string {
-	if a.exchange == ExchangeStatic {
+	switch t := a.changing; {
+	case a.exchange == ExchangeStatic:
 		return "static"
+	case t == nil:
+		return "rip-sap"
+	case t.absent != [bases]bool{}:
+		return "triggered, fallen back to rip-sap"
 	}
-	return "rip-sap"
+	return "triggered"
 }

@@ -12,7 +12,6 @@ import (
 
 // A fakeDog answers everything, while it is told that the far end is lost.
 type fakeDog struct {
-	lost     bool
 	log      string
 	seen     []bool // out or in
 	answered int

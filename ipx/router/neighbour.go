@@ -79,6 +79,15 @@ func (n *neighbour) lifetime(about int, dst ipx.Node, period time.Duration, now 
 	return max(minLifetime, 3*max(period, beat.periods[0], beat.periods[1]))
 }
 
+// expiry returns until when what by says in a packet is good. A peer that is
+// synchronized takes back itself what is over.
+func (a *Attached) expiry(about int, by *neighbour, h *ipx.Header, now time.Time) time.Time {
+	if a.changing != nil && a.changing.synchronized(about) {
+		return never
+	}
+	return now.Add(by.lifetime(about, h.Dst.Node, a.cfg.Update, now))
+}
+
 // expire forgets what nobody confirmed.
 func (r *Router) expire(now time.Time) {
 	r.mu.Lock()

@@ -148,6 +148,17 @@ func (o *owner) pause() time.Duration {
 	return max(0, next.Sub(now))
 }
 
+// post sends what somebody left to be sent.
+func (o *owner) post() {
+	o.r.mu.Lock()
+	list := o.r.outbox
+	o.r.outbox = nil
+	o.r.mu.Unlock()
+	for _, s := range list {
+		s.broadcast()
+	}
+}
+
 // leave begins the end: all that our neighbours reach through us is down.
 func (o *owner) leave() {
 	o.gone = time.Now().Add(farewell)
@@ -156,6 +167,9 @@ func (o *owner) leave() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, a := range r.attached {
+		if a.changing != nil {
+			a.changing.leave(time.Now())
+		}
 		a.rip.leave()
 		a.sap.leave()
 		a.initiation.asks = false
@@ -170,7 +184,9 @@ func (o *owner) left() bool {
 	r := o.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	telling := func(a *Attached) bool { return a.talks() && (a.rip.full || a.sap.full) }
+	telling := func(a *Attached) bool {
+		return a.plain(ofRoutes) && a.rip.full || a.plain(ofServices) && a.sap.full || a.changing != nil && a.changing.telling()
+	}
 	return !slices.ContainsFunc(r.attached, telling) || !time.Now().Before(o.gone)
 }
 

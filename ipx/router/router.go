@@ -80,7 +80,8 @@ type Router struct {
 	sockets  map[ipx.Socket]*Socket // opened by the daemon itself
 	clashes  map[clashKey]*clash
 	nearest  map[nearestKey]*nearestChoice
-	version  uint64 // of the tables; nearest rests on it
+	version  uint64   // of the tables; nearest rests on it
+	outbox   []saying // for Run to send
 }
 
 // An arrival is something that Run must look at.
@@ -195,6 +196,7 @@ func (r *Router) Run(ctx context.Context) error {
 			o.tick() // most have said all with the first packet
 		case a := <-r.queue:
 			o.arrived(a)
+			o.post()
 		case <-timer.C:
 			o.tick()
 		}

@@ -96,9 +96,14 @@ func (r *Router) learnRoutes(at *Attached, h *ipx.Header, entries []rip.Entry, n
 	if by == nil {
 		return
 	}
+	r.takeRoutes(at, by, entries, at.expiry(ofRoutes, by, h, now), now)
+	r.settle(now)
+}
+
+// takeRoutes is learnRoutes without its end. r.mu is held; settle must follow.
+func (r *Router) takeRoutes(at *Attached, by *neighbour, entries []rip.Entry, expires, now time.Time) {
 	at.collectRoutes(entries)
 	learns := at.exchange != ExchangeStatic
-	expires := now.Add(by.lifetime(ofRoutes, h.Dst.Node, at.cfg.Update, now))
 	for _, e := range entries {
 		hops := uint8(min(max(e.Hops, 1), infinity))
 		r.checkRoute(at, by, e.Network, hops, now)
@@ -109,7 +114,6 @@ func (r *Router) learnRoutes(at *Attached, h *ipx.Header, entries []rip.Entry, n
 			at: at, by: by, next: at.tellerOf(by), origin: originLearned, hops: hops, ticks: max(e.Ticks, 1), expires: expires,
 		}, now)
 	}
-	r.settle(now)
 }
 
 // A RouteInfo is a route in use, for status and for answers.
@@ -141,7 +145,7 @@ func wayOf(c *candidate) Way {
 		Hops: c.hops, Ticks: c.ticks, Via: c.via(), Next: c.next, From: c.from(),
 		Origin: c.origin.String(), Site: c.site(), Held: c.until(),
 	}
-	if c.origin == originLearned && c.held == nil {
+	if c.origin == originLearned && c.held == nil && !c.expires.Equal(never) {
 		w.Expires = c.expires
 	}
 	return w

@@ -13,6 +13,9 @@ func (o *owner) sap(at *Attached, h *ipx.Header, payload []byte) drop {
 	if f == nil || !onWire(f, h) {
 		return dropIgnored
 	}
+	if h.Src.Socket == ipx.SocketSAP && o.r.receive(at, h, payload) {
+		return kept
+	}
 	m, err := sap.Parse(payload)
 	switch {
 	case err != nil:

@@ -37,11 +37,16 @@ func (r *Router) learnServices(at *Attached, h *ipx.Header, services []Service, 
 	if by == nil {
 		return
 	}
+	r.takeServices(at, by, services, at.expiry(ofServices, by, h, now), now)
+	r.settle(now)
+}
+
+// takeServices is learnServices without its end. r.mu is held; settle must follow.
+func (r *Router) takeServices(at *Attached, by *neighbour, services []Service, expires, now time.Time) {
 	at.collectServices(services)
 	if at.exchange == ExchangeStatic {
 		return
 	}
-	expires := now.Add(by.lifetime(ofServices, h.Dst.Node, at.cfg.Update, now))
 	for _, s := range services {
 		if !at.acceptsService(s) {
 			continue
@@ -52,7 +57,6 @@ func (r *Router) learnServices(at *Attached, h *ipx.Header, services []Service, 
 			at: at, by: by, next: at.tellerOf(by), origin: originLearned, addr: s.Addr, hops: uint8(s.Hops), expires: expires,
 		}, now)
 	}
-	r.settle(now)
 }
 
 // acceptsService reports whether a neighbour on a may teach us s.

@@ -33,7 +33,10 @@ func (s *saying) broadcast() {
 func (a *Attached) start(now time.Time) {
 	a.rip.start(a.router.routes, 0, now)
 	a.sap.start(a.router.services, a.cfg.Update/2, now) // from then on between two of the routes
-	a.initiation = initiation{due: now, asks: a.cfg.Kind != Workstation}
+	a.initiation = initiation{due: now, asks: a.cfg.Kind != Workstation && a.exchange != ExchangeTriggered}
+	if a.exchange == ExchangeTriggered {
+		a.trigger(now)
+	}
 	a.started = true
 	a.router.wake()
 }
@@ -53,6 +56,8 @@ func (r *Router) say(now time.Time) (list []saying) {
 		list = a.inquire(list, now)
 	}
 	r.trim()
+	list = append(list, r.outbox...)
+	r.outbox = nil
 	return list
 }
 
@@ -60,14 +65,37 @@ func (r *Router) say(now time.Time) (list []saying) {
 // those who have no route yet, so routes come first.
 func (a *Attached) announce(list []saying, now time.Time) []saying {
 	r := a.router
-	if lines := a.rip.step(r.routes, a, rip.MaxEntries, now); lines != nil {
-		list = append(list, saying{a, ipx.SocketRIP, a.ripResponse(lines)})
+	if a.changing != nil {
+		a.changing.work(now)
 	}
-	a.sap.wait = a.rip.full && !a.rip.leaving
+	if a.plain(ofRoutes) {
+		if lines := a.rip.step(r.routes, a, rip.MaxEntries, now); lines != nil {
+			list = append(list, saying{a, ipx.SocketRIP, a.ripResponse(lines)})
+		}
+	}
+	a.sap.wait = a.rip.full && !a.rip.leaving && a.plain(ofRoutes)
+	if !a.plain(ofServices) {
+		return list
+	}
 	if lines := a.sap.step(r.services, a, sap.MaxServices, now); lines != nil {
 		list = append(list, saying{a, ipx.SocketSAP, sapResponse(sap.OpResponse, lines)})
 	}
 	return list
+}
+
+// when returns the time at which announce has something to do. r.mu is held.
+func (a *Attached) when() time.Time {
+	t := never
+	if a.changing != nil {
+		t = a.changing.when()
+	}
+	if a.plain(ofRoutes) {
+		t = earlier(t, a.rip.when(a.router.routes))
+	}
+	if a.plain(ofServices) {
+		t = earlier(t, a.sap.when(a.router.services))
+	}
+	return t
 }
 
 // trim forgets the changes that everybody was told.
@@ -89,7 +117,7 @@ func (r *Router) nextSaying(last time.Time) time.Time {
 	defer r.mu.Unlock()
 	for _, a := range r.attached {
 		if a.talks() {
-			last = earlier(last, earlier(a.rip.when(r.routes), a.sap.when(r.services)))
+			last = earlier(last, a.when())
 		}
 		if a.initiation.asks {
 			last = earlier(last, a.initiation.due)

@@ -103,7 +103,7 @@ func (s *stream[K]) changes(b *base[K], at *Attached, lines int, now time.Time) 
 		}
 		s.end = b.log.seq
 	}
-	list, s.pos = b.changed(at, s.pos, s.end, lines)
+	list, s.pos = b.changed(at, s.pos, s.end, lines, true)
 	if began && list != nil {
 		s.next = now.Add(triggerGap)
 	}
@@ -159,15 +159,15 @@ func (b *base[K]) tellable(e *entry[K], at *Attached) bool {
 }
 
 // changed returns the next lines of what changed after pos, up to end, and how far
-// they go.
-func (b *base[K]) changed(at *Attached, pos, end uint64, lines int) (list []telling[K], read uint64) {
+// they go; with what is only said once more or without.
+func (b *base[K]) changed(at *Attached, pos, end uint64, lines int, repeated bool) (list []telling[K], read uint64) {
 	for _, n := range b.log.list[b.log.after(pos):] {
 		if n.seq > end || len(list) == lines {
 			break
 		}
 		pos = n.seq
-		if n.e.seq != n.seq || n.e.gone {
-			continue // there is something newer
+		if n.e.seq != n.seq || n.e.gone || n.repeated && !repeated {
+			continue // there is something newer, or nothing new
 		}
 		if hops, told := b.news(n.e, at, n.bad); told {
 			list = append(list, telling[K]{n.e, hops})
@@ -199,18 +199,26 @@ func (a *Attached) ripEntry(n ipx.Network, best *candidate, hops uint16) rip.Ent
 	return rip.Entry{Network: n, Hops: hops, Ticks: uint16(min(uint32(best.ticks)+uint32(a.ticks), 0xFFFF))}
 }
 
-func (a *Attached) ripResponse(list []telling[ipx.Network]) []byte {
-	m := rip.Message{Operation: rip.OpResponse, Entries: make([]rip.Entry, len(list))}
+func (a *Attached) ripEntries(list []telling[ipx.Network]) []rip.Entry {
+	entries := make([]rip.Entry, len(list))
 	for i, t := range list {
-		m.Entries[i] = a.ripEntry(t.e.key, &t.e.best, t.hops)
+		entries[i] = a.ripEntry(t.e.key, &t.e.best, t.hops)
 	}
-	return m.Append(nil)
+	return entries
+}
+
+func sapServices(list []telling[serviceKey]) []Service {
+	services := make([]Service, len(list))
+	for i, t := range list {
+		services[i] = Service{Type: t.e.key.typ, Name: t.e.key.name, Addr: t.e.best.addr, Hops: t.hops}
+	}
+	return services
+}
+
+func (a *Attached) ripResponse(list []telling[ipx.Network]) []byte {
+	return rip.Message{Operation: rip.OpResponse, Entries: a.ripEntries(list)}.Append(nil)
 }
 
 func sapResponse(op sap.Operation, list []telling[serviceKey]) []byte {
-	m := sap.Message{Operation: op, Services: make([]Service, len(list))}
-	for i, t := range list {
-		m.Services[i] = Service{Type: t.e.key.typ, Name: t.e.key.name, Addr: t.e.best.addr, Hops: t.hops}
-	}
-	return m.Append(nil)
+	return sap.Message{Operation: op, Services: sapServices(list)}.Append(nil)
 }
