@@ -333,7 +333,7 @@ type IPXExchange string
 const (
 	ExchangeStatic     IPXExchange = "static"      // nothing is announced or learned; who asks is answered
 	ExchangeRIPSAP     IPXExchange = "rip-sap"     // periodic RIP and SAP
-	ExchangeTriggered  IPXExchange = "triggered"   // RFC 1582: changes alone
+	ExchangeTriggered  IPXExchange = "triggered"   // RFC 2091: changes alone
 	ExchangeAutoStatic IPXExchange = "auto-static" // static, and learned once, when asked to
 )
 
