@@ -12,6 +12,7 @@ import (
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
 	"sitebridge/ipx/port"
+	"sitebridge/ipx/rip"
 )
 
 // A world is wires in memory, segments on them, and links between those, in
@@ -137,6 +138,7 @@ type host struct {
 
 	mu    sync.Mutex
 	heard map[string]int
+	way   chan ipx.Node // who answered its last RIP request
 }
 
 func (w *world) host(hub *port.Hub, n ipx.Node) *host {
@@ -146,6 +148,12 @@ func (w *world) host(hub *port.Hub, n ipx.Node) *host {
 		defer h.mu.Unlock()
 		for _, f := range frames {
 			h.heard[string(f.Packet.Bytes()[ipx.HeaderLen:])]++
+			if head, data, _ := ipx.Parse(f.Packet.Bytes()); head.Src.Socket == ipx.SocketRIP && data[1] == byte(rip.OpResponse) && h.way != nil {
+				select {
+				case h.way <- f.Src:
+				default:
+				}
+			}
 		}
 	})
 	return h
