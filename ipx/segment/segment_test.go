@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"sitebridge/ipx/port"
 	"sitebridge/ipx/rip"
 	"sitebridge/ipx/sap"
+	"sitebridge/ipx/watchdog"
 )
 
 func TestPacketCrossesUnchanged(t *testing.T) {
@@ -380,17 +382,31 @@ func TestAttackX8IPXHeader(t *testing.T) {
 		{"length longer than the frame", good(func(b []byte) []byte { b[3]++; return b }), "overlong=1"},
 		{"hops 16", good(func(b []byte) []byte { b[4] = 16; return b }), ""},
 		{"hops 127", good(func(b []byte) []byte { b[4] = 127; return b }), ""},
+		{"hops 255", good(func(b []byte) []byte { b[4] = 255; return b }), ""},
+		{"padded, as short frames are", good(func(b []byte) []byte { return append(b, make([]byte, 16)...) }), ""},
+		{"length 0", good(func(b []byte) []byte { b[2], b[3] = 0, 0; return b }), "short=1"},
+		{"length 65535", good(func(b []byte) []byte { b[2], b[3] = 0xFF, 0xFF; return b }), "overlong=1"},
 		{"checksum 0", good(func(b []byte) []byte { b[0], b[1] = 0, 0; return b }), ""},
 		{"a checksum", good(func(b []byte) []byte { b[0], b[1] = 1, 2; return b }), ""},
 		{"source is a group", good(func(b []byte) []byte { b[22] = 1; return b }), "bad_source=1"},
 		{"destination is node 0", good(func(b []byte) []byte { clear(b[10:16]); return b }), "bad_destination=1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			l := newLab(Config{Network: netA})
-			l.link1.receive(tt.pkt)
-			got := l.pipe2.take()
-			if passed := len(got) == 1 && string(got[0]) == string(tt.pkt); passed != (tt.drop == "") || dropped(l.link1) != tt.drop {
-				t.Errorf("passed %v, dropped %q, want %q", passed, dropped(l.link1), tt.drop)
+			whole := pkt(at(far1), at(ipx.Broadcast), "HELLO IPX!")
+			for _, wire := range []bool{false, true} {
+				l := newLab(Config{Network: netA})
+				from := l.link1
+				if wire {
+					from = l.lan1
+					from.hearFrom(ipx.EthernetII, ipx.Broadcast, far1, tt.pkt)
+				} else {
+					from.receive(tt.pkt)
+				}
+				got := l.pipe2.take()
+				passed := len(got) == 1 && len(got[0]) == len(whole) && bytes.HasPrefix(tt.pkt, got[0])
+				if passed != (tt.drop == "") || dropped(from) != tt.drop {
+					t.Errorf("by %s: passed %v, dropped %q, want %q", from.name, passed, dropped(from), tt.drop)
+				}
 			}
 		})
 	}
@@ -564,13 +580,19 @@ func TestChangesWhileCarrying(t *testing.T) {
 	})
 	flow(func(i byte) { l.lan2.hear(ipx.EthernetSNAP, host1, pkt(at(ipx.Node{2, 5: i}), at(host1), "2")) })
 	flow(func(i byte) { l.link1.receive(ripResponse(far1, ipx.Network(i)+0x100, 1)) })
-	for range 50 {
-		extra := l.linkPort("extra", new(pipe), 0)
+	for i := range 50 {
+		extra := l.AttachLink(LinkConfig{Name: "extra", Link: new(pipe), Hold: time.Duration(i%2) * time.Hour,
+			Watchdog: watchdog.New(watchdog.Config{Limit: time.Hour})})
 		extra.receive(pkt(at(far2), at(ipx.Broadcast), "3"))
+		extra.receive(ripResponse(far2, 0x180, 1))
 		l.Stations()
 		l.Networks()
 		l.Ports()
+		l.Troubles()
 		extra.Detach()
+		if i%4 == 0 {
+			l.Forget("extra")
+		}
 	}
 	close(stop)
 	flows.Wait()
