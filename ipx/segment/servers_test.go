@@ -2,6 +2,7 @@ package segment
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 type server struct {
 	*host
 	internal ipx.Network
-	mute     bool // it runs no more
+	mute     atomic.Bool // it runs no more
 }
 
 func (w *world) server(hub *port.Hub, card ipx.Node, internal ipx.Network) *server {
@@ -44,7 +45,7 @@ func (s *server) card(socket ipx.Socket) ipx.Addr {
 }
 
 func (s *server) say20(to ipx.Addr, dst ipx.Node, from ipx.Addr, data []byte) {
-	if s.mute {
+	if s.mute.Load() {
 		return
 	}
 	p := ipx.AppendPacket(nil, ipx.Header{Type: ipx.TypePEP, Src: from, Dst: to}, data)
@@ -54,7 +55,7 @@ func (s *server) say20(to ipx.Addr, dst ipx.Node, from ipx.Addr, data []byte) {
 // hear answers RIP requests, and what is for its inside by echoing it.
 func (s *server) hear(f port.Frame) {
 	h, data, err := ipx.Parse(f.Packet.Bytes())
-	if err != nil || s.mute {
+	if err != nil || s.mute.Load() {
 		return
 	}
 	s.mu.Lock()
@@ -185,7 +186,7 @@ func TestServerMoves(t *testing.T) {
 					tt.leave(s)
 				}
 				time.Sleep(100 * time.Millisecond)
-				s.mute = true
+				s.mute.Store(true)
 				time.Sleep(tt.wait)
 				s = w.server(l.wires[tt.to], node("020000000201"), 0x5EA1)
 				s.announce(1)
@@ -213,7 +214,7 @@ func TestServerKeepsItsNetwork(t *testing.T) {
 				evil := w.server(l.wires[2], node("020000000666"), 0x5EA1)
 				s.announce(1)
 				time.Sleep(time.Second)
-				evil.mute = false
+				evil.mute.Store(false)
 				for i := range 300 {
 					evil.announce(1)
 					if i%60 == 59 {
@@ -224,7 +225,7 @@ func TestServerKeepsItsNetwork(t *testing.T) {
 				if p, _ := l.segments[0].wayTo(0x5EA1, time.Now().UnixNano()); p == nil || p.isLAN() != (at == 0) || p.name == "site 2" {
 					t.Errorf("the network is now beyond %v", p.label())
 				}
-				evil.mute = true
+				evil.mute.Store(true)
 				if !l.clients[at].asks(w, 0x5EA1) {
 					t.Error("not reached any more")
 				}
@@ -244,7 +245,7 @@ func TestServerGetsANewCard(t *testing.T) {
 		old := w.server(l.wires[0], node("020000000201"), 0x5EA1)
 		old.announce(1)
 		time.Sleep(time.Second)
-		old.mute = true
+		old.mute.Store(true)
 		w.server(l.wires[0], node("020000000202"), 0x5EA1).announce(1)
 		time.Sleep(time.Second)
 		if !l.clients[1].asks(w, 0x5EA1) {
