@@ -3,7 +3,6 @@ package main
 import (
 	"flag"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"text/tabwriter"
@@ -125,67 +124,4 @@ func runIPXNodes(e *env, args []string) int {
 func escape(s string) string {
 	q := strconv.QuoteToASCII(s)
 	return q[1 : len(q)-1]
-}
-
-func runIPXPing(e *env, args []string) int {
-	f := e.flags("ipx ping", "[-c N] [--size OCTETS] [--cisco] [--config FILE] [--socket FILE] NETWORK[:NODE]\n"+
-		"       sitebridge ipx ping -i INTERFACE [--frame TYPE] [-c N] [--size OCTETS] [--cisco] NETWORK[:NODE] | NODE")
-	count := f.Int("c", 3, "how many pings")
-	size := f.Int("size", 32, "octets of data")
-	cisco := f.Bool("cisco", false, "ask as Cisco's routers do, and not as Novell's servers")
-	daemon, wire := daemonFlags(f), wireFlags(f)
-	addresses, code, ok := parse(f, args, 1)
-	if !ok {
-		return code
-	}
-	if code, ok := e.eitherWay(f); !ok {
-		return code
-	}
-	if len(addresses) == 0 {
-		f.Usage()
-		return exitUsage
-	}
-	if wire.wanted() {
-		return pingOnWire(e, f, wire, addresses[0], *count, *size, *cisco)
-	}
-	return pingByDaemon(e, daemon, addresses[0], *count, *size, *cisco)
-}
-
-func pingByDaemon(e *env, daemon whichDaemon, to string, count, size int, cisco bool) int {
-	q := url.Values{"to": {to}, "size": {strconv.Itoa(size)}}
-	if cisco {
-		q.Set("kind", "cisco")
-	}
-	answered := 0
-	for i := range count {
-		if i > 0 && !e.pause(time.Second) {
-			return exitFailed
-		}
-		var pong bridge.IPXPong
-		err := e.post(daemon, "/v1/ipx/ping?"+q.Encode(), &pong)
-		switch {
-		case err != nil:
-			return e.fail(err)
-		case pong.Error != "":
-			fmt.Fprintf(e.stdout, "%s: %s\n", pong.To, pong.Error)
-		default:
-			answered++
-			fmt.Fprintf(e.stdout, "%s: answer in %v, %d hops\n", pong.To, pong.RoundTrip.Round(10*time.Microsecond), pong.Hops)
-		}
-	}
-	fmt.Fprintf(e.stdout, "%d of %d answered\n", answered, count)
-	if answered < count {
-		return exitDown
-	}
-	return exitOK
-}
-
-// pause waits, and reports false when the command was interrupted.
-func (e *env) pause(d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-e.ctx.Done():
-		return false
-	}
 }
