@@ -46,7 +46,7 @@ func capture(e *env, l *look, path string) (n int, lost uint64, err error) {
 		return 0, 0, err
 	}
 	var failed error
-	lost, err = e.watch(*l.name, *l.limit, func(s port.Sighting) bool {
+	lost, err = e.watch(*l.name, *l.limit, func() {}, func(s port.Sighting) bool {
 		p := open(s.Frame)
 		if !wanted(l.tests, &p) {
 			return false

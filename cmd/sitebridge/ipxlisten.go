@@ -24,9 +24,9 @@ func runIPXListen(e *env, args []string) int {
 	if *l.limit > 0 {
 		how = fmt.Sprintf("for %v; Ctrl-C ends it", *l.limit)
 	}
-	fmt.Fprintf(e.stderr, "listening on %s %s\n", *l.name, how)
 	s, began := survey.New(), time.Now()
-	lost, err := e.watch(*l.name, *l.limit, func(x port.Sighting) bool {
+	begin := func() { fmt.Fprintf(e.stderr, "listening on %s %s\n", *l.name, how) }
+	lost, err := e.watch(*l.name, *l.limit, begin, func(x port.Sighting) bool {
 		s.See(x.Time, x.Frame)
 		return false
 	})

@@ -180,14 +180,29 @@ func (p *pinger) run(wire wireChoice, count int) int {
 		}
 	}
 	fmt.Fprintf(p.e.stdout, "%d of %d answered%s\n", len(p.took), sent, p.times())
-	switch {
-	case len(p.took) == 0:
-		fmt.Fprintf(p.e.stderr, "sitebridge: %s does not answer %v: many clients answer neither kind of ping (with and without --cisco); %s\n", p.name, wire, wire.hint())
-		return exitDown
-	case len(p.took) < count:
+	if len(p.took) == 0 {
+		fmt.Fprintln(p.e.stderr, "sitebridge:", p.silence(wire))
+	}
+	if len(p.took) < count {
 		return exitDown
 	}
 	return exitOK
+}
+
+// silence is what may be the matter when nothing answers.
+func (p *pinger) silence(wire wireChoice) string {
+	other := "--cisco asks in another way"
+	if p.kind == station.Cisco {
+		other = "without --cisco, it is asked in another way"
+	}
+	text := fmt.Sprintf("%s does not answer; many DOS clients answer no ping: %s", p.name, other)
+	switch {
+	case p.ways[0].Guessed:
+		return fmt.Sprintf("%s; asked %v: %s", text, wire, wire.hint())
+	case p.ways[0].Router.IsZero() && p.node == ipx.ServerNode:
+		return text + "; a wire has no node 000000000001, the inside of servers: ping NETWORK:MAC"
+	}
+	return text
 }
 
 // once sends one ping. The way of the first answer is kept.

@@ -14,7 +14,7 @@ func runIPXSniff(e *env, args []string) int {
 		return code
 	}
 	n := 0
-	lost, err := e.watch(*l.name, *l.limit, func(s port.Sighting) bool {
+	lost, err := e.watch(*l.name, *l.limit, func() {}, func(s port.Sighting) bool {
 		p := open(s.Frame)
 		if !wanted(l.tests, &p) {
 			return false

@@ -198,9 +198,11 @@ func TestIPXPingOnAWire(t *testing.T) {
 		{"a network that nobody knows, but the node is here", func(b *toolBench) { b.station(clientMAC, ipx.Ethernet8022) }, []string{"77:020000000C01", "-c", "2"}, exitOK,
 			[]string{"no router knows the way to network 00000077: asking for node 020000000C01 on this wire", "2 of 2 answered"}},
 		{"nobody", func(*toolBench) {}, []string{"77", "-c", "2"}, exitDown,
-			[]string{"77: no answer in 3s", "0 of 2 answered\n", "does not answer on eth0 in any frame type", "--cisco", "sitebridge ipx listen -i eth0"}},
+			[]string{"77: no answer in 3s", "0 of 2 answered\n", "77 does not answer; many DOS clients", "asked on eth0 in any frame type", "--cisco", "sitebridge ipx listen -i eth0"}},
+		{"the inside of a wire", func(b *toolBench) { b.marsServer(ipx.Ethernet8022, 0xA3A3) }, []string{"-c", "1", "A3A3", "--cisco"}, exitDown,
+			[]string{"a wire has no node 000000000001", "without --cisco"}},
 		{"another frame type", func(b *toolBench) { b.marsServer(ipx.Ethernet8023, 0xA3A3) }, []string{"5EA1", "--frame", "ETHERNET_802.2", "-c", "1"}, exitDown,
-			[]string{"on eth0 in ETHERNET_802.2", "without --frame, all four"}},
+			[]string{"asked on eth0 in ETHERNET_802.2", "without --frame, all four"}},
 		{"the right frame type", func(b *toolBench) { b.marsServer(ipx.Ethernet8023, 0xA3A3) }, []string{"5EA1", "--frame", "802.3", "-c", "1"}, exitOK, []string{"1 of 1"}},
 		{"too long for the frame type", func(b *toolBench) { b.marsServer(ipx.EthernetSNAP, 0xA3A3) }, []string{"5EA1", "--size", "1460"}, exitFailed, []string{"packet of 1500 octets in ethernet_snap"}},
 		{"as long as can be", func(b *toolBench) { b.marsServer(ipx.EthernetII, 0xA3A3) }, []string{"5EA1", "--size", "1460"}, exitOK, []string{"3 of 3"}},
@@ -476,7 +478,7 @@ func TestIPXListenNamesConflicts(t *testing.T) {
 		toAll(clientMAC, ipx.Ethernet8022, 0x20)
 		toAll(clientMAC, ipx.EthernetII, 0x10)
 		b.want(exitOK, []string{
-			"TROUBLE: ethernet_802_2 has 2 network numbers: 020000000A01 say 00000010; 020000000C01 say 00000020",
+			"TROUBLE: ethernet_802_2 has 2 network numbers: 00000010 (020000000A01); 00000020 (020000000C01)",
 			"TROUBLE: network number 00000010 is used in ethernet_ii and ethernet_802_2",
 			"only broadcasts were heard",
 		}, "ipx", "listen", "-i", "eth0", "--for", "5s")

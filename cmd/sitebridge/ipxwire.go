@@ -171,15 +171,16 @@ func (e *env) asHost(w wireChoice, do func(*station.Host) int) int {
 	return code
 }
 
-// watch shows see all that passes an interface, for a time if that is not zero,
-// until see has enough or the command is interrupted. It returns how many frames
-// were lost.
-func (e *env) watch(name string, limit time.Duration, see func(port.Sighting) (enough bool)) (lost uint64, err error) {
+// watch opens an interface, calls began, and shows see all that passes, for a time
+// if that is not zero, until see has enough or the command is interrupted. It
+// returns how many frames were lost.
+func (e *env) watch(name string, limit time.Duration, began func(), see func(port.Sighting) (enough bool)) (lost uint64, err error) {
 	w, err := e.wires.Watch(name)
 	if err != nil {
 		return 0, err
 	}
 	defer w.Close()
+	began()
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
 	if limit > 0 {

@@ -88,7 +88,7 @@ func TestTroubleInWords(t *testing.T) {
 			toAll(t, ipx.Ethernet8022, 0x10, node(1), 0x5000, nil),
 			toAll(t, ipx.Ethernet8022, 0x10, node(2), 0x5000, nil),
 			toAll(t, ipx.Ethernet8022, 0x20, node(3), 0x5000, nil),
-		}, []string{"ethernet_802_2 has 2 network numbers: 020000000001, 020000000002 say 00000010; 020000000003 say 00000020"}},
+		}, []string{"ethernet_802_2 has 2 network numbers: 00000010 (020000000001, 020000000002); 00000020 (020000000003)"}},
 		{"one number in two frame types", [][]byte{
 			toAll(t, ipx.Ethernet8022, 0x10, node(1), 0x5000, nil),
 			toAll(t, ipx.EthernetII, 0x10, node(2), 0x5000, nil),

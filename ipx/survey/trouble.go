@@ -36,7 +36,7 @@ func twoNumbers(t FrameType) []string {
 	}
 	var who []string
 	for _, n := range t.Networks {
-		who = append(who, fmt.Sprintf("%v say %v", few(texts(n.Stations), ", "), n.Network))
+		who = append(who, fmt.Sprintf("%v (%s)", n.Network, few(texts(n.Stations), ", ")))
 	}
 	return []string{fmt.Sprintf("%v has %d network numbers: %s; a frame type on a wire has one: set all of them to the same, or look for two wires that are joined",
 		t.Frame, len(t.Networks), few(who, "; "))}
