@@ -129,7 +129,6 @@ func (l *ipxLink) attach(got agreement) error {
 	}
 	l.routed.Store(a)
 	l.n.s.log.Info("IPX up", "network", got.network, "node", got.local, "peer_node", got.peer, "peer_router", got.peerName, "exchange", st.cfg.IPX.Exchange)
-	l.n.s.remeasure() // and so the ticks
 	return nil
 }
 
@@ -240,7 +239,8 @@ type (
 func (r routedLink) Send(_ ipx.Node, pkts []*packet.Buffer) error { return r.l.send(pkts) }
 func (b bridgedLink) Send(pkts []*packet.Buffer) error            { return b.l.send(pkts) }
 
-// measure keeps the ticks of the link to its round trip.
+// measure keeps the ticks of the link to its round trip, zero while there was no
+// LCP Echo yet.
 func (l *ipxLink) measure(roundTrip time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

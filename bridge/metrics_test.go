@@ -52,8 +52,8 @@ func sampleStatus() Status {
 	}
 	return Status{
 		Name: "hq", Version: "1.2.3", Started: at, Warnings: []string{evil},
-		IPX:     router.Tally{Networks: map[string]int{"learned": 33}, Services: map[string]int{"held": 34}},
-		Clashes: []router.Clash{{Kind: router.OwnNode, Text: evil}, {Kind: router.OwnNode}},
+		IPX:       router.Tally{Networks: map[string]int{"learned": 33}, Services: map[string]int{"held": 34}},
+		Clashes:   []router.Clash{{Kind: router.OwnNode, Text: evil}, {Kind: router.OwnNode}},
 		Sites:     []SiteStatus{up, {Name: "branch2", State: StateWaiting, Since: at}},
 		Strangers: Strangers{Count: 18, Reason: evil},
 		Guard:     GuardStatus{Wrong: 26, Delayed: 27, Sources: 28, Names: 29, WorstNames: []Guesser{{Who: evil}}},

@@ -239,23 +239,8 @@ func (s *session) measure() {
 		n.st.ip.measure(n)
 	}
 	if n.ipx != nil {
-		n.ipx.measure(s.roundTrip())
+		n.ipx.measure(s.link.Status().RoundTrip)
 	}
-}
-
-// roundTrip is that of the last LCP Echo. A busy link has none for a while, as a
-// new one; then the control connection is asked. Zero: no answer.
-func (s *session) roundTrip() time.Duration {
-	if known := s.link.Status().RoundTrip; known > 0 {
-		return known
-	}
-	ctx, cancel := context.WithTimeout(s.ctx, echoWait)
-	defer cancel()
-	began := time.Now()
-	if s.call.Conn().Echo(ctx) != nil {
-		return 0
-	}
-	return time.Since(began)
 }
 
 // keep looks after what the kernel was given for this call.

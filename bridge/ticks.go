@@ -24,7 +24,7 @@ func (t *ticks) measured(roundTrip time.Duration) (n uint16, news bool) {
 	}
 	t.smooth += (roundTrip - t.smooth) / 4
 	oneWay, told := t.smooth/2, time.Duration(t.told)*tick
-	if t.told != 0 && (oneWay - told).Abs() <= max(tick, told/4) {
+	if t.told != 0 && (oneWay-told).Abs() <= max(tick, told/4) {
 		return t.told, false
 	}
 	t.told = uint16(min(max((oneWay+tick-1)/tick, 1), 0xFFFE))

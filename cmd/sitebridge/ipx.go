@@ -1,14 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"text/tabwriter"
 	"time"
 
 	"sitebridge/bridge"
+	"sitebridge/ipx"
 	"sitebridge/ipx/router"
 	"sitebridge/ipx/sap"
 )
@@ -62,11 +65,48 @@ func runIPXRoutes(e *env, args []string) int {
 		return routesOnWire(e, wire, *least, *asJSON)
 	}
 	return e.askIPX(daemon, *asJSON, func(t *bridge.IPXTables) any { return t.Routes }, func(w *tabwriter.Writer, t *bridge.IPXTables) {
-		fmt.Fprintln(w, "NETWORK\tHOPS\tTICKS\tVIA\tNEXT\tORIGIN")
-		for _, r := range t.Routes {
-			fmt.Fprintf(w, "%v\t%d\t%d\t%s\t%v\t%s\n", r.Network, r.Hops, r.Ticks, r.Via, r.Next, r.Origin)
-		}
+		printRoutes(w, t.Routes, time.Now())
 	})
+}
+
+// printRoutes prints each network with the way in use, and below it the other ways
+// that are known.
+func printRoutes(w io.Writer, routes []router.RouteInfo, now time.Time) {
+	fmt.Fprintln(w, "NETWORK\tHOPS\tTICKS\tVIA\tNEXT\tTOLD BY\tORIGIN\tSTATE")
+	for _, r := range routes {
+		state := lasts(&r.Way, now)
+		if r.Down {
+			state = "down"
+		}
+		printWay(w, r.Network.String(), &r.Way, state)
+		for _, other := range r.Alternatives {
+			printWay(w, "  or", &other, lasts(&other, now))
+		}
+	}
+}
+
+func printWay(w io.Writer, what string, way *router.Way, state string) {
+	fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", what, way.Hops, way.Ticks, dash(way.Via), nodeOrDash(way.Next), nodeOrDash(way.From), way.Origin, state)
+}
+
+// lasts says how long a way is known, if it is not for good.
+func lasts(way *router.Way, now time.Time) string {
+	switch {
+	case !way.Held.IsZero():
+		return fmt.Sprintf("held for %s, its link is lost", way.Held.Sub(now).Round(time.Second))
+	case !way.Expires.IsZero():
+		return fmt.Sprintf("for %s", way.Expires.Sub(now).Round(time.Second))
+	}
+	return ""
+}
+
+func dash(s string) string { return cmp.Or(s, "-") }
+
+func nodeOrDash(n ipx.Node) string {
+	if n.IsZero() {
+		return "-"
+	}
+	return n.String()
 }
 
 func runIPXServices(e *env, args []string) int {
@@ -74,9 +114,10 @@ func runIPXServices(e *env, args []string) int {
 }
 
 func printServices(w *tabwriter.Writer, t *bridge.IPXTables) {
-	fmt.Fprintln(w, "TYPE\tNAME\tADDRESS\tHOPS\tVIA\tORIGIN")
+	fmt.Fprintln(w, "TYPE\tNAME\tADDRESS\tHOPS\tVIA\tTOLD BY\tORIGIN\tSTATE")
 	for _, s := range t.Services {
-		fmt.Fprintf(w, "%v\t%s\t%v\t%d\t%s\t%s\n", s.Type, escape(s.Name), s.Addr, s.Hops, s.Via, s.Origin)
+		state := lasts(&router.Way{Held: s.Held, Expires: s.Expires}, time.Now())
+		fmt.Fprintf(w, "%v\t%s\t%v\t%d\t%s\t%s\t%s\t%s\n", s.Type, s.Name, s.Addr, s.Hops, dash(s.Via), nodeOrDash(s.From), s.Origin, state)
 	}
 }
 

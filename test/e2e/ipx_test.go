@@ -198,7 +198,7 @@ func TestLinkNumberRefused(t *testing.T) {
 func TestLinkWithNumber(t *testing.T) {
 	t.Parallel()
 	w := lab.New(t)
-	a := w.Start(w.SiteA, lab.Config{IP: "none", IPX: "network = \"0000FF01\"\nroutes = [\"00000020 hops 1 ticks 7\"]"}.A())
+	a := w.Start(w.SiteA, lab.Config{IP: "none", IPX: "network = \"0000FF01\"\nroutes = [\"00000020 hops 1 ticks 7\"]\nhold = \"0s\""}.A())
 	b := w.Start(w.SiteB, lab.Config{IP: "none"}.B())
 	sa, sb := a.WaitUp("b").IPX, b.WaitUp("a").IPX
 	if sa.Network != 0xFF01 || sb.Network != 0xFF01 || sa.Local != sb.Peer || sa.Peer != sb.Local {
@@ -215,7 +215,7 @@ func TestLinkWithNumber(t *testing.T) {
 		}
 		lab.Wait(t, fmt.Sprintf("the way to network 20 is known: %v", known), func() bool {
 			out, _, _ := a.Run("ipx", "routes")
-			return strings.Contains(out, "00000020") == known
+			return strings.Contains(out, "00000020") && !strings.Contains(out, "down\n") == known
 		})
 	}
 }
