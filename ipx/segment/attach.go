@@ -34,6 +34,7 @@ func (s *Segment) AttachLAN(c LANConfig) *Port {
 		encaps = []ipx.Encapsulation{ipx.EthernetII, ipx.Ethernet8023, ipx.Ethernet8022, ipx.EthernetSNAP}
 	}
 	p := &Port{name: c.Name, wire: c.Wire, encaps: encaps, mtu: ipx.MaxLen, allow: setOf(c.Allow), deny: setOf(c.Deny)}
+	p.listed = p.allow != nil || p.deny != nil
 	for mac, enc := range c.Frames {
 		p.fix(mac, enc)
 	}

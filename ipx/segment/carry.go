@@ -155,6 +155,9 @@ func (p *Port) refuses(h *ipx.Header, pkt *packet.Buffer, hash uint64, now int64
 	if pkt.Len() > p.mtu {
 		return dropTooLong
 	}
+	if p.gate == nil {
+		return kept
+	}
 	return p.gate.judge(h, hash, false, now)
 }
 

@@ -6,7 +6,7 @@ import (
 	"sitebridge/ipx/policy"
 )
 
-// A gate is what may cross a link. No gate lets all pass.
+// A gate is what may cross a link. A link without one lets all pass.
 type gate struct {
 	*policy.Gate
 	// What went in and out in the last second for the sockets on which repeated
@@ -23,9 +23,6 @@ func newGate(g *policy.Gate) *gate {
 
 // judge reports why a packet may not come in from the peer, or go out to it.
 func (g *gate) judge(h *ipx.Header, hash uint64, in bool, now int64) drop {
-	if g == nil {
-		return kept
-	}
 	switch g.Judge(h, in) {
 	case policy.Pass:
 	case policy.Serial:

@@ -85,8 +85,10 @@ func (p *Port) fromLink(pkt *packet.Buffer, now int64) drop {
 	if why != kept {
 		return why
 	}
-	if why := p.gate.judge(&h, hash, true, now); why != kept {
-		return why
+	if p.gate != nil {
+		if why := p.gate.judge(&h, hash, true, now); why != kept {
+			return why
+		}
 	}
 	if why := p.study(&h, pkt, 0, hash, now); why != kept {
 		return why
@@ -134,7 +136,7 @@ func (p *Port) check(pkt *packet.Buffer, now int64) (h ipx.Header, hash uint64, 
 		return h, 0, dropBadDestination
 	}
 	hash = p.segment.hash(pkt.Bytes())
-	if p.goesRound(&h, hash, now) {
+	if seen, ok := p.segment.taken.find(hash, now); ok && p.goesRound(&h, seen, hash, now) {
 		return h, hash, dropLoop
 	}
 	return h, hash, kept
@@ -157,7 +159,7 @@ func (p *Port) study(h *ipx.Header, pkt *packet.Buffer, frame, hash uint64, now 
 	first, ok := s.taken.note(hash, p.id, now)
 	switch {
 	case !ok: // it came by two ports at the same time
-		p.goesRound(h, hash, now)
+		p.goesRound(h, first, hash, now)
 		return dropLoop
 	case first.refused:
 		s.suspectOther(first.port, p, hash, now)

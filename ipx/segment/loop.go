@@ -63,12 +63,11 @@ type block struct {
 
 // goesRound reports whether a packet came in by another port a moment ago, or
 // comes in once more after it did.
-func (p *Port) goesRound(h *ipx.Header, hash uint64, now int64) bool {
-	s := p.segment
-	seen, ok := s.taken.find(hash, now)
-	if !ok || seen.refused || seen.port == p.id && !seen.looped {
+func (p *Port) goesRound(h *ipx.Header, seen sighting, hash uint64, now int64) bool {
+	if seen.refused || seen.port == p.id && !seen.looped {
 		return false
 	}
+	s := p.segment
 	first := p
 	if seen.port != p.id {
 		if first = s.portOf(seen.port); first == nil {

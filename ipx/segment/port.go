@@ -24,6 +24,7 @@ type Port struct {
 
 	// Of a LAN.
 	allow, deny map[ipx.Node]bool
+	listed      bool                           // there is something in these
 	frames      map[ipx.Node]ipx.Encapsulation // of stations whose frame type is fixed
 	fixed       [ipx.Encapsulations]bool       // whether a station has it
 
@@ -67,7 +68,7 @@ func (p *Port) isLAN() bool { return p.wire != nil }
 
 // admits reports whether frames from an Ethernet address are taken.
 func (p *Port) admits(mac ipx.Node) bool {
-	return (p.allow == nil || p.allow[mac]) && !p.deny[mac]
+	return !p.listed || (p.allow == nil || p.allow[mac]) && !p.deny[mac]
 }
 
 // fix sets the frame type of one station, before the port is in use.
