@@ -18,6 +18,7 @@ import (
 
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
+	"sitebridge/ipx/diag"
 	"sitebridge/ipx/port"
 	"sitebridge/ipx/rip"
 	"sitebridge/ipx/sap"
@@ -342,6 +343,36 @@ func TestIPXRoutesOnAWire(t *testing.T) {
 	})
 }
 
+func TestIPXDiag(t *testing.T) {
+	onMemoryWire(t, func(b *toolBench) {
+		for i, enc := range []ipx.Encapsulation{ipx.Ethernet8023, ipx.Ethernet8022, ipx.Ethernet8022} {
+			mac := serverMAC
+			mac[5] += byte(i)
+			b.answering(mac, enc, ipx.Network(0x10+i), func(h ipx.Header, payload []byte) [][]byte {
+				q, err := diag.ParseRequest(payload)
+				if h.Dst.Socket != ipx.SocketDiagnostics || err != nil || slices.Contains(q.Exclude, mac) {
+					return nil
+				}
+				lying := slices.Repeat([]byte{5, 255, 0}, 100)
+				return [][]byte{
+					diag.Response{Major: 1, SPX: 0x4008, Components: []diag.Component{{ID: diag.IPXSPX}, {ID: diag.Router, Networks: []diag.Network{{Number: 0x77, Node: mac}}}}}.Append(nil),
+					append([]byte{9, 9, 0, 0, 255}, lying...), nil, {1},
+				}
+			})
+		}
+		out := b.want(exitOK, []string{"00000010  020000000A01  ethernet_802_3  version 1.0, IPX/SPX, router (00000077)\n", "020000000A02", "020000000A03"}, "ipx", "diag", "-i", "eth0")
+		if strings.Count(out, "\n") != 4 {
+			t.Errorf("want three stations:\n%s", out)
+		}
+		b.want(exitOK, []string{"020000000A02"}, "ipx", "diag", "-i", "eth0", "020000000A02")
+		var all []diagnosis
+		if err := json.Unmarshal([]byte(b.want(exitOK, nil, "ipx", "diag", "-i", "eth0", "--json", "--frame", "802.3")), &all); err != nil || len(all) != 1 || all[0].SPX != 0x4008 || len(all[0].Components) != 2 {
+			t.Errorf("%v: %+v", err, all)
+		}
+		b.want(exitFailed, []string{"nobody answers diagnostics on eth0 in snap"}, "ipx", "diag", "-i", "eth0", "--frame", "snap")
+	})
+}
+
 // captured returns the frames of a recorded session.
 func captured(t *testing.T, name string) (frames [][]byte) {
 	t.Helper()
@@ -556,6 +587,8 @@ func TestIPXToolCommandLines(t *testing.T) {
 		{[]string{"sniff", "-i", "eth0", "-c", "-1"}, "no negative number"},
 		{[]string{"listen"}, "usage: sitebridge ipx listen"},
 		{[]string{"listen", "-i", "eth0", "eth1"}, `unexpected argument "eth1"`},
+		{[]string{"diag"}, "usage: sitebridge ipx diag"},
+		{[]string{"diag", "-i", "eth0", "x"}, "is no IPX address"},
 		{[]string{"capture", "-i", "eth0"}, "usage: sitebridge ipx capture"},
 	} {
 		code, out, errs := run(t, append([]string{"ipx"}, c.args...)...)

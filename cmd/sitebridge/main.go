@@ -62,6 +62,7 @@ func init() { // not in the declaration: help prints the table itself
 		{"ipx slist", "[-i INTERFACE] [TYPE]", "IPX servers: of the daemon, or of a wire", runIPXSlist},
 		{"ipx listen", "-i INTERFACE [--for 60s]", "what speaks IPX on a wire, and what is wrong there", runIPXListen},
 		{"ipx sniff", "-i INTERFACE [-c N]", "every IPX packet on a wire, in words", runIPXSniff},
+		{"ipx diag", "-i INTERFACE [NETWORK:NODE | NODE]", "ask IPX stations what they are", runIPXDiag},
 		{"ipx capture", "-i INTERFACE --pcapng FILE|-", "every IPX frame on a wire, for Wireshark", runIPXCapture},
 		{"identity", "new|ca|issue|revoke|show", "certificates: make, sign, revoke and show them", runIdentity},
 		{"demo", "", "two sites on this machine, joined, cut and healed; needs no root", runDemo},
@@ -107,7 +108,7 @@ func dispatch(e *env, args []string) int {
 		return exitOK
 	}
 	if args[0] == "ipx" {
-		fmt.Fprintln(e.stderr, "sitebridge: ipx is followed by one of: routes, services, nodes, ping, slist, listen, sniff, capture")
+		fmt.Fprintln(e.stderr, "sitebridge: ipx is followed by one of: routes, services, nodes, update, ping, slist, listen, sniff, diag, capture")
 		return exitUsage
 	}
 	fmt.Fprintf(e.stderr, "sitebridge: there is no command %q\n\n", args[0])

@@ -38,7 +38,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"help"}, exitOK, "sitebridge ipx ping"},
 		{[]string{"version"}, exitOK, "sitebridge "},
 		{[]string{"statsu"}, exitUsage, `there is no command "statsu"`},
-		{[]string{"ipx"}, exitUsage, "routes, services, nodes, ping, slist, listen, sniff, capture"},
+		{[]string{"ipx"}, exitUsage, "routes, services, nodes, update, ping, slist, listen, sniff, diag, capture"},
 		{[]string{"run", "--nonsense"}, exitUsage, "usage: sitebridge run"},
 		{[]string{"run", "--log", "xml", "--config", "x"}, exitUsage, `"text" or "json"`},
 		{[]string{"run", "--config", nowhere}, exitConfig, "nowhere"},

@@ -68,6 +68,14 @@ type Way struct {
 	station *Station
 }
 
+// next is the MAC address to which a packet for a node goes.
+func (w Way) next(node ipx.Node) ipx.Node {
+	if w.Router.IsZero() {
+		return node
+	}
+	return w.Router
+}
+
 // How long routers may take to answer, and how long after the first answer a
 // better one may come.
 const (
@@ -174,12 +182,9 @@ func (h *Host) Ping(ctx context.Context, kind PingKind, ways []Way, node ipx.Nod
 	for _, w := range ways {
 		own, end := w.station.open(in)
 		defer end()
-		to, via := ipx.Addr{Network: w.Network, Node: node, Socket: kind.socket()}, w.Router
-		if via.IsZero() {
-			via = node
-		}
+		to := ipx.Addr{Network: w.Network, Node: node, Socket: kind.socket()}
 		head := ipx.Header{Type: kind.packetType(), Src: w.station.from(own), Dst: to}
-		if err := w.station.send(head, ping.AppendRequest(nil, id, payloadOf(data)), via); err != nil && !errors.Is(err, port.ErrDown) {
+		if err := w.station.send(head, ping.AppendRequest(nil, id, payloadOf(data)), w.next(node)); err != nil && !errors.Is(err, port.ErrDown) {
 			return Pong{}, err
 		}
 	}

@@ -105,10 +105,11 @@ func (s *Station) receive(f port.Frame) {
 	}
 }
 
-// Sockets from which a host asks.
+// Sockets from which a host asks. Dynamic ones begin at 4000, but 4001 and 4003 are
+// where shells get messages, and analysers take all for messages that comes there.
 const (
-	firstDynamic = 0x4000
-	dynamic      = 0x3000 // how many there are
+	firstDynamic = 0x5000
+	dynamic      = 0x2000 // how many there are
 )
 
 // open gives a socket of its own to somebody who waits for answers, who also

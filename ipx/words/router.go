@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"sitebridge/ipx"
+	"sitebridge/ipx/diag"
 	"sitebridge/ipx/ping"
 	"sitebridge/ipx/rip"
 	"sitebridge/ipx/sap"
@@ -105,44 +106,35 @@ func sayEcho(_ *ipx.Header, payload []byte) string {
 	return "ping as Cisco's routers do it, " + octets(len(payload))
 }
 
-// components are those of a diagnostic response (ipx.md, section 10).
-var components = map[byte]string{
-	0: "IPX/SPX", 1: "router driver", 2: "LAN driver", 3: "shell", 4: "VAP shell",
-	5: "router", 6: "file server and router", 9: "DOS application",
-}
-
 func sayDiagnostics(h *ipx.Header, payload []byte) string {
 	if h.Dst.Socket == ipx.SocketDiagnostics {
-		if len(payload) < 1 {
+		r, err := diag.ParseRequest(payload)
+		if err != nil {
 			return broken("diagnostics request", payload)
 		}
-		return fmt.Sprintf("diagnostics request, %d nodes need not answer", payload[0])
+		return fmt.Sprintf("diagnostics request, %d nodes need not answer", len(r.Exclude))
 	}
-	if len(payload) < 5 {
+	r, err := diag.ParseResponse(payload)
+	if err != nil {
 		return broken("diagnostics response", payload)
 	}
-	text := fmt.Sprintf("diagnostics response, version %d.%d, SPX socket %04X, %d components", payload[0], payload[1], u16(payload[2:]), payload[4])
-	return text + componentList(payload[5:], int(payload[4]))
+	return "diagnostics response: " + Diagnostics(r)
 }
 
-// componentList names components up to the first that is unknown: how long it is
-// nobody can say then.
-func componentList(b []byte, n int) string {
-	text, sep := "", ": "
-	for i := 0; i < n && i < 16 && len(b) > 0; i++ {
-		name := components[b[0]]
-		if name == "" {
-			break
+// Diagnostics says what a node tells of itself.
+func Diagnostics(r diag.Response) string {
+	text := fmt.Sprintf("version %d.%d", r.Major, r.Minor)
+	for _, c := range r.Components {
+		text += ", " + c.ID.String()
+		if len(c.Networks) > 0 {
+			text += " (" + list(len(c.Networks), func(i int) string { return c.Networks[i].Number.String() }) + ")"
 		}
-		text, sep = text+sep+name, ", "
-		skip := 1
-		if b[0] == 5 || b[0] == 6 {
-			if len(b) < 2 {
-				break
-			}
-			skip = 2 + int(b[1])*11
+		if len(text) > mostDiagnostics {
+			return text + "..."
 		}
-		b = b[min(skip, len(b)):]
 	}
 	return text
 }
+
+// mostDiagnostics is the length of a line at which a list of components ends.
+const mostDiagnostics = 400

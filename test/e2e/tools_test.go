@@ -149,6 +149,7 @@ func TestToolsAskOurRouter(t *testing.T) {
 	}
 	wantTool(t, w.HostA, 0, []string{"ethernet_802_2 is network 00000010 here", "00000020  ", "00005EA1  3"}, "routes", "-i", "lan")
 	wantTool(t, w.HostA, 0, []string{"0004  file server  FS1   00005EA1:000000000001:0451  3"}, "slist", "-i", "lan", "4")
+	wantTool(t, w.HostA, 0, []string{"00000010  ", "ethernet_802_2  version 1.0, IPX/SPX, router (00000010"}, "diag", "-i", "lan", "--for", "2s")
 	wantTool(t, w.HostA, 0, []string{"network 00000020 is ", "in ethernet_802_2", "3 of 3 answered"}, "ping", "-i", "lan", "20:"+far.Addr().Node.String())
 }
 
