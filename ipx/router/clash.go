@@ -55,7 +55,7 @@ type Claimant struct {
 func (c Claimant) String() string {
 	s := fmt.Sprintf("node %v", c.Node)
 	if c.Name != "" {
-		s = fmt.Sprintf("%q, %s", c.Name, s)
+		s = `"` + c.Name + `", ` + s // escaped already
 	}
 	if c.Via != "" {
 		s += " on " + c.Via

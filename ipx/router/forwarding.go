@@ -1,19 +1,30 @@
 package router
 
 import (
-	"maps"
 	"slices"
 	"sync/atomic"
 
 	"sitebridge/ipx"
 )
 
-// shards is how many parts the forwarding table has. A change copies one part.
-const shards = 256
+// bucketBits makes enough buckets for chains of one or two networks.
+const bucketBits = 13
 
 // forwarding says where packets for a network go. Those who forward read it
-// without a lock; whoever holds Router.mu changes it.
-type forwarding [shards]atomic.Pointer[map[ipx.Network]*hop]
+// without a lock; whoever holds Router.mu changes it. It is a hash table of
+// chains that never change: a change makes one chain anew, so that its cost does
+// not grow with the table.
+type forwarding struct {
+	factor  uint64 // random: nobody can choose numbers that fall into one bucket
+	buckets [1 << bucketBits]atomic.Pointer[chained]
+}
+
+// A chained is one link of a chain.
+type chained struct {
+	hop     hop
+	next    *chained
+	network ipx.Network
+}
 
 // A hop is the way to one network. It does not change once published.
 type hop struct {
@@ -34,50 +45,33 @@ func (h *hop) same(o *hop) bool {
 		h.hops == o.hops && h.ticks == o.ticks && slices.Equal(h.behind, o.behind)
 }
 
-// shardOf spreads network numbers, which people choose in rows.
-func shardOf(n ipx.Network) int { return int(uint32(n) * 0x9E3779B1 >> 24) }
+func (f *forwarding) bucket(n ipx.Network) *atomic.Pointer[chained] {
+	return &f.buckets[uint64(n)*f.factor>>(64-bucketBits)]
+}
 
 // get returns what is known of exactly this network, nil if nothing.
 func (f *forwarding) get(n ipx.Network) *hop {
-	if shard := f[shardOf(n)].Load(); shard != nil {
-		return (*shard)[n]
+	for l := f.bucket(n).Load(); l != nil; l = l.next {
+		if l.network == n {
+			return &l.hop
+		}
 	}
 	return nil
 }
 
-// A rewrite collects changes of the table, so that each part is copied once.
-type rewrite struct {
-	f    *forwarding
-	next map[int]map[ipx.Network]*hop
-}
-
 // set changes the way to n; nil: none.
-func (w *rewrite) set(n ipx.Network, h *hop) {
-	i := shardOf(n)
-	shard, begun := w.next[i]
-	if !begun {
-		if old := w.f[i].Load(); old != nil {
-			shard = maps.Clone(*old)
-		} else {
-			shard = make(map[ipx.Network]*hop)
+func (f *forwarding) set(n ipx.Network, h *hop) {
+	bucket := f.bucket(n)
+	var chain *chained
+	for l := bucket.Load(); l != nil; l = l.next {
+		if l.network != n {
+			chain = &chained{l.hop, chain, l.network}
 		}
-		if w.next == nil {
-			w.next = make(map[int]map[ipx.Network]*hop)
-		}
-		w.next[i] = shard
 	}
-	if h == nil {
-		delete(shard, n)
-		return
+	if h != nil {
+		chain = &chained{*h, chain, n}
 	}
-	shard[n] = h
-}
-
-// publish makes the changes visible.
-func (w *rewrite) publish() {
-	for i, shard := range w.next {
-		w.f[i].Store(&shard)
-	}
+	bucket.Store(chain)
 }
 
 // A table is all that forwarding needs. But for the ways in it, which change
@@ -154,11 +148,10 @@ func (r *Router) publish() {
 }
 
 // hopOf is what forwarding needs to know of a network.
-func hopOf(e *entry[ipx.Network]) *hop {
-	h := &hop{}
+func hopOf(e *entry[ipx.Network]) (h hop) {
 	if e.up {
 		c := &e.best
-		*h = hop{at: c.at, held: c.held, next: c.next, direct: c.origin == originOwn, up: true, hops: c.hops, ticks: c.ticks}
+		h = hop{at: c.at, held: c.held, next: c.next, direct: c.origin == originOwn, up: true, hops: c.hops, ticks: c.ticks}
 	}
 	for i := range e.ways {
 		a := e.ways[i].at

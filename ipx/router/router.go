@@ -22,6 +22,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -106,6 +107,7 @@ func New(cfg Config) *Router {
 		clashes:  make(map[clashKey]*clash),
 		nearest:  make(map[nearestKey]*nearestChoice),
 	}
+	r.ways.factor = rand.Uint64() | 1
 	r.routes.may = mayHearOfRoute
 	r.routes.limit = func(a *Attached) int { return cmp.Or(a.cfg.Limits.MaxNetworks, defaultLearned) }
 	r.services.may = mayHearOfService
@@ -143,29 +145,27 @@ func (r *Router) settle(now time.Time) {
 		return
 	}
 	r.version++
-	w := rewrite{f: &r.ways}
 	before := r.routes.log.seq + r.services.log.seq
 	r.routes.settle(now, func(e *entry[ipx.Network], was candidate, wasUp bool) {
 		if e.up != wasUp || e.up && e.best.at != was.at {
 			r.touchServices(e.key)
 		}
-		r.rewrite(&w, e)
+		r.redirect(e)
 	})
-	w.publish()
 	r.services.settle(now, func(e *entry[serviceKey], _ candidate, _ bool) { r.servers.update(e) })
 	if r.routes.log.seq+r.services.log.seq != before {
 		r.wake()
 	}
 }
 
-// rewrite tells forwarding of e, if that makes a difference there.
-func (r *Router) rewrite(w *rewrite, e *entry[ipx.Network]) {
+// redirect tells forwarding of e, if that makes a difference there.
+func (r *Router) redirect(e *entry[ipx.Network]) {
 	h, old := hopOf(e), r.ways.get(e.key)
 	switch known := h.up || len(h.behind) > 0; {
 	case !known && old != nil:
-		w.set(e.key, nil)
+		r.ways.set(e.key, nil)
 	case known && (old == nil || !h.same(old)):
-		w.set(e.key, h)
+		r.ways.set(e.key, &h)
 	}
 }
 
