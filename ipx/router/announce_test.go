@@ -79,7 +79,7 @@ func TestAttachmentStarts(t *testing.T) {
 	}{
 		{"LAN", Attachment{Kind: LAN, Network: 0xC}, "0 " + own},
 		{"LAN that knows not its number", Attachment{Kind: LAN, Learn: true}, "0 R?; 1000 R?; 3000 R?"},
-		{"static LAN", Attachment{Kind: LAN, Network: 0xC, Exchange: ExchangeStatic}, "0 R?"},
+		{"static LAN", Attachment{Kind: LAN, Network: 0xC, Exchange: ExchangeStatic}, ""},
 		{"link", Attachment{Kind: Link}, "0 R?"},
 		{"link with RIP and SAP", Attachment{Kind: Link, Exchange: ExchangeRIPSAP},
 			"0 " + strings.ReplaceAll(own, "1/2", "1/7") + "; 1000 R?; 1000 S?; 3000 R?; 3000 S?"},
@@ -307,7 +307,21 @@ func TestLimitsOfAnnouncements(t *testing.T) {
 	})
 }
 
-// TestFlood of services that come and go must not keep the log growing.
+// TestNewNodeIsAnnounced: neighbours know us by our node.
+func TestNewNodeIsAnnounced(t *testing.T) {
+	talking(t, func(t *testing.T, lab *lab) {
+		lab.a.SetNode(node("020000000A98"))
+		synctest.Wait()
+		for i, s := range lab.wireA.news() {
+			if h, _, _ := ipx.Parse(s.pkt); h.Src.Node != node("020000000A98") || i == 0 && told([]sent{s}) != "0000000B 1/2, 0000000F 1/7, 00000020 2/8, 0000BEEF 1/2" {
+				t.Errorf("from %v: %s", h.Src, told([]sent{s}))
+			}
+		}
+	})
+}
+
+// TestLogOfChangesIsBounded: what comes and goes while nobody reads does not pile
+// up.
 func TestLogOfChangesIsBounded(t *testing.T) {
 	talking(t, func(t *testing.T, lab *lab) {
 		lab.mu.Lock()

@@ -225,6 +225,7 @@ func (a *Attached) Detach() {
 	now := time.Now()
 	r.attached = slices.DeleteFunc(r.attached, func(other *Attached) bool { return other == a })
 	a.face.Store(nil)
+	clear(r.nearest)
 	if n := r.routes.entries[a.network]; n != nil {
 		r.routes.remove(n, func(c *candidate) bool { return c.at == a && c.origin == originOwn })
 	}
@@ -262,7 +263,7 @@ func (r *Router) forget(a *Attached) {
 }
 
 // SetNode changes our own node, when an interface came back with another MAC
-// address.
+// address. The neighbours hear of it at once: they know us by it.
 func (a *Attached) SetNode(node ipx.Node) {
 	r := a.router
 	r.mu.Lock()
@@ -271,6 +272,7 @@ func (a *Attached) SetNode(node ipx.Node) {
 		a.node = node
 		a.refresh()
 		r.publish()
+		a.start(time.Now())
 	}
 }
 

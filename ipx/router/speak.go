@@ -11,6 +11,18 @@ import (
 // never is later than anything.
 var never = time.Unix(1<<40, 0)
 
+// inquires reports whether a is asked when it comes into use: to learn, to find
+// its number, or, of the peer of a static link, to see whether numbers clash.
+func (a *Attached) inquires() bool {
+	switch a.cfg.Kind {
+	case Workstation:
+		return false
+	case LAN:
+		return a.exchange != ExchangeStatic || a.network == ipx.ThisNetwork
+	}
+	return a.exchange != ExchangeTriggered
+}
+
 // A saying is one packet that Run is to send.
 type saying struct {
 	at      *Attached
@@ -33,7 +45,7 @@ func (s *saying) broadcast() {
 func (a *Attached) start(now time.Time) {
 	a.rip.start(a.router.routes, 0, now)
 	a.sap.start(a.router.services, a.cfg.Update/2, now) // from then on between two of the routes
-	a.initiation = initiation{due: now, asks: a.cfg.Kind != Workstation && a.exchange != ExchangeTriggered}
+	a.initiation = initiation{due: now, asks: a.inquires()}
 	if a.exchange == ExchangeTriggered {
 		a.trigger(now)
 	}

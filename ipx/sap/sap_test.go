@@ -116,6 +116,16 @@ func TestServiceTypes(t *testing.T) {
 	}
 }
 
+func TestPrintable(t *testing.T) {
+	for name, want := range map[string]string{
+		"FS1": "FS1", "M\xfcLLER": `M\xfcLLER`, "Müller": "Müller", "A\x1b[2J\n": `A\x1b[2J\n`, `A\x41"B"`: `A\\x41"B"`, "": "",
+	} {
+		if got := Printable(name); got != want {
+			t.Errorf("Printable(%q) = %s, want %s", name, got, want)
+		}
+	}
+}
+
 func TestOperationsHaveNames(t *testing.T) {
 	for o, want := range map[Operation]string{
 		OpRequest: "request", OpResponse: "response", OpNearestRequest: "nearest request",
