@@ -23,12 +23,13 @@ type internet struct {
 	cut    map[string]bool // wires that carry nothing
 	ends   map[*Attached]*sync.Mutex
 	byName map[string]*Attached
+	stop   map[*Router]func() // each ends, and waits for the end
 }
 
 // inInternet runs test in a bubble, and ends the routers that it made.
 func inInternet(t *testing.T, test func(net *internet)) {
 	synctest.Test(t, func(t *testing.T) {
-		net := &internet{t: t, sent: map[string]int{}, cut: map[string]bool{}, ends: map[*Attached]*sync.Mutex{}, byName: map[string]*Attached{}}
+		net := &internet{t: t, sent: map[string]int{}, cut: map[string]bool{}, ends: map[*Attached]*sync.Mutex{}, byName: map[string]*Attached{}, stop: map[*Router]func(){}}
 		test(net)
 	})
 }
@@ -38,7 +39,8 @@ func (net *internet) router(internal ipx.Network) *Router {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { r.Run(ctx); close(ended) }()
-	net.t.Cleanup(func() { stop(); <-ended; time.Sleep(time.Second) })
+	net.stop[r] = sync.OnceFunc(func() { stop(); <-ended; time.Sleep(time.Second) })
+	net.t.Cleanup(net.stop[r])
 	return r
 }
 

@@ -89,6 +89,21 @@ func TestTriggeredFallsBack(t *testing.T) {
 	})
 }
 
+// TestTriggeredFarewell: whoever ends says so to the peer, which has the last word.
+func TestTriggeredFarewell(t *testing.T) {
+	for _, cfg := range []Attachment{changesOnly, links[1]} {
+		inInternet(t, func(net *internet) {
+			a, b := pair(net, cfg, cfg)
+			time.Sleep(10 * time.Second)
+			net.stop[b]()
+			wantEqual(t, "known of the other", known(a), "1A/0 A0/0")
+			if n := len(a.Services()); n != 0 {
+				t.Errorf("%d services", n)
+			}
+		})
+	}
+}
+
 // TestTriggeredTakeOver: what was held for a site and is not in the first full
 // update of its next link goes when that is whole.
 func TestTriggeredTakeOver(t *testing.T) {
