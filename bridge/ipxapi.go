@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sitebridge/ipx"
+	"sitebridge/ipx/ping"
 	"sitebridge/ipx/router"
 	"sitebridge/ipx/segment"
 )
@@ -67,9 +68,9 @@ func (d *Daemon) pingIPX(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, fmt.Errorf("size %q: want 0 to 1400 octets", r.FormValue("size")))
 		return
 	}
-	kind := router.NovellPing
+	kind := ping.Novell
 	if r.FormValue("kind") == "cisco" {
-		kind = router.CiscoPing
+		kind = ping.Cisco
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), pingWait)
 	defer cancel()

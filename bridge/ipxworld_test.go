@@ -15,6 +15,7 @@ import (
 	"sitebridge/control/gre"
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
+	"sitebridge/ipx/ping"
 	"sitebridge/ipx/policy"
 	"sitebridge/ipx/router"
 	"sitebridge/ipx/sap"
@@ -237,7 +238,7 @@ func TestHeadersCompressed(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		for range 20 {
-			if _, _, err := a.ipx.router.Ping(ctx, router.NovellPing, 0xB, ipx.ServerNode, 100); err != nil {
+			if _, _, err := a.ipx.router.Ping(ctx, ping.Novell, 0xB, ipx.ServerNode, 100); err != nil {
 				t.Fatal(err)
 			}
 		}

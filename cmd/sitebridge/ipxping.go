@@ -12,6 +12,7 @@ import (
 
 	"sitebridge/bridge"
 	"sitebridge/ipx"
+	"sitebridge/ipx/ping"
 	"sitebridge/ipx/station"
 )
 
@@ -94,9 +95,9 @@ func pingOnWire(e *env, f *flag.FlagSet, wire wireChoice, target string, count, 
 	case count < 1:
 		return e.misused(f, fmt.Errorf("-c %d: want 1 or more", count))
 	}
-	kind := station.Novell
+	kind := ping.Novell
 	if cisco {
-		kind = station.Cisco
+		kind = ping.Cisco
 	}
 	return e.asHost(wire, func(h *station.Host) int {
 		ways, err := h.Ways(e.ctx, network)
@@ -141,7 +142,7 @@ func usable(n ipx.Node) error {
 type pinger struct {
 	e    *env
 	host *station.Host
-	kind station.PingKind
+	kind ping.Kind
 	node ipx.Node
 	size int
 	ways []station.Way
@@ -192,7 +193,7 @@ func (p *pinger) run(wire wireChoice, count int) int {
 // silence is what may be the matter when nothing answers.
 func (p *pinger) silence(wire wireChoice) string {
 	other := "--cisco asks in another way"
-	if p.kind == station.Cisco {
+	if p.kind == ping.Cisco {
 		other = "without --cisco, it is asked in another way"
 	}
 	text := fmt.Sprintf("%s does not answer; many DOS clients answer no ping: %s", p.name, other)

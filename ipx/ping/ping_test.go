@@ -50,3 +50,22 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+func TestKinds(t *testing.T) {
+	request := AppendRequest(nil, 7, []byte("data"))
+	reply := append([]byte(nil), request...)
+	Answer(reply)
+	for _, tt := range []struct {
+		kind    Kind
+		payload []byte
+		id      uint16
+		want    bool
+	}{
+		{Novell, reply, 7, true}, {Novell, reply, 8, false}, {Novell, request, 7, false}, {Novell, nil, 7, false},
+		{Cisco, request, 7, true}, {Cisco, reply, 7, true}, {Cisco, request, 8, false}, {Cisco, nil, 0, false},
+	} {
+		if got := tt.kind.IsAnswer(tt.payload, tt.id); got != tt.want {
+			t.Errorf("kind %d: % x answers %d: %v", tt.kind, tt.payload, tt.id, got)
+		}
+	}
+}

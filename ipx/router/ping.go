@@ -9,32 +9,6 @@ import (
 	"sitebridge/ipx/ping"
 )
 
-// A PingKind is one of the two ways in which IPX stations are asked whether
-// they are there.
-type PingKind uint8
-
-const (
-	// NovellPing is that of the NLSP specification, on socket 9086.
-	NovellPing PingKind = iota
-	// CiscoPing is that of Cisco routers, on socket 0002: whatever is sent comes
-	// back.
-	CiscoPing
-)
-
-func (k PingKind) socket() ipx.Socket {
-	if k == CiscoPing {
-		return ipx.SocketCiscoPing
-	}
-	return ipx.SocketPing
-}
-
-func (k PingKind) packetType() ipx.PacketType {
-	if k == CiscoPing {
-		return ipx.TypeEcho
-	}
-	return ipx.TypePEP
-}
-
 func isPing(s ipx.Socket) bool { return s == ipx.SocketPing || s == ipx.SocketCiscoPing }
 
 // pingsPerSecond bounds the answers: two stations that answer Cisco's ping to
@@ -59,17 +33,10 @@ func (o *owner) ping(at *Attached, h *ipx.Header, payload []byte) drop {
 	return kept
 }
 
-// isAnswer reports whether payload answers the ping with that id. Cisco's has
-// nothing of its own, so it carries Novell's request.
-func (k PingKind) isAnswer(payload []byte, id uint16) bool {
-	got, ok := ping.ID(payload)
-	return ok && got == id && (k == CiscoPing || ping.IsReply(payload))
-}
-
 // Ping sends one ping with that many octets of data more than the least, and
 // waits for its answer or the end of ctx. It returns the round trip, and the
 // routers that the answer crossed.
-func (r *Router) Ping(ctx context.Context, kind PingKind, network ipx.Network, node ipx.Node, data int) (time.Duration, int, error) {
+func (r *Router) Ping(ctx context.Context, kind ping.Kind, network ipx.Network, node ipx.Node, data int) (time.Duration, int, error) {
 	s, err := r.OpenSocket(0)
 	if err != nil {
 		return 0, 0, err
@@ -77,8 +44,8 @@ func (r *Router) Ping(ctx context.Context, kind PingKind, network ipx.Network, n
 	defer s.Close()
 	id := uint16(r.pingID.Add(1))
 	began := time.Now()
-	dst := ipx.Addr{Network: network, Node: node, Socket: kind.socket()}
-	if err := s.WriteTo(ping.AppendRequest(nil, id, make([]byte, data)), kind.packetType(), dst); err != nil {
+	dst := ipx.Addr{Network: network, Node: node, Socket: kind.Socket()}
+	if err := s.WriteTo(ping.AppendRequest(nil, id, make([]byte, data)), kind.PacketType(), dst); err != nil {
 		return 0, 0, err
 	}
 	var buf [ipx.MaxLen]byte
@@ -87,7 +54,7 @@ func (r *Router) Ping(ctx context.Context, kind PingKind, network ipx.Network, n
 		switch {
 		case err != nil:
 			return 0, 0, fmt.Errorf("no answer from %v:%v: %w", network, node, err)
-		case h.Src.Network == network && h.Src.Node == node && kind.isAnswer(buf[:n], id):
+		case h.Src.Network == network && h.Src.Node == node && kind.IsAnswer(buf[:n], id):
 			return time.Since(began), int(h.Hops), nil
 		}
 	}

@@ -91,7 +91,7 @@ func TestPing(t *testing.T) {
 		there, _ = far.Attach(Attachment{Name: "near", Kind: Link, Node: peer, Send: over(&here)})
 		there.SetStatic([]Route{{Network: netA, Hops: 1, Ticks: 7}}, nil)
 
-		for _, kind := range []PingKind{NovellPing, CiscoPing} {
+		for _, kind := range []ping.Kind{ping.Novell, ping.Cisco} {
 			rtt, hops, err := lab.Ping(t.Context(), kind, netFar, node("020000000C99"), 100)
 			if err != nil || rtt != 2*delay || hops != 0 {
 				t.Errorf("ping %d: %v, %d hops, %v", kind, rtt, hops, err)
@@ -102,7 +102,7 @@ func TestPing(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, _, err := lab.Ping(ctx, NovellPing, netFar, node("020000000C01"), 0); !errors.Is(err, context.DeadlineExceeded) {
+		if _, _, err := lab.Ping(ctx, ping.Novell, netFar, node("020000000C01"), 0); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("ping of a silent node: %v", err)
 		}
 	})

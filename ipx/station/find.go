@@ -157,7 +157,7 @@ func (s *Station) Ping(ctx context.Context, to ipx.Addr, via ipx.Node, data int)
 	var took time.Duration
 	err := s.ask(ctx, ipx.Header{Type: ipx.TypePEP, Dst: to}, ping.AppendRequest(nil, id, payloadOf(data)), via, func(a arrival) bool {
 		took = time.Since(began)
-		return Novell.answers(a, to, id, data)
+		return answers(ping.Novell, a, to, id, data)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("no answer from %v: %w", to, err)

@@ -10,6 +10,7 @@ import (
 
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
+	"sitebridge/ipx/ping"
 	"sitebridge/ipx/port"
 	"sitebridge/ipx/rip"
 	"sitebridge/ipx/sap"
@@ -104,7 +105,7 @@ func TestHostAnswersNobody(t *testing.T) {
 		if err != nil || len(ways) != 1 || !ways[0].Guessed {
 			t.Fatalf("%+v, %v", ways, err)
 		}
-		if pong, err := asking.Ping(ctx, Novell, ways, theirs, 10); !errors.Is(err, context.DeadlineExceeded) {
+		if pong, err := asking.Ping(ctx, ping.Novell, ways, theirs, 10); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%+v, %v", pong, err)
 		}
 	})

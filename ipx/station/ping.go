@@ -13,38 +13,11 @@ import (
 	"sitebridge/ipx/port"
 )
 
-// A PingKind is one of the two ways in which IPX stations are asked whether they
-// are there.
-type PingKind uint8
-
-const (
-	// Novell is that of the NLSP specification, on socket 9086.
-	Novell PingKind = iota
-	// Cisco is that of Cisco's routers, on socket 0002: whatever is sent comes
-	// back. What we send is Novell's request.
-	Cisco
-)
-
-func (k PingKind) socket() ipx.Socket {
-	if k == Cisco {
-		return ipx.SocketCiscoPing
-	}
-	return ipx.SocketPing
-}
-
-func (k PingKind) packetType() ipx.PacketType {
-	if k == Cisco {
-		return ipx.TypeEcho
-	}
-	return ipx.TypePEP
-}
-
 // answers reports whether a is the answer of the host at to. A host that does
 // not know its network number answers without.
-func (k PingKind) answers(a arrival, to ipx.Addr, id uint16, data int) bool {
-	got, ok := ping.ID(a.payload)
+func answers(k ping.Kind, a arrival, to ipx.Addr, id uint16, data int) bool {
 	from := a.head.Src
-	return ok && got == id && (k == Cisco || ping.IsReply(a.payload)) && len(a.payload) == ping.HeaderLen+data &&
+	return k.IsAnswer(a.payload, id) && len(a.payload) == ping.HeaderLen+data &&
 		from.Node == to.Node && (from.Network == to.Network || from.Network == ipx.ThisNetwork || to.Network == ipx.ThisNetwork)
 }
 
@@ -175,15 +148,15 @@ type Pong struct {
 
 // Ping sends one ping to a node, by all of the ways at once, with that many
 // octets of data, and waits for the first answer or the end of ctx.
-func (h *Host) Ping(ctx context.Context, kind PingKind, ways []Way, node ipx.Node, data int) (Pong, error) {
+func (h *Host) Ping(ctx context.Context, kind ping.Kind, ways []Way, node ipx.Node, data int) (Pong, error) {
 	in := make(chan arrival, 64)
 	began := time.Now()
 	id := uint16(began.UnixNano() >> 10)
 	for _, w := range ways {
 		own, end := w.station.open(in)
 		defer end()
-		to := ipx.Addr{Network: w.Network, Node: node, Socket: kind.socket()}
-		head := ipx.Header{Type: kind.packetType(), Src: w.station.from(own), Dst: to}
+		to := ipx.Addr{Network: w.Network, Node: node, Socket: kind.Socket()}
+		head := ipx.Header{Type: kind.PacketType(), Src: w.station.from(own), Dst: to}
 		if err := w.station.send(head, ping.AppendRequest(nil, id, payloadOf(data)), w.next(node)); err != nil && !errors.Is(err, port.ErrDown) {
 			return Pong{}, err
 		}
@@ -194,7 +167,7 @@ func (h *Host) Ping(ctx context.Context, kind PingKind, ways []Way, node ipx.Nod
 			return Pong{}, fmt.Errorf("no answer: %w", ctx.Err())
 		case a := <-in:
 			for _, w := range ways {
-				if w.station == a.at && kind.answers(a, ipx.Addr{Network: w.Network, Node: node}, id, data) {
+				if w.station == a.at && answers(kind, a, ipx.Addr{Network: w.Network, Node: node}, id, data) {
 					return Pong{w, a.head.Src, time.Since(began), int(a.head.Hops)}, nil
 				}
 			}
