@@ -277,7 +277,8 @@ func (a *Attached) SetNode(node ipx.Node) {
 }
 
 // SetTicks says how long the wire or link takes, once that was measured. Changes
-// of ticks alone are told with the next full announcement.
+// of ticks alone are told with the next full announcement, and at once to those who
+// get none.
 func (a *Attached) SetTicks(ticks uint16) {
 	r := a.router
 	r.mu.Lock()
@@ -286,10 +287,13 @@ func (a *Attached) SetTicks(ticks uint16) {
 		return
 	}
 	a.ticks = ticks
+	now := time.Now()
 	if a.network != ipx.ThisNetwork {
-		now := time.Now()
 		r.routes.tell(a.network, candidate{at: a, origin: originOwn, ticks: ticks}, now)
 		r.settle(now)
+	}
+	if a.changing != nil {
+		a.changing.retell(now)
 	}
 }
 

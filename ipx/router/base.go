@@ -60,7 +60,7 @@ type entry[K comparable] struct {
 	// retract are those of them that were told of it before: they are told that it
 	// is down, or two routers could each take the other for a way.
 	retract []*Attached
-	seq     uint64 // of its last change in the log
+	last    [changeKinds]uint64 // of its changes in the log, by kind
 	// A loop of routers shows by ways that get longer and longer. So after a way
 	// got longer than floor, or was lost, we are in doubt for a while: candidates
 	// that we had are used, but those that come up, or get longer still, wait.

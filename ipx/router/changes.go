@@ -9,26 +9,39 @@ type changes[K comparable] struct {
 	seq  uint64 // of the last one
 }
 
-// A change is news of one entry. An entry's older changes count for nothing.
+// A kind says who must hear of a change.
+type kind uint8
+
+const (
+	// fresh is news for everybody.
+	fresh kind = iota
+	// repeated was told before, and may have been lost: for those who acknowledge
+	// nothing.
+	repeated
+	// slight is what full announcements tell soon enough: for those who get none.
+	slight
+	changeKinds
+)
+
+// A change is news of one entry.
 type change[K comparable] struct {
-	e   *entry[K]
-	seq uint64
+	e    *entry[K]
+	seq  uint64
+	kind kind
 	// bad news are only of interest to those who are told that it is down.
 	bad bool
-	// repeated ones were told before, and may have been lost.
-	repeated bool
 }
 
-func (c *changes[K]) add(e *entry[K], bad bool) {
+func (c *changes[K]) add(e *entry[K], k kind, bad bool) {
 	c.seq++
-	e.seq = c.seq
-	c.list = append(c.list, change[K]{e: e, seq: c.seq, bad: bad})
+	e.last[k] = c.seq
+	c.list = append(c.list, change[K]{e, c.seq, k, bad})
 }
 
-// again adds bad news once more.
-func (c *changes[K]) again(e *entry[K]) {
-	c.add(e, true)
-	c.list[len(c.list)-1].repeated = true
+// counts reports whether there is nothing newer. What is repeated, or slight, takes
+// nothing from what a slow stream has still to tell.
+func (n *change[K]) counts() bool {
+	return !n.e.gone && n.seq == n.e.last[n.kind] && n.seq >= n.e.last[fresh]
 }
 
 // after returns the index of the first change that comes after seq.
@@ -43,12 +56,12 @@ func (c *changes[K]) trim(read uint64, entries int) {
 	} else if i > len(c.list)/2 {
 		c.list = append([]change[K](nil), c.list[i:]...)
 	}
-	if len(c.list) <= 2*entries+1000 {
+	if len(c.list) <= int(changeKinds)*entries+1000 {
 		return
 	}
 	kept := make([]change[K], 0, entries)
 	for _, n := range c.list {
-		if n.e.seq == n.seq && !n.e.gone {
+		if n.counts() {
 			kept = append(kept, n)
 		}
 	}

@@ -12,7 +12,7 @@ func (b *base[K]) settle(now time.Time, moved func(e *entry[K], was candidate, w
 		e.touched = false
 		was, wasUp := e.best, e.up
 		b.choose(e, now)
-		b.note(e, was.hops, wasUp, now)
+		b.note(e, &was, wasUp, now)
 		moved(e, was, wasUp)
 	}
 	clear(b.touched)
@@ -55,7 +55,7 @@ func (b *base[K]) alive(c *candidate, now time.Time) bool {
 }
 
 // note finds out who must hear of what choose did.
-func (b *base[K]) note(e *entry[K], hops uint8, wasUp bool, now time.Time) {
+func (b *base[K]) note(e *entry[K], was *candidate, wasUp bool, now time.Time) {
 	if !e.up {
 		if wasUp {
 			e.down, e.retract = now.Add(mourning), nil
@@ -67,10 +67,11 @@ func (b *base[K]) note(e *entry[K], hops uint8, wasUp bool, now time.Time) {
 	e.split = b.horizon(e, now)
 	if !wasUp {
 		e.down, e.retract = time.Time{}, nil
-		b.log.add(e, false)
+		b.log.add(e, fresh, false)
 		return
 	}
 	released := slices.ContainsFunc(before, func(a *Attached) bool { return a.face.Load() != nil && !slices.Contains(e.split, a) })
+	moved := released || was.hops != e.best.hops || was.addr != e.best.addr
 	e.retract = slices.DeleteFunc(e.retract, func(a *Attached) bool { return !slices.Contains(e.split, a) })
 	found := len(e.retract)
 	for _, a := range e.split {
@@ -80,10 +81,12 @@ func (b *base[K]) note(e *entry[K], hops uint8, wasUp bool, now time.Time) {
 	}
 	switch {
 	case len(e.retract) > found:
-		b.log.add(e, hops == e.best.hops && !released)
-		b.again = append(b.again, repeat[K]{e, e.seq, poisons - 1, now.Add(poisonGap)})
-	case released || hops != e.best.hops:
-		b.log.add(e, false)
+		b.log.add(e, fresh, !moved)
+		b.again = append(b.again, repeat[K]{e, e.last[fresh], poisons - 1, now.Add(poisonGap)})
+	case moved:
+		b.log.add(e, fresh, false)
+	case was.ticks != e.best.ticks:
+		b.log.add(e, slight, false)
 	}
 }
 

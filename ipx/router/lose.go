@@ -7,8 +7,8 @@ import (
 
 // poison announces a loss, for the first time.
 func (b *base[K]) poison(e *entry[K], now time.Time) {
-	b.log.add(e, true)
-	b.again = append(b.again, repeat[K]{e, e.seq, poisons - 1, now.Add(poisonGap)})
+	b.log.add(e, fresh, true)
+	b.again = append(b.again, repeat[K]{e, e.last[fresh], poisons - 1, now.Add(poisonGap)})
 }
 
 // repeatPoison announces once more what is due.
@@ -16,15 +16,15 @@ func (b *base[K]) repeatPoison(now time.Time) {
 	for len(b.again) > 0 && !now.Before(b.again[0].due) {
 		p := b.again[0]
 		b.again = b.again[1:]
-		if p.e.gone || p.e.seq != p.seq {
+		if p.e.gone || p.e.last[fresh] != p.seq {
 			continue
 		}
 		if p.left == 0 {
 			p.e.retract = nil // they know
 			continue
 		}
-		b.log.again(p.e)
-		b.again = append(b.again, repeat[K]{p.e, p.e.seq, p.left - 1, now.Add(poisonGap)})
+		b.log.add(p.e, repeated, true)
+		b.again = append(b.again, repeat[K]{p.e, p.seq, p.left - 1, now.Add(poisonGap)})
 	}
 }
 

@@ -103,7 +103,7 @@ func (s *stream[K]) changes(b *base[K], at *Attached, lines int, now time.Time) 
 		}
 		s.end = b.log.seq
 	}
-	list, s.pos = b.changed(at, s.pos, s.end, lines, true)
+	list, s.pos = b.changed(at, s.pos, s.end, lines, slight)
 	if began && list != nil {
 		s.next = now.Add(triggerGap)
 	}
@@ -159,15 +159,15 @@ func (b *base[K]) tellable(e *entry[K], at *Attached) bool {
 }
 
 // changed returns the next lines of what changed after pos, up to end, and how far
-// they go; with what is only said once more or without.
-func (b *base[K]) changed(at *Attached, pos, end uint64, lines int, repeated bool) (list []telling[K], read uint64) {
+// they go. One kind of changes is left out.
+func (b *base[K]) changed(at *Attached, pos, end uint64, lines int, without kind) (list []telling[K], read uint64) {
 	for _, n := range b.log.list[b.log.after(pos):] {
 		if n.seq > end || len(list) == lines {
 			break
 		}
 		pos = n.seq
-		if n.e.seq != n.seq || n.e.gone || n.repeated && !repeated {
-			continue // there is something newer, or nothing new
+		if !n.counts() || n.kind == without {
+			continue
 		}
 		if hops, told := b.news(n.e, at, n.bad); told {
 			list = append(list, telling[K]{n.e, hops})

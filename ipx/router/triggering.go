@@ -126,6 +126,15 @@ func (t *triggering) look(of int, state triggered.State, now time.Time) {
 	a.initiation = initiation{due: now, asks: true}
 }
 
+// retell tells all routes again, since the link's part in them changed.
+func (t *triggering) retell(now time.Time) {
+	if a := t.at; !t.absent[ofRoutes] {
+		t.now = now
+		t.routes.Changed(a.ripEntries(a.router.routes.all(a)), now)
+		a.router.wake()
+	}
+}
+
 func (t *triggering) synchronized(of int) bool {
 	if of == ofRoutes {
 		return t.routes.State() == triggered.Synchronized
@@ -179,7 +188,7 @@ func (s *stream[K]) unread(b *base[K], at *Attached) (lines []telling[K]) {
 	if s.leaving || s.pos == b.log.seq || at.changing.absent[b.id] {
 		return nil
 	}
-	lines, s.pos = b.changed(at, s.pos, b.log.seq, math.MaxInt, false)
+	lines, s.pos = b.changed(at, s.pos, b.log.seq, math.MaxInt, repeated)
 	s.end = s.pos
 	return lines
 }
