@@ -2,8 +2,10 @@ package topology
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -48,14 +50,18 @@ func TestTopology(t *testing.T) {
 	r.sizes("full")
 
 	r.withdrawn(b1)
-	r.flap("b1, rip-sap", b1, b2, b4)
-	r.flap("b2, triggered", b2, b1, b4)
+	r.lost(b1, b2, b4)
+	r.back(b1, b2, b4)
+	r.lost(b2, b1, b4)
 	r.flutter(b2)
 	r.static(b3)
 	r.bridged()
 	r.quiet()
 	r.sizes("after flapping")
 	r.printf("all of it: %v\n", time.Since(r.began).Round(100*time.Millisecond))
+	for _, p := range r.places() { // together, and not one after the other
+		p.daemon.Signal(syscall.SIGTERM)
+	}
 }
 
 // A watch waits until somebody knows exactly what he should.
@@ -141,9 +147,13 @@ func (r *run) announced() {
 	r.settled("announced", began, watch{p: b3})
 	r.update(r.hub, b3)
 	all := r.places()
+	r.settled("announced", began, watch{p: r.hub, wants: all})
+	var asking sync.WaitGroup
+	asking.Go(func() { r.update(b3, r.hub) })
 	took := r.settled("announced", began, watch{p: r.hub, wants: all}, watch{p: b1, wants: all}, watch{p: b2, wants: all}, watch{p: b4, wants: all}, watch{p: r.hub, wire: true, wants: all})
-	r.printf("cold start, from the first packet of the announcers: hub %v, b1 %v, b2 %v, b4 %v, hub's LAN %v\n", rounded(took)...)
-	r.update(b3, r.hub)
+	asking.Wait()
+	r.printf("cold start, from the first packet of the announcers: hub %v, b1 %v, b2 %v, b4 %v, hub's LAN %v\n",
+		rounded(took[0]), rounded(took[1]), rounded(took[2]), rounded(took[3]), rounded(took[4]))
 	r.settled("updated", time.Now(), watch{p: b3, wants: all})
 	r.printed("after the start", all)
 }
@@ -154,7 +164,7 @@ func (r *run) update(p, peer *place) {
 	began := time.Now()
 	out, errs, code := p.daemon.Run("ipx", "update", peer.name)
 	if code != 0 {
-		r.t.Fatalf("%s: ipx update %s: exit status %d\n%s", p.name, peer.name, code, errs)
+		r.t.Errorf("%s: ipx update %s: exit status %d\n%s", p.name, peer.name, code, errs)
 	}
 	last := strings.Split(strings.TrimSpace(out), "\n")
 	r.printf("auto-static: %s asks %s: %v: %s\n", p.name, peer.name, time.Since(began).Round(100*time.Millisecond), last[max(0, len(last)-2)])
@@ -177,7 +187,7 @@ func (r *run) withdrawn(p *place) {
 	p.neighbor.announce(some.gone())
 	all := r.places()
 	took := r.settled("taken back", began, r.concerned(p, all)...)
-	r.printf("20 networks and services taken back behind %s: gone everywhere after %v\n", p.name, longest(took))
+	r.printf("20 networks and services taken back behind %s: gone everywhere after %v\n", p.name, rounded(slices.Max(took)))
 }
 
 // concerned are all who learn of what is behind p: those on its side know all, the
@@ -191,29 +201,29 @@ func (r *run) concerned(p *place, there []*place) (watches []watch) {
 	return watches
 }
 
-// flap cuts a branch off until all have forgotten it, and mends it. far is the
-// branch whose times stand for the others.
-func (r *run) flap(name string, p, far, other *place) {
+// lost cuts a branch off until all have forgotten it.
+func (r *run) lost(p, far, other *place) {
 	before := r.hub.sent(other.name)
-	since := r.cutOff(p)
+	over := r.cutOff(p).Add(hold)
 	there := r.without(p)
-	took := r.settled(name+" lost", since, watch{p: r.hub, wants: there}, watch{p: far, wants: there}, watch{p: other, wants: there}, watch{p: r.hub, wire: true, wants: there}, watch{p: p})
-	r.printf("%s, lost (after %v of hold): hub %v, %s %v, %s %v, hub's LAN %v; the others gone at the branch %v\n",
-		name, hold, (took[0] - hold).Round(10*time.Millisecond), far.name, (took[1] - hold).Round(10*time.Millisecond), other.name, (took[2] - hold).Round(10*time.Millisecond), (took[3] - hold).Round(10*time.Millisecond), took[4].Round(10*time.Millisecond))
-	r.printed(name+" lost", there)
-	lost := r.hub.sent(other.name) - before
+	took := r.settled(p.name+" lost", over,
+		watch{p: r.hub, wants: there}, watch{p: far, wants: there}, watch{p: other, wants: there}, watch{p: r.hub, wire: true, wants: there}, watch{p: p})
+	r.printf("%s (%s) lost, from the end of hold: gone at the hub %v, %s %v, %s %v, told on the hub's LAN %v; all others gone at %s %v; %d packets to %s\n",
+		p.name, p.exchange, rounded(took[0]), far.name, rounded(took[1]), other.name, rounded(took[2]), rounded(took[3]), p.name, rounded(took[4]), r.hub.sent(other.name)-before, other.name)
+	r.printed(p.name+" lost", there)
+}
 
+// back mends it until all know it again.
+func (r *run) back(p, far, other *place) {
+	before := r.hub.sent(other.name)
 	r.mend(p)
 	up := r.hub.daemon.WaitUp(p.name).Since
 	all := r.places()
-	took = r.settled(name+" back", up, watch{p: r.hub, wants: all}, watch{p: far, wants: all}, watch{p: other, wants: all}, watch{p: r.hub, wire: true, wants: all}, watch{p: p, wants: all})
-	r.printf("%s, back: hub %v, %s %v, %s %v, hub's LAN %v; the branch itself %v; packets that %s was sent: %d for the loss, %d for the return\n",
-		append(append([]any{name}, interleave(rounded(took), r.hub.name, far.name, other.name)...), other.name, lost, r.hub.sent(other.name)-before-lost)...)
-	r.printed(name+" back", all)
-}
-
-func interleave(took []any, _, far, other string) []any {
-	return []any{took[0], far, took[1], other, took[2], took[3], took[4]}
+	took := r.settled(p.name+" back", up,
+		watch{p: r.hub, wants: all}, watch{p: far, wants: all}, watch{p: other, wants: all}, watch{p: r.hub, wire: true, wants: all}, watch{p: p, wants: all})
+	r.printf("%s (%s) back, from tunnel up: known at the hub %v, %s %v, %s %v, on the hub's LAN %v; all others known at %s %v; %d packets to %s\n",
+		p.name, p.exchange, rounded(took[0]), far.name, rounded(took[1]), other.name, rounded(took[2]), rounded(took[3]), p.name, rounded(took[4]), r.hub.sent(other.name)-before, other.name)
+	r.printed(p.name+" back", all)
 }
 
 // cutOff cuts a branch off, and returns when the hub noticed.
@@ -236,20 +246,24 @@ func (r *run) without(p *place) (there []*place) {
 	return there
 }
 
-// flutter loses a branch while it is still telling what it knows, takes some of its
-// networks while it is away, and mends it again before its hold is over.
+// flutter mends a branch that was lost, and cuts it off again when the others have all
+// of it but it has a third of them. While it is away some of its networks go; and it is
+// back before its hold is over.
 func (r *run) flutter(p *place) {
-	r.cutOff(p)
+	all := r.places()
 	r.mend(p)
-	r.hub.daemon.WaitUp(p.name)
-	time.Sleep(1500 * time.Millisecond) // a third of its services has come
+	up := r.hub.daemon.WaitUp(p.name).Since
+	took := r.settled(p.name+" back", up, append(r.concerned(p, all), watch{p: r.hub, wire: true, wants: all})...)
+	r.printf("%s (%s) back, from tunnel up: known at the hub %v, everywhere %v\n", p.name, p.exchange, rounded(took[0]), rounded(slices.Max(took)))
 	lost := r.cutOff(p)
 	p.neighbor.announce(p.offer.some(0, 40).gone())
 	p.offer = p.offer.some(40, len(p.offer.routes))
 	r.mend(p)
-	up := r.hub.daemon.WaitUp(p.name).Since
-	took := r.settled("fluttered", up, append(r.concerned(p, r.places()), watch{p: p, wants: r.places()})...)
-	r.printf("%s lost while it was telling, back %v later: all right after %v\n", p.name, up.Sub(lost).Round(100*time.Millisecond), longest(took))
+	up = r.hub.daemon.WaitUp(p.name).Since
+	took = r.settled(p.name+" fluttered", up, append(r.concerned(p, all), watch{p: r.hub, wire: true, wants: all}, watch{p: p, wants: all})...)
+	r.printf("%s lost while it was told, 40 of its networks and services taken back meanwhile, up again %v after it was lost: right at the hub %v, everywhere %v\n",
+		p.name, rounded(up.Sub(lost)), rounded(took[0]), rounded(slices.Max(took)))
+	r.printed(p.name+" fluttered", all)
 }
 
 // static: the branch that learns nothing by itself still has what it was told once,
@@ -316,16 +330,4 @@ func (r *run) sizes(when string) {
 	r.printf("\n")
 }
 
-func rounded(took []time.Duration) (list []any) {
-	for _, d := range took {
-		list = append(list, d.Round(10*time.Millisecond))
-	}
-	return list
-}
-
-func longest(took []time.Duration) (d time.Duration) {
-	for _, t := range took {
-		d = max(d, t)
-	}
-	return d.Round(10 * time.Millisecond)
-}
+func rounded(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }

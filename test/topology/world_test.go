@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -244,9 +243,4 @@ func (p *place) memory() (now, peak int) {
 		return n
 	}
 	return field("VmRSS"), field("VmHWM")
-}
-
-// others are all branches but p.
-func (w *world) others(p *place) []*place {
-	return slices.DeleteFunc(slices.Clone(w.branches), func(o *place) bool { return o == p })
 }
