@@ -68,19 +68,22 @@ func sums(a, b []uint16) (all []uint16) {
 }
 
 // knows is what a place must know when it reaches those: all its own, and theirs over
-// the hub. From is what a static place has of places that are away now.
-func (w *world) knows(p *place, reached ...*place) *table {
+// the hub. New ticks cross a triggered link at once. ever: they are not waited for.
+func (w *world) knows(p *place, ever bool, reached ...*place) *table {
+	link := func(from, to, branch *place) []uint16 {
+		return from.toward(to.name, ever || branch.exchange != "triggered")
+	}
 	t := newTable()
 	t.add(p, lanWire, 0, []uint16{0})
 	for _, o := range reached {
 		switch {
 		case o == p:
 		case p == w.hub:
-			t.add(o, o.name, 1, o.toward(w.hub.name))
+			t.add(o, o.name, 1, link(o, w.hub, o))
 		case o == w.hub:
-			t.add(o, w.hub.name, 1, w.hub.toward(p.name))
+			t.add(o, w.hub.name, 1, link(w.hub, p, p))
 		default:
-			t.add(o, w.hub.name, 2, sums(o.toward(w.hub.name), w.hub.toward(p.name)))
+			t.add(o, w.hub.name, 2, sums(link(o, w.hub, o), link(w.hub, p, p)))
 		}
 	}
 	return t

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,8 +52,8 @@ type place struct {
 	daemon   *lab.Daemon
 	neighbor *neighbor
 
-	mu    sync.Mutex                 // guards what follows
-	ticks map[string]map[uint16]bool // of the links to each site, all that they were
+	mu    sync.Mutex          // guards what follows
+	ticks map[string][]uint16 // of the links to each site, all that they were; the last is now
 }
 
 func (w *world) places() []*place { return append([]*place{w.hub}, w.branches...) }
@@ -82,7 +83,7 @@ func (w *world) place(number int, name, exchange string) *place {
 		name: name, number: number, exchange: exchange,
 		site: w.Namespace("site-" + name), host: w.Namespace("host-" + name),
 		network: ipx.Network(0x10 + 0x10*number),
-		ticks:   map[string]map[uint16]bool{},
+		ticks:   map[string][]uint16{},
 	}
 	w.Veth(p.host, "lan", p.site, "lan")
 	w.Veth(p.site, "wan", w.wan, name)
@@ -176,22 +177,25 @@ func (p *place) status() (bridge.Status, error) {
 		if site.IPX == nil || site.IPX.Ticks == 0 {
 			continue
 		}
-		if p.ticks[site.Name] == nil {
-			p.ticks[site.Name] = map[uint16]bool{firstTicks: true}
+		if was := p.ticks[site.Name]; len(was) == 0 {
+			p.ticks[site.Name] = []uint16{firstTicks, site.IPX.Ticks}
+		} else if was[len(was)-1] != site.IPX.Ticks {
+			p.ticks[site.Name] = append(was, site.IPX.Ticks)
 		}
-		p.ticks[site.Name][site.IPX.Ticks] = true
 	}
 	return s, err
 }
 
-// toward returns how far the link to a site was, at any time.
-func (p *place) toward(site string) (all []uint16) {
+// toward returns how far the link to a site is; or, where new ticks wait for the next
+// full announcement, how far it ever was.
+func (p *place) toward(site string, ever bool) []uint16 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for n := range p.ticks[site] {
-		all = append(all, n)
+	was := p.ticks[site]
+	if ever || len(was) == 0 {
+		return slices.Clone(was)
 	}
-	return all
+	return slices.Clone(was[len(was)-1:])
 }
 
 // tables asks a daemon for all that it knows.
