@@ -168,6 +168,13 @@ func (n *neighbor) hearServices(payload []byte) {
 	}
 }
 
+// sizes are how many networks and services it was told of.
+func (n *neighbor) sizes() (routes, services int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.routes), len(n.services)
+}
+
 // announce tells what is in o, one packet in a tick.
 func (n *neighbor) announce(o offer) {
 	n.mu.Lock()

@@ -80,7 +80,7 @@ func (r *run) settled(what string, began time.Time, watches ...watch) (took []ti
 	for i, v := range watches {
 		all.Go(func() {
 			var wrong []string
-			for end := began.Add(patience); ; time.Sleep(150 * time.Millisecond) {
+			for end := began.Add(patience); ; time.Sleep(200 * time.Millisecond) {
 				if wrong = r.wrong(v); len(wrong) == 0 {
 					took[i] = time.Since(began)
 					return
@@ -99,26 +99,37 @@ func (r *run) settled(what string, began time.Time, watches ...watch) (took []ti
 	return took
 }
 
-// wrong lists what is not as it should be. The tables are asked for only if their
-// sizes are right.
-func (r *run) wrong(v watch) []string {
+// wrong lists what is not as it should be. What is known is asked for, and compared, only
+// if there is as much as there should be. What then differs may be for ticks that are
+// new: all are asked.
+func (r *run) wrong(v watch) (list []string) {
 	s, err := v.p.status()
 	if err != nil {
 		return []string{err.Error()}
 	}
+	// New ticks wait for full announcements but on triggered links.
 	want := r.knows(v.p, v.wire || v.p.exchange == "rip-sap" || v.p.exchange == "auto-static", v.wants...)
-	if v.wire {
-		return want.told(v.p).untold(v.p.neighbor)
-	}
 	routes, services := sum(s.IPX.Networks), sum(s.IPX.Services)
+	if v.wire {
+		want = want.told(v.p)
+		routes, services = v.p.neighbor.sizes()
+	}
 	if routes != len(want.routes) || services != len(want.services) {
 		return []string{fmt.Sprintf("%d networks and %d services, want %d and %d", routes, services, len(want.routes), len(want.services))}
 	}
-	got, err := v.p.tables()
-	if err != nil {
+	if v.wire {
+		list = want.untold(v.p.neighbor)
+	} else if got, err := v.p.tables(); err != nil {
 		return []string{err.Error()}
+	} else {
+		list = want.differences(got)
 	}
-	return want.differences(got)
+	if len(list) > 0 {
+		for _, p := range r.places() {
+			p.status()
+		}
+	}
+	return list
 }
 
 func sum(counts map[string]int) (n int) {
@@ -173,6 +184,9 @@ func (r *run) update(p, peer *place) {
 // printed compares what an operator sees at the hub.
 func (r *run) printed(when string, there []*place) {
 	r.t.Helper()
+	for _, p := range r.places() {
+		p.status()
+	}
 	got := bridge.IPXTables{Routes: printed[router.RouteInfo](r.hub, "routes"), Services: printed[router.ServiceInfo](r.hub, "services")}
 	if wrong := r.knows(r.hub, false, there...).differences(got); len(wrong) > 0 {
 		r.t.Fatalf("%s: the hub prints %d differences:\n%s", when, len(wrong), strings.Join(wrong[:min(len(wrong), 10)], "\n"))
@@ -206,10 +220,13 @@ func (r *run) lost(p, far, other *place) {
 	before := r.hub.sent(other.name)
 	over := r.cutOff(p).Add(hold)
 	there := r.without(p)
-	took := r.settled(p.name+" lost", over,
-		watch{p: r.hub, wants: there}, watch{p: far, wants: there}, watch{p: other, wants: there}, watch{p: r.hub, wire: true, wants: there}, watch{p: p})
-	r.printf("%s (%s) lost, from the end of hold: gone at the hub %v, %s %v, %s %v, told on the hub's LAN %v; all others gone at %s %v; %d packets to %s\n",
-		p.name, p.exchange, rounded(took[0]), far.name, rounded(took[1]), other.name, rounded(took[2]), rounded(took[3]), p.name, rounded(took[4]), r.hub.sent(other.name)-before, other.name)
+	watches := []watch{{p: r.hub, wants: there}, {p: far, wants: there}, {p: other, wants: there}, {p: p}}
+	if p.exchange == "rip-sap" { // a LAN is told of any loss in the same way, and slowly
+		watches = append(watches, watch{p: r.hub, wire: true, wants: there})
+	}
+	took := r.settled(p.name+" lost", over, watches...)
+	r.printf("%s (%s) lost, from the end of hold: gone at the hub %v, %s %v, %s %v; all others gone at %s %v; told everywhere %v; %d packets to %s\n",
+		p.name, p.exchange, rounded(took[0]), far.name, rounded(took[1]), other.name, rounded(took[2]), p.name, rounded(took[3]), rounded(slices.Max(took)), r.hub.sent(other.name)-before, other.name)
 	r.printed(p.name+" lost", there)
 }
 

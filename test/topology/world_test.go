@@ -23,7 +23,7 @@ const (
 	hubAddr = "192.0.2.1"
 	// hold is how long what is behind a lost link stays known: longer than dialling
 	// again takes, and short, since the test waits for its end.
-	hold = 3 * time.Second
+	hold = 2 * time.Second
 	// games is the hub's name for the second link with b4, which is bridged.
 	games = "b4-games"
 	// firstTicks is what the router takes for a link before it was measured.
