@@ -171,6 +171,9 @@ func (s *Segment) charge(p, first *Port, weight int, now int64) {
 
 // against returns what is held against the port by now.
 func (c *suspicion) against(now int64) int {
+	if now-c.last > recent {
+		return 0 // the sum below would overflow
+	}
 	return max(0, c.score-int((now-c.last)*forgiven/int64(time.Second)))
 }
 
