@@ -26,7 +26,6 @@ type ipxLink struct {
 	mu     sync.Mutex // guards what follows, and the order of up and detach
 	agreed agreement
 	wan    *wan // nil: IPXWAN is off, or the link is down
-	ticks  ticks
 
 	// At most one of these is set, while the link carries IPX.
 	routed  atomic.Pointer[router.Attached]
@@ -141,6 +140,7 @@ func (l *ipxLink) attachment(got agreement) router.Attachment {
 		Network:    got.network,
 		Node:       got.local,
 		Peer:       got.peer,
+		Ticks:      st.ticks.last(),
 		MTU:        min(l.n.s.link.MaxPacket(), ipx.MaxLen),
 		Send:       routedLink{l},
 		Exchange:   exchanges[x.Exchange],
@@ -245,7 +245,7 @@ func (l *ipxLink) measure(roundTrip time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if a := l.routed.Load(); a != nil {
-		if n, changed := l.ticks.measured(roundTrip); changed {
+		if n, news := l.n.st.ticks.measured(roundTrip); news {
 			a.SetTicks(n)
 		}
 	}

@@ -199,6 +199,13 @@ func TestTicksOfALinkAreMeasured(t *testing.T) {
 			v := a.sites[0].status().IPX
 			return v != nil && v.Ticks >= 9 && v.Ticks <= 10
 		})
+		b.stop()
+		reaches(t, 2*time.Minute, "down", func() bool { return !a.is(StateUp)() })
+		b = w.start("beta", ipxSite("beta", "alpha", true, config.IPX{Exchange: config.ExchangeRIPSAP}))
+		reaches(t, 2*time.Minute, "up again", both(a, b, StateUp))
+		if v := a.sites[0].status().IPX; v == nil || v.Ticks < 9 {
+			t.Errorf("a new call begins with %+v", v)
+		}
 	})
 }
 

@@ -27,6 +27,9 @@ const (
 	// forgets what routers told it after ten minutes, and whether our addresses
 	// and routes are still there.
 	pathInterval = time.Minute
+	// firstLook is when that is done first: an idle link has had an LCP Echo then,
+	// which tells how far the peer is.
+	firstLook = 15 * time.Second
 	// clearWait is how long an orderly end of a call may take.
 	clearWait = 3 * time.Second
 )
@@ -154,7 +157,7 @@ func (s *session) run(ctx context.Context) {
 func (s *session) watch(ctx context.Context) {
 	silent := time.NewTimer(silentAfter)
 	defer silent.Stop()
-	path := time.NewTicker(pathInterval)
+	path := time.NewTimer(firstLook)
 	defer path.Stop()
 	for {
 		select {
@@ -177,6 +180,7 @@ func (s *session) watch(ctx context.Context) {
 		case <-s.tooBig:
 			s.measure()
 		case <-path.C:
+			path.Reset(pathInterval)
 			s.measure()
 			s.keep()
 		}

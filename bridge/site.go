@@ -46,6 +46,7 @@ type site struct {
 	// nobody does. It knows what crossed earlier calls.
 	watchdog *watchdog.Table
 	learned  atomic.Pointer[learned] // never nil
+	ticks    ticks                   // to the peer
 	// peerCertificate is what the peer has shown last; nil: nothing.
 	peerCertificate atomic.Pointer[x509.Certificate]
 }

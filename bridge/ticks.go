@@ -1,14 +1,18 @@
 package bridge
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // tick is the unit of distance in IPX: 1/18.21 s, about 55 ms.
 const tick = time.Second * 100 / 1821
 
-// ticks follows the distance of a link. News is only what differs by more than a
+// ticks follows the distance of a site, from call to call. News is only what differs by more than a
 // tick, and by more than a quarter: routes that change with every measurement
 // would keep all routers busy.
 type ticks struct {
+	mu     sync.Mutex    // guards what follows
 	smooth time.Duration // of the round trips, zero before the first
 	told   uint16        // zero before the first
 }
@@ -16,6 +20,8 @@ type ticks struct {
 // measured takes one round trip. It returns how many ticks one way takes, at
 // least 1, and whether that is news.
 func (t *ticks) measured(roundTrip time.Duration) (n uint16, news bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if roundTrip <= 0 {
 		return t.told, false
 	}
@@ -29,4 +35,11 @@ func (t *ticks) measured(roundTrip time.Duration) (n uint16, news bool) {
 	}
 	t.told = uint16(min(max((oneWay+tick-1)/tick, 1), 0xFFFE))
 	return t.told, true
+}
+
+// last returns what was told last, zero for nothing.
+func (t *ticks) last() uint16 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.told
 }
