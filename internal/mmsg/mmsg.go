@@ -40,10 +40,13 @@ func Send(fd uintptr, messages []Message) (n int, errno unix.Errno) {
 	return call(unix.SYS_SENDMMSG, fd, messages)
 }
 
-// call makes the system call until no signal interrupts it.
+// call makes the system call until no signal interrupts it. It is none that waits, so
+// the Go runtime is not told of it: a call takes 0.2 ms for 64 packets, and the runtime
+// would give our processor to another thread after 0.02 ms of it and come back for that
+// a moment later, which costs a fifth of a daemon's time.
 func call(trap, fd uintptr, messages []Message) (n int, errno unix.Errno) {
 	for {
-		r, _, e := unix.Syscall6(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(messages))),
+		r, _, e := unix.RawSyscall6(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(messages))),
 			uintptr(len(messages)), unix.MSG_DONTWAIT, 0, 0)
 		switch e {
 		case 0:
