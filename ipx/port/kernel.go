@@ -27,7 +27,9 @@ type device struct {
 		SetReadDeadline(time.Time) error
 		Close() error
 	}
-	raw      syscall.RawConn
+	raw      syscall.RawConn // receives
+	out      syscall.RawConn // sends
+	index    int             // of the interface, of a LAN
 	mac      ipx.Node
 	oneByOne bool          // takes and gives one frame a call
 	lost     func() uint64 // frames that found no room in its queue since the last call; nil: unknown
@@ -82,7 +84,7 @@ func (p *kernelPort) putOnDevice(o *outgoing) error {
 		if d.oneByOne {
 			put = o.write
 		}
-		if d.raw.Control(put) == nil {
+		if d.out.Control(put) == nil {
 			return nil
 		}
 	}

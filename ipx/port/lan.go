@@ -51,10 +51,17 @@ func OpenLAN(cfg LANConfig) (Port, error) {
 // bound to all protocols, because frames with a length have none; its filter,
 // in place before it is bound, picks IPX.
 func openSocket(cfg LANConfig, mustBeUp bool) (*device, error) {
-	return openFiltered(cfg, mustBeUp, socketFilter)
+	d, err := openFiltered(cfg, mustBeUp, socketFilter)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.addSender(cfg.Interface); err != nil {
+		return nil, errors.Join(fmt.Errorf("open packet socket on %s to send: %w", cfg.Interface, err), d.file.Close())
+	}
+	return d, nil
 }
 
-// openFiltered is openSocket with another filter.
+// openFiltered opens the socket that receives, with a filter of that kind.
 func openFiltered(cfg LANConfig, mustBeUp bool, assemble func(ipx.Node, bool) ([]bpf.RawInstruction, error)) (*device, error) {
 	ifi, err := net.InterfaceByName(cfg.Interface)
 	switch {
@@ -80,7 +87,7 @@ func openFiltered(cfg LANConfig, mustBeUp bool, assemble func(ipx.Node, bool) ([
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("set up packet socket on %s: %w", cfg.Interface, err), conn.Close())
 	}
-	return &device{file: conn, raw: raw, mac: mac, lost: func() uint64 { return queueDrops(conn) }}, nil
+	return &device{file: conn, raw: raw, index: ifi.Index, mac: mac, lost: func() uint64 { return queueDrops(conn) }}, nil
 }
 
 func setUp(conn *mdpacket.Conn, promiscuous bool) (syscall.RawConn, error) {
@@ -95,7 +102,6 @@ func setUp(conn *mdpacket.Conn, promiscuous bool) (syscall.RawConn, error) {
 	}
 	return raw, raw.Control(func(fd uintptr) {
 		setQueue(int(fd), unix.SO_RCVBUFFORCE, unix.SO_RCVBUF)
-		setQueue(int(fd), unix.SO_SNDBUFFORCE, unix.SO_SNDBUF)
 	})
 }
 

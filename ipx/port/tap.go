@@ -63,7 +63,7 @@ func openTAP(cfg TAPConfig) (*device, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("set up TAP interface %s: %w", cfg.Name, err), file.Close())
 	}
-	return &device{file: file, raw: raw, mac: cfg.MAC, oneByOne: true}, nil
+	return &device{file: file, raw: raw, out: raw, mac: cfg.MAC, oneByOne: true}, nil
 }
 
 func setLinkUp(name string) error {
