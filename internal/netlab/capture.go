@@ -15,13 +15,14 @@ import (
 // A Capture writes every frame that passes an interface, in both directions, to
 // a file that tshark reads.
 type Capture struct {
-	socket *os.File
-	file   *os.File
-	out    *bufio.Writer
-	frames int
-	limit  int        // of frames; 0: none
-	ended  chan error // the reader's end
-	err    error      // why the capture failed to begin
+	socket  *os.File
+	file    *os.File
+	out     *bufio.Writer
+	frames  int
+	ifindex int
+	limit   int        // of frames; 0: none
+	ended   chan error // the reader's end
+	err     error      // why the capture failed to begin
 }
 
 // captureBuffer is what the kernel may queue for us: some 0.1 s at 1 Gbit/s.
@@ -60,6 +61,7 @@ func (ns *Namespace) openCapture(c *Capture, name, path string) error {
 	if err := ns.Do(func() (err error) { fd, err = packetSocket(link.Attrs().Index); return err }); err != nil {
 		return err
 	}
+	c.ifindex = link.Attrs().Index
 	socket := os.NewFile(uintptr(fd), "capture of "+name)
 	if c.file, err = os.Create(path); err != nil {
 		return errors.Join(err, socket.Close())
@@ -137,7 +139,7 @@ func (c *Capture) run() error {
 			return err
 		}
 		if c.frames++; c.full() {
-			if err := conn.Control(func(fd uintptr) { rerr = refuseAll(int(fd)) }); err != nil || rerr != nil {
+			if err := conn.Control(func(fd uintptr) { rerr = refuseAll(int(fd), c.ifindex) }); err != nil || rerr != nil {
 				return errors.Join(err, rerr)
 			}
 		}
@@ -147,11 +149,16 @@ func (c *Capture) run() error {
 // full reports whether the capture has all the frames it was to have.
 func (c *Capture) full() bool { return c.limit > 0 && c.frames >= c.limit }
 
-// refuseAll has the kernel queue nothing for a socket any more.
-func refuseAll(fd int) error {
+// refuseAll has the kernel queue nothing for a socket any more, and show it nothing
+// but a protocol that nobody speaks: it would copy each frame for the filter to drop.
+func refuseAll(fd, ifindex int) error {
 	program := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K}} // keep 0 octets
-	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
-		&unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]})
+	const experimental = 0xB588                                     // 0x88B5 (IEEE 802, 9.2.3), in network order
+	return errors.Join(
+		unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
+			&unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}),
+		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: experimental, Ifindex: ifindex}),
+	)
 }
 
 // timestamp returns when the kernel saw the frame (socket(7), SO_TIMESTAMPNS).
