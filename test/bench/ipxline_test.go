@@ -76,11 +76,25 @@ func newRoutedTrip(w *lab.World, ifname string, frame ipx.Encapsulation, a, b ip
 	return &ipxTrip{frame: frame, router: router, head: ipx.Header{Type: ipx.TypePEP, Src: near, Dst: far}}
 }
 
-// newBridgedTrip is a trip to a station on the same network, of no number.
+// newBridgedTrip is a trip to a station on the same network, of no number. What is
+// for a station that has never been heard goes to everywhere, and so is limited as
+// broadcasts are.
 func (l *ipxLine) newBridgedTrip(frame ipx.Encapsulation) *ipxTrip {
 	near := ipx.Addr{Node: l.out.MAC(), Socket: benchSocket}
 	far := ipx.Addr{Node: l.in.MAC(), Socket: benchSocket}
 	return &ipxTrip{frame: frame, router: far.Node, head: ipx.Header{Type: ipx.TypePEP, Src: near, Dst: far}}
+}
+
+// speak sends a broadcast from the far host, so that it is heard.
+func (l *ipxLine) speak(t *testing.T, trip *ipxTrip) {
+	t.Helper()
+	hello := packet.Get()
+	defer packet.Put(hello)
+	all := ipx.Addr{Node: ipx.Broadcast, Socket: benchSocket}
+	hello.Set(ipx.AppendPacket(nil, ipx.Header{Type: ipx.TypePEP, Src: trip.head.Dst, Dst: all}, nil))
+	if err := l.in.Send(trip.frame, ipx.Broadcast, l.in.MAC(), []*packet.Buffer{hello}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // find lets a station find its number and the way to another network, as hosts do.
@@ -119,6 +133,9 @@ func briefStation(w *lab.World, host *netlab.Namespace, ifname string, frame ipx
 func (l *ipxLine) warm(t *testing.T, trip *ipxTrip) {
 	t.Helper()
 	lab.Wait(t, "a burst of IPX packets arrives", func() bool {
+		if trip.head.Dst.Network == 0 { // of this network
+			l.speak(t, trip)
+		}
 		f := l.fly(trip, ipxLen, 1, 0, burstPatience)
 		return f.err == nil && f.got == f.sent
 	})
