@@ -98,12 +98,11 @@ func (l *ipxLink) up(r ipxcp.Result) error {
 // compress takes up what the ends agreed about headers: each direction by itself.
 func (l *ipxLink) compress(r ipxcp.Result) {
 	if r.Send.Slots > 0 || r.Receive.Slots > 0 {
-		l.codec.Store(cipx.NewCodec(slotsOf(r.Send), slotsOf(r.Receive)))
+		l.codec.Store(cipx.NewCodec(
+			cipx.Config{Slots: r.Send.Slots, CompressSlotID: r.Send.CompressSlotID, MTU: l.n.s.link.MaxPacket()},
+			cipx.Config{Slots: r.Receive.Slots, CompressSlotID: r.Receive.CompressSlotID},
+		))
 	}
-}
-
-func slotsOf(c ipxcp.Compression) cipx.Config {
-	return cipx.Config{Slots: c.Slots, CompressSlotID: c.CompressSlotID}
 }
 
 // attach joins the link with the router or its segment. mu is held.
@@ -179,7 +178,9 @@ func (l *ipxLink) detach() {
 	defer l.mu.Unlock()
 	l.stopWAN()
 	l.release()
-	l.codec.Store(nil) // and with it all slots (RFC 1553, section 4)
+	l.sending.Lock()
+	defer l.sending.Unlock()
+	l.codec.Store(nil) // and with it all slots (RFC 1553)
 }
 
 // release takes the link out of the router's or the segment's hands. mu is held.
@@ -213,13 +214,14 @@ func (l *ipxLink) deliver(_ uint16, pkts []*packet.Buffer) {
 // send carries packets to the peer. IPX cannot be cut, so the outer packet may
 // be.
 func (l *ipxLink) send(pkts []*packet.Buffer) error {
-	c := l.codec.Load()
-	if c == nil {
+	if l.codec.Load() == nil {
 		return l.n.s.link.Send(protocolIPX, pkts, false)
 	}
 	l.sending.Lock()
 	defer l.sending.Unlock()
-	c.Out(pkts)
+	if c := l.codec.Load(); c != nil { // no slot of an earlier opening
+		c.Out(pkts)
+	}
 	return l.n.s.link.Send(protocolIPX, pkts, false)
 }
 

@@ -256,6 +256,23 @@ func TestHeadersCompressed(t *testing.T) {
 	})
 }
 
+// A flow of packets that just fit into the link passes with compression, too.
+func TestFullPacketsCompressed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := config.IPX{Exchange: config.ExchangeRIPSAP, Compression: 16}
+		w := newWorld(t)
+		a, _ := joined(t, w, x, x)
+		reaches(t, 10*time.Second, "known at alpha", a.knows(betaWire))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for range 20 {
+			if _, _, err := a.ipx.router.Ping(ctx, ping.Novell, 0xB, ipx.ServerNode, ipx.MaxLen-ipx.HeaderLen-ping.HeaderLen); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 func TestHeadersOfAPeerWithoutCompression(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

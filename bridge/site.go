@@ -246,11 +246,21 @@ func (s *site) dialLink(c *credential) ppp.Config {
 // provesBoth reports whether one exchange by m proves both ends to each other.
 func provesBoth(m auth.Method) bool { return m >= auth.MSCHAPv2 }
 
-// mru is the MRU that we ask for where IPX may cross, with room for MPPE around it:
-// the MRU counts what MPPE adds.
+// cipxRoom is what CIPX puts before an IPX packet that it cannot compress, when that has
+// a checksum (RFC 1553).
+const cipxRoom = 1
+
+// mru is the MRU that we ask for where IPX may cross, with room for what is put around
+// a packet: the MRU counts what MPPE and CIPX add.
 func mru(sites ...*config.Site) uint16 {
+	n := uint16(fullMRU)
 	if slices.ContainsFunc(sites, usesMPPE) {
-		return fullMRU + mppeRoom
+		n += mppeRoom
 	}
-	return fullMRU
+	if slices.ContainsFunc(sites, compresses) {
+		n += cipxRoom
+	}
+	return n
 }
+
+func compresses(s *config.Site) bool { return s.IPX != nil && s.IPX.Compression > 0 }

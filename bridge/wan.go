@@ -98,8 +98,9 @@ func (l *ipxLink) agreedByWAN(w *wan, got agreement, r ipxwan.Result) error {
 func (l *ipxLink) undoneByWAN(w *wan) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.wan == w {
+	if l.wan == w && l.routed.Load() != nil {
 		l.release()
+		l.plane.router.Forget(l.n.st.cfg.Name)
 	}
 }
 
