@@ -36,6 +36,9 @@ type holdWorld struct {
 	clientOff func()
 }
 
+// routeInfo is short for what these tests ask about.
+type routeInfo = router.RouteInfo
+
 // newHoldWorld has a server that asks a client that is silent for so long whether
 // it lives, each second and three times at most.
 func newHoldWorld(t *testing.T, silent time.Duration, keys string) *holdWorld {
@@ -50,7 +53,7 @@ func newHoldWorld(t *testing.T, silent time.Duration, keys string) *holdWorld {
 	x.server, _ = w.Server(w.HostA, fs)
 	x.client, x.clientOff = w.Client(w.HostB, nwFrame)
 	x.b.WaitService(fsName, true)
-	x.a.WaitRoute(lanB, "by the site", func(r router.RouteInfo) bool { return r.Via == "b" })
+	x.a.WaitRoute(lanB, "by the site", func(r routeInfo) bool { return r.Via == "b" })
 	works(t, w, x.client)
 	return x
 }
