@@ -2,10 +2,8 @@ package e2e
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
-	"sitebridge/bridge"
 	"sitebridge/test/lab"
 )
 
@@ -14,17 +12,17 @@ const wanC = "192.0.2.3"
 
 // siteTable is a site of another one of our daemons, without IP.
 func siteTable(name, keys, auth, ipxKeys string) string {
-	return fmt.Sprintf(`[site.%s]
-%s
+	return fmt.Sprintf(`[site.%[1]s]
+%[2]s
 required = ["ipx"]
 echo = { interval = "1s", failures = 3 }
 [site.%[1]s.auth]
 methods = ["mschapv2"]
-%s
+%[3]s
 [site.%[1]s.encryption]
 policy = "disabled"
 [site.%[1]s.ipx]
-%s
+%[4]s
 `, name, keys, auth, ipxKeys)
 }
 
@@ -75,36 +73,3 @@ func TestTwoWays(t *testing.T) {
 	b.WaitRoute(lanA, "the near one again", by("a", 1))
 	pingIPX(t, w, near, far, lanB, 100)
 }
-
-// TestIPXWAN: two daemons that want it agree by it; one alone works too, and with a
-// peer that does not know it the link comes up without.
-func TestIPXWAN(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		a, b string
-		by   bool // IPXWAN
-	}{
-		"both, unnumbered": {"ipxwan = true", "ipxwan = true", true},
-		"both, numbered":   {"ipxwan = true\nnetwork = \"0000FF01\"", "ipxwan = true", true},
-		"one end wants it": {"ipxwan = true", "# by default", false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := lab.New(t)
-			ca, cb := ipxOnly(c.a), ipxOnly(c.b)
-			ca.Daemon, cb.Daemon = `ipx_internal_network = "0000BEE1"`, `ipx_internal_network = "0000BEE2"`
-			a, b := w.Start(w.SiteA, ca.A()), w.Start(w.SiteB, cb.B())
-			a.WaitRoute(lanB, "by the site", func(r routeInfo) bool { return r.Via == "b" })
-			b.WaitRoute(lanA, "by the site", func(r routeInfo) bool { return r.Via == "a" })
-			pingIPX(t, w, w.Station(w.HostA, "lan", nwFrame), w.Station(w.HostB, "lan", nwFrame), lanB, 100, 576)
-			for _, s := range []*ipxStatus{a.Site("b").IPX, b.Site("a").IPX} {
-				if s.IPXWAN != c.by || (s.Network == 0xFF01) != strings.Contains(c.a, "FF01") {
-					t.Errorf("status: %+v", s)
-				}
-			}
-		})
-	}
-}
-
-// ipxStatus is short for what these tests compare.
-type ipxStatus = bridge.IPXStatus
