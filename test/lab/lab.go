@@ -82,8 +82,9 @@ type World struct {
 	Dir          string
 	HostA, HostB *netlab.Namespace
 	SiteA, SiteB *netlab.Namespace
-	WAN          *netlab.Namespace // the switch, with a port for each site
-	allowed      []string          // see Allow
+	WAN          *netlab.Namespace   // the switch, with a port for each site
+	allowed      []string            // see Allow
+	switched     []*netlab.Namespace // hosts that are a switch, see Join
 }
 
 // Addresses of a World.
