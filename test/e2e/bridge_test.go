@@ -10,10 +10,12 @@ import (
 	"strings"
 	"testing"
 
+	"sitebridge/bridge"
 	"sitebridge/internal/netlab"
 	"sitebridge/ipx"
 	"sitebridge/ipx/ipxnet"
 	"sitebridge/ipx/port"
+	"sitebridge/ipx/segment"
 	"sitebridge/test/lab"
 )
 
@@ -150,4 +152,44 @@ func taps(w *lab.World, hosts ...*netlab.Namespace) (all []*tap) {
 		all = append(all, newTap(w, ns))
 	}
 	return all
+}
+
+// A segmentNow is how the daemon's only segment stands.
+type segmentNow struct{ bridge.SegmentStatus }
+
+func segmentStatus(t *testing.T, d *lab.Daemon) segmentNow {
+	t.Helper()
+	s, err := d.Status()
+	if err != nil || len(s.Segments) != 1 {
+		t.Fatalf("%s: segments %+v, %v", d.NS.Name(), s.Segments, err)
+	}
+	return segmentNow{s.Segments[0]}
+}
+
+// answered is how many watchdogs were answered for who cannot be reached.
+func (s segmentNow) answered() (n uint64) {
+	for _, p := range s.Ports {
+		n += p.Stats.Answered
+	}
+	return n
+}
+
+// port returns the port of that name.
+func (s segmentNow) port(t *testing.T, name string) segment.PortInfo {
+	t.Helper()
+	i := slices.IndexFunc(s.Ports, func(p segment.PortInfo) bool { return p.Name == name })
+	if i < 0 {
+		t.Fatalf("segment %s has no port %q: %+v", s.Name, name, s.Ports)
+	}
+	return s.Ports[i]
+}
+
+// blocked names the ports that are out of use.
+func (s segmentNow) blocked() (names []string) {
+	for _, p := range s.Ports {
+		if !p.Blocked.IsZero() {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }

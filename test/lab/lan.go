@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
 	"sitebridge/internal/netlab"
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
@@ -25,17 +27,22 @@ func (w *World) Join(host, ns *netlab.Namespace) {
 		host.Bridge("switch", "lan")
 		w.switched = append(w.switched, host)
 	}
-	port, err := host.Handle().LinkByName(ns.Name())
+	h := host.Handle()
+	port, err := h.LinkByName(ns.Name())
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	bridge, err := host.Handle().LinkByName("switch")
+	bridge, err := h.LinkByName("switch")
 	if err == nil {
-		err = host.Handle().LinkSetMaster(port, bridge)
+		err = h.LinkSetMaster(port, bridge)
 	}
 	if err != nil {
 		w.T.Fatal(err)
 	}
+	Wait(w.T, "a cable to be in its switch", func() bool { // the kernel takes its time, and frames are lost until then
+		port, err := h.LinkByName(ns.Name())
+		return err == nil && port.Attrs().OperState == netlink.OperUp
+	})
 }
 
 // Desk is Join for a new machine, which has no IP there.
