@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -177,4 +178,35 @@ func oddPacket(from ipx.Node, hops byte, sum string) []byte {
 		pkt[0], pkt[1] = byte(n>>8), byte(n)
 	}
 	return pkt
+}
+
+// TestDOSBoxAtThePortOfSystemd: the daemon, which may not open port 213 itself, gets
+// the socket handed over, and players who name no port find it.
+func TestDOSBoxAtThePortOfSystemd(t *testing.T) {
+	t.Parallel()
+	w := lab.New(t)
+	at := netip.AddrPortFrom(netip.MustParseAddr(lab.LANA), 213)
+	conn := w.ListenUDP(w.SiteA, "0.0.0.0:213")
+	socket, err := conn.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	conn.Close()
+	card := func() port.Port { return w.Emulator(w.HostA, at) }
+	c := bridging{
+		name: "a", answers: []string{"b"},
+		lans: map[string]string{"lan": `interface = "lan"`, "arcade": `dosbox = "0.0.0.0:213"`},
+	}
+	w.StartWithSockets(w.SiteA, c.text(), socket)
+	one, other := tapOn(w, card()), tapOn(w, card())
+	real := newTap(w, w.HostA)
+	ready(t, ipx.EthernetII, one, other, real)
+	ready(t, ipx.EthernetII, real, one, other)
+
+	without := w.Start(w.SiteB, bridging{name: "b", dials: map[string]string{"a": lab.WANA}, lans: c.lans}.text())
+	<-without.Ended()
+	if !strings.Contains(without.Log(), "packaging/sitebridge-dosbox.socket") {
+		t.Errorf("the log of the one without a socket does not say what to do:\n%s", without.Log())
+	}
 }
