@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sitebridge/bridge"
+	"sitebridge/internal/netlab"
 	"sitebridge/ipx"
 	"sitebridge/ipx/ipxnet"
 	"sitebridge/ipx/port"
@@ -118,13 +119,7 @@ func TestAttackX8AnyChecksumAndHopsCrossBridges(t *testing.T) {
 	w.Allow("Malformed Packet (Exception occurred)") // the broken ones, as they are sent
 	a, _ := pair(w, bridging{lans: arcade(lab.LANA)}, bridging{lans: arcade(lab.LANB)})
 	all := taps(w, w.HostA, w.HostB)
-	for i, addr := range []string{lab.LANA, lab.LANB} {
-		host := []func() port.Port{
-			func() port.Port { return w.Emulator(w.HostA, emulators(addr)) },
-			func() port.Port { return w.Emulator(w.HostB, emulators(addr)) },
-		}[i]
-		all = append(all, tapOn(w, host()))
-	}
+	all = append(all, player(w, w.HostA, emulators(lab.LANA)), player(w, w.HostB, emulators(lab.LANB)))
 	for i, x := range all {
 		others := append(slices.Clone(all[:i]), all[i+1:]...)
 		ready(t, ipx.EthernetII, x, others...)
@@ -162,6 +157,15 @@ func TestAttackX8AnyChecksumAndHopsCrossBridges(t *testing.T) {
 	}
 }
 
+// player is a game at an emulator, which has said its first word: one that says none
+// is taken for one that may still wait to be let in.
+func player(w *lab.World, ns *netlab.Namespace, server netip.AddrPort) *tap {
+	w.T.Helper()
+	x := tapOn(w, w.Emulator(ns, server))
+	x.send(w.T, port.DOSBoxEncapsulation, ipx.Broadcast, announce(x.port.MAC(), 0, 0))
+	return x
+}
+
 // oddPacket is a broadcast of a game's with a hop count and a checksum, of which
 // none is like another one.
 func oddPacket(from ipx.Node, hops byte, sum string) []byte {
@@ -193,13 +197,12 @@ func TestDOSBoxAtThePortOfSystemd(t *testing.T) {
 	}
 	defer socket.Close()
 	conn.Close()
-	card := func() port.Port { return w.Emulator(w.HostA, at) }
 	c := bridging{
 		name: "a", answers: []string{"b"},
 		lans: map[string]string{"lan": `interface = "lan"`, "arcade": `dosbox = "0.0.0.0:213"`},
 	}
 	w.StartWithSockets(w.SiteA, c.text(), socket)
-	one, other := tapOn(w, card()), tapOn(w, card())
+	one, other := player(w, w.HostA, at), player(w, w.HostA, at)
 	real := newTap(w, w.HostA)
 	ready(t, ipx.EthernetII, one, other, real)
 	ready(t, ipx.EthernetII, real, one, other)
