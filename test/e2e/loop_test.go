@@ -29,6 +29,7 @@ func TestAttackX5TwoTunnelsBetweenTheSameLANs(t *testing.T) {
 	pcA, pcB := w.Desk(w.HostA, "pc-a"), w.Desk(w.HostB, "pc-b")
 	tapA, tapB := newTap(w, pcA), newTap(w, pcB)
 	ready(t, ipx.Ethernet8023, tapA, tapB)
+	ready(t, ipx.Ethernet8023, tapB, tapA) // now both LANs are spoken to in this type
 
 	const wanC, wanD = "192.0.2.3", "192.0.2.4"
 	siteC, siteD := w.AddSite("site-c", wanC), w.AddSite("site-d", wanD)
@@ -63,11 +64,12 @@ func TestAttackX5TwoTunnelsBetweenTheSameLANs(t *testing.T) {
 	var blocked []blockedPort
 	lab.Wait(t, "one tunnel to be blocked, and the other to carry", func() bool {
 		i++
-		pkt := announce(tapA.port.MAC(), i, 400+i%1000)
-		tapA.send(t, ipx.Ethernet8023, ipx.Broadcast, pkt)
+		there, back := announce(tapA.port.MAC(), i, 400+i%1000), announce(tapB.port.MAC(), i, 400+i%1000)
+		tapA.send(t, ipx.Ethernet8023, ipx.Broadcast, there)
+		tapB.send(t, ipx.Ethernet8023, ipx.Broadcast, back) // so that all know how LAN b is spoken to
 		time.Sleep(30 * time.Millisecond)
 		blocked = blockedPorts(t, all)
-		return copies(tapB, pkt) == 1 && len(blocked) > 0 && !slices.ContainsFunc(blocked, func(p blockedPort) bool { return p.tunnel() != blocked[0].tunnel() })
+		return copies(tapB, there) == 1 && copies(tapA, back) == 1 && len(blocked) > 0 && !slices.ContainsFunc(blocked, func(p blockedPort) bool { return p.tunnel() != blocked[0].tunnel() })
 	})
 	for _, p := range blocked {
 		told(t, w, p.d, p.name)
