@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"sitebridge/bridge"
@@ -32,23 +31,6 @@ func (w *World) Client(ns *netlab.Namespace, enc ipx.Encapsulation) (c *netware.
 	w.T.Helper()
 	c = netware.NewClient(netware.ClientConfig{Port: w.Port(ns, "lan"), Encap: enc})
 	return c, w.Background(c.Run)
-}
-
-// Background runs something until the test ends, or stop is called.
-func (w *World) Background(run func(context.Context) error) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := run(ctx); err != nil {
-			w.T.Errorf("background: %v", err)
-		}
-	})
-	stop = func() {
-		cancel()
-		running.Wait()
-	}
-	w.T.Cleanup(stop)
-	return stop
 }
 
 // IPX asks the daemon for its tables; they are empty while it does not answer.
