@@ -33,11 +33,11 @@ func ipxOnly(keys string) lab.Config { return lab.Config{IP: "none", IPX: keys} 
 func fileServer() netware.ServerConfig {
 	return netware.ServerConfig{
 		Encap: nwFrame, Network: lanA, Internal: fsInside, Name: fsName,
-		Interval: time.Second, Dialogues: []netware.Dialogue{login()},
+		Interval: time.Second, Dialogues: []netware.Dialogue{dialogue()},
 	}
 }
 
-func login() netware.Dialogue {
+func dialogue() netware.Dialogue {
 	r, err := netware.Load(loginOf)
 	if err != nil {
 		panic(err) // it is embedded
@@ -57,7 +57,7 @@ func works(t *testing.T, w *lab.World, c *netware.Client) {
 	if s.Name != fsName || s.Addr.Network != fsInside {
 		t.Errorf("nearest server %+v", s)
 	}
-	if err := c.Login(ctx, s.Addr, login()); err != nil {
+	if err := c.Login(ctx, s.Addr, dialogue()); err != nil {
 		t.Fatal(err)
 	}
 	if c.Addr().Network != lanB {
