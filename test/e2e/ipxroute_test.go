@@ -144,6 +144,11 @@ func TestAutoStatic(t *testing.T) {
 		}
 		return out
 	}
+	// The peer tells ticks, with its own to the link: those that were measured.
+	measured := func() {
+		a.WaitSite("b", "measured", func(s bridge.SiteStatus) bool { return s.IPX != nil && s.IPX.Ticks > 0 && s.IPX.Ticks < 6 })
+	}
+	measured()
 	file := filepath.Join(w.Dir, "a.ipx.toml")
 	found := []string{"+ network 00000010  hops 1", "+ network 00005EA1  hops 2", "+ service 0004 FS1  00005EA1:000000000001:0451 hops 2"}
 	wantAll(t, "dry run", update("--dry-run"), append(found, "3 changes")...)
@@ -163,6 +168,7 @@ func TestAutoStatic(t *testing.T) {
 		t.Errorf("after a start: %+v", r)
 	}
 
+	measured()
 	server.Down()
 	a.WaitService(fsName, false)
 	wantAll(t, "after the server went", update(), "- network 00005EA1", "- service 0004 FS1", "2 changes")

@@ -31,10 +31,10 @@ func TestTablesOnTheWire(t *testing.T) {
 	config := ipxOnly("exchange = \"rip-sap\"\nupdate = \"10s\"")
 	ca, cb := config, config
 	ca.LAN, cb.LAN = "ethernet_802_2 = \"00000010\"\nupdate = \"10s\"", "ethernet_802_2 = \"00000020\"\nupdate = \"10s\""
+	captures := map[string]func() string{"lan a": w.Capture(w.HostA, "lan"), "lan b": w.Capture(w.HostB, "lan"), "wan": w.Capture(w.SiteA, "wan")}
 	a, b := w.Start(w.SiteA, ca.A()), w.Start(w.SiteB, cb.B())
 	a.WaitUp("b")
 	b.WaitUp("a")
-	captures := map[string]func() string{"lan a": w.Capture(w.HostA, "lan"), "lan b": w.Capture(w.HostB, "lan"), "wan": w.Capture(w.SiteA, "wan")}
 	near := newTap(w, w.HostA)
 	l := newLiar(w)
 	var networks []ipx.Network
@@ -65,8 +65,10 @@ func TestTablesOnTheWire(t *testing.T) {
 		pcaps[name] = stop()
 	}
 
-	fromA, fromB := "eth.src == "+colons(macOf(w, w.SiteA)), "eth.src == "+colons(macOf(w, w.SiteB))
-	up, down := "ip.src == "+lab.WANB, "ip.src == "+lab.WANA
+	// What is announced goes to all; who asks is answered by himself, and at once.
+	const toAll = "ipx.dst.node == ff:ff:ff:ff:ff:ff && "
+	fromA, fromB := toAll+"eth.src == "+colons(macOf(w, w.SiteA)), toAll+"eth.src == "+colons(macOf(w, w.SiteB))
+	up, down := toAll+"ip.src == "+lab.WANB, toAll+"ip.src == "+lab.WANA
 	wantTold(t, "b tells the link", judge.Routes(t, pcaps["wan"], up), rip.MaxEntries, want)
 	wantTold(t, "a tells its LAN", judge.Routes(t, pcaps["lan a"], fromA), rip.MaxEntries, want)
 	wantTold(t, "a tells the link", judge.Routes(t, pcaps["wan"], down), rip.MaxEntries, map[string]bool{lanA.String(): true})
