@@ -64,13 +64,13 @@ func TestAttackP6Flapping(t *testing.T) {
 	p := newFake(1)
 	b := fsmtest.NewBench(t, p)
 	last := b.Sent()
-	for range 100 {
+	for id := range 100 {
 		for _, sent := range last {
 			if sent.Code == fsm.ConfigureRequest {
 				b.GiveData(fsm.ConfigureAck, sent.ID, sent.Data)
 			}
 		}
-		last = b.Give(fsm.ConfigureRequest, 1)
+		last = b.Give(fsm.ConfigureRequest, byte(id))
 	}
 	ups := strings.Count(strings.Join(p.log, " "), "up")
 	if ups > 30 || b.State() >= fsm.ReqSent {

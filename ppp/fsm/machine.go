@@ -28,10 +28,11 @@ type Config struct {
 	MaxConfigure, MaxTerminate, MaxFailure int
 
 	// AckRepeats acknowledges a repeat of the request that was acknowledged last,
-	// octet for octet with its identifier, without leaving Opened: our Ack was
-	// lost. RFC 1661 would negotiate anew, which a protocol that holds keys must
-	// not do. Our own requests keep their identifier for it as long as they are the
-	// same and were not refused.
+	// octet for octet with its identifier, without leaving Opened, however late: our
+	// Ack was lost. Without it that ends some seconds after the Ack, and what comes
+	// later negotiates anew, which a protocol that holds keys must not do. Our own
+	// requests keep their identifier for it as long as they are the same and were
+	// not refused.
 	AckRepeats bool
 
 	Now func() time.Time // nil: time.Now
@@ -85,10 +86,11 @@ type Machine struct {
 	queue   []Event // what is still to be stepped
 	running bool
 
-	id      byte    // of the last packet that began an exchange of ours
-	request request // our last Configure-Request
-	in      input   // what the step in progress answers
-	acked   Packet  // our last Configure-Ack, with AckRepeats
+	id      byte      // of the last packet that began an exchange of ours
+	request request   // our last Configure-Request
+	in      input     // what the step in progress answers
+	acked   Packet    // our last Configure-Ack, and
+	ackedAt time.Time // when it was decided on
 
 	deadline time.Time     // of the restart timer; zero: stopped
 	period   time.Duration // of the restart timer

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Receive takes a control packet from its code octet on. The packet is lent.
@@ -72,16 +73,26 @@ func (m *Machine) receiveRequest(p Packet) {
 	m.in.reply = reply
 	if v.Code == ConfigureAck {
 		m.acked = Packet{Code: ConfigureAck, ID: p.ID, Data: bytes.Clone(p.Data)}
+		m.ackedAt = m.cfg.Now()
 		m.event(RecvGoodRequest)
 	} else {
 		m.event(RecvBadRequest)
 	}
 }
 
+// lateCopies is how long after our Ack a copy of the request may come that was
+// sent before the Ack arrived: a round trip, and the time between two copies.
+const lateCopies = 10 * time.Second
+
 // repeats reports whether p is the request again that was acknowledged last, and
-// may be acknowledged again as it is.
+// may be acknowledged again as it is. By the table (RFC 1661, section 4.1) it would
+// take an opened layer down; but a new negotiation has a new identifier (section
+// 5.1), and one octet for octet like the last is a copy from a line slower than the
+// peer's restart timer, or says that our Ack was lost. If each copy began anew,
+// such a line would never come up.
 func (m *Machine) repeats(p Packet) bool {
-	return m.cfg.AckRepeats && p.ID == m.acked.ID && bytes.Equal(p.Data, m.acked.Data)
+	return p.ID == m.acked.ID && bytes.Equal(p.Data, m.acked.Data) &&
+		(m.cfg.AckRepeats || m.cfg.Now().Sub(m.ackedAt) <= lateCopies)
 }
 
 // judge decides on the peer's options. An error ends the layer: the Protocol's
