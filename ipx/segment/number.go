@@ -80,15 +80,24 @@ func (s *Segment) hearNumber(p *Port, h *ipx.Header, now int64) {
 	}
 }
 
-// admitNumber reports whether there was room for n.
+// admitNumber reports whether there was room for n. What stations on a wire use
+// takes the place of what only peers do: otherwise a peer that makes numbers up
+// keeps a LAN's own from being the segment's.
 func (s *Segment) admitNumber(n ipx.Network, lan bool, now int64) (admitted bool) {
 	silent := func(_ ipx.Network, num *number) bool { return s.old(num.last.Load(), now) }
-	if all := s.numbers.All(); len(all) >= maxNumbers && !anyOf(all, silent) {
+	spare := func(n ipx.Network, num *number) bool { return silent(n, num) || lan && !num.lan.Load() }
+	if all := s.numbers.All(); len(all) >= maxNumbers && !anyOf(all, spare) {
 		return false // without a copy for each packet
 	}
 	s.numbers.Update(func(next map[ipx.Network]*number) {
 		maps.DeleteFunc(next, silent)
-		if _, twice := next[n]; twice || len(next) >= maxNumbers {
+		if _, twice := next[n]; twice {
+			return
+		}
+		if len(next) >= maxNumbers && lan {
+			dropPeerNumber(next)
+		}
+		if len(next) >= maxNumbers {
 			return
 		}
 		num := new(number)
@@ -97,6 +106,18 @@ func (s *Segment) admitNumber(n ipx.Network, lan bool, now int64) (admitted bool
 		next[n], admitted = num, true
 	})
 	return admitted
+}
+
+// dropPeerNumber drops the number that only peers use and that was heard least
+// lately, if there is one.
+func dropPeerNumber(all map[ipx.Network]*number) {
+	var oldest ipx.Network
+	for n, num := range all {
+		if !num.lan.Load() && (oldest == 0 || num.last.Load() < all[oldest].last.Load()) {
+			oldest = n
+		}
+	}
+	delete(all, oldest)
 }
 
 // disownNumber takes a number from the segment that a router on p has announced

@@ -440,10 +440,40 @@ func TestNumbersAreFoundOut(t *testing.T) {
 		if n := len(l.Numbers()); n != maxNumbers {
 			t.Errorf("%d numbers, want at most %d", n, maxNumbers)
 		}
+		l.link1.receive(pkt(in(0xBAD, far1), in(0xBAD, ipx.Broadcast), "another peer's"))
+		if l.native(0xBAD) {
+			t.Error("a peer's number pushed out another")
+		}
 		time.Sleep(DefaultAgeing + time.Second)
 		l.lan1.hearFrom(ipx.EthernetII, ipx.Broadcast, far1, hello(0xC0C0))
 		if n := l.Network(); n != 0xC0C0 {
 			t.Errorf("network %v when all others fell silent", n)
+		}
+	})
+}
+
+// TestNumberOfALAN: a peer that uses all the numbers there can be does not keep a
+// LAN's own from being the segment's.
+func TestNumberOfALAN(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(Config{})
+		for n := range ipx.Network(maxNumbers) {
+			time.Sleep(time.Second)
+			l.link1.receive(pkt(in(0x9000+n, far1), in(0x9000+n, ipx.Broadcast), "mine"))
+		}
+		for n := range ipx.Network(maxNumbers) {
+			l.lan1.hear(ipx.EthernetII, ipx.Broadcast, pkt(in(0xB0B0+n, host1), in(0xB0B0+n, ipx.Broadcast), "hello"))
+			if !l.native(0xB0B0 + n) {
+				t.Errorf("the LAN's number %v is not the segment's: %v", 0xB0B0+n, l.Numbers())
+			}
+			if l.native(0x9000+n) || n+1 < maxNumbers && !l.native(0x9000+n+1) {
+				t.Errorf("another number made room than the one heard least lately: %v", l.Numbers())
+			}
+		}
+		l.lan1.hear(ipx.EthernetII, ipx.Broadcast, pkt(in(0xC0C0, host1), in(0xC0C0, ipx.Broadcast), "one more"))
+		l.link1.receive(pkt(in(0x9000, far1), in(0x9000, ipx.Broadcast), "mine"))
+		if l.native(0xC0C0) || l.native(0x9000) || len(l.Numbers()) != maxNumbers {
+			t.Errorf("numbers that LANs use made room: %v", l.Numbers())
 		}
 	})
 }
