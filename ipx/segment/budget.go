@@ -6,8 +6,9 @@ import (
 )
 
 // A budget is how many packets a port may bring for everybody, or for somebody
-// whom nobody knows, since each of them goes out of every other port. It is a
-// token bucket: a second's worth comes back in a second, and two fit in.
+// whom nobody knows, since each of them goes out of every other port. Where there
+// is only one other, somebody's packets are not made more and do not count. It is
+// a token bucket: a second's worth comes back in a second, and two fit in.
 type budget struct {
 	cost  int64 // nanoseconds that a packet uses up; zero: no limit
 	spent int64 // until when all is used up; belongs to the port's own goroutine

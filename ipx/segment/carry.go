@@ -31,10 +31,21 @@ func (p *Port) carry(h *ipx.Header, pkt *packet.Buffer, hash uint64, now int64) 
 	} else if !group && s.isOurs(dst) {
 		return dropForUs
 	}
-	if !p.affords(now) {
+	if (dst.IsGroup() || p.spreads(now)) && !p.affords(now) {
 		return dropBudget
 	}
 	return p.flood(h, pkt, dst, hash, now)
+}
+
+// spreads reports whether what is sent by every port leaves by more than one.
+func (p *Port) spreads(now int64) bool {
+	ways := 0
+	for _, out := range *p.segment.ports.Load() {
+		if out != p && p.bars(out, now) == kept {
+			ways++
+		}
+	}
+	return ways > 1
 }
 
 // isOurs reports whether a node is our own address on some wire.

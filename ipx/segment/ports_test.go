@@ -63,6 +63,45 @@ func TestBroadcastBudget(t *testing.T) {
 	}
 }
 
+// TestBudgetWithOneOtherPort: what is for one station nobody knows is not made more
+// where there is one way to send it, whatever ports are out of use. What everybody
+// gets counts all the same.
+func TestBudgetWithOneOtherPort(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		to   ipx.Addr
+		more func(s *Segment) // adds ports
+		want int              // out of 1500
+	}{
+		{"to nobody known", at(far1), nil, 1500},
+		{"to nobody known, a second port", at(far1), func(s *Segment) { s.linkPort("link2", new(pipe), 0) }, 200},
+		{"to nobody known, a second port that is blocked", at(far1), func(s *Segment) {
+			s.linkPort("link2", new(pipe), 0).blocked.Store(time.Now().Add(time.Hour).UnixNano())
+		}, 1500},
+		{"to everybody", at(ipx.Broadcast), nil, 200},
+		{"to a group", at(node("030000000001")), nil, 200},
+		{"to a network whose router nobody knows, which is for everybody on the wire", in(0x77, ipx.ServerNode), nil, 200},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := New(Config{Network: netA, Broadcasts: 100})
+				var far pipe
+				lan := s.lanPort("lan", &cable{mac: mac1})
+				s.linkPort("link", &far, 0)
+				if tt.more != nil {
+					tt.more(s)
+				}
+				for i := range 1500 {
+					lan.hear(ipx.EthernetII, far1, pkt(at(host1), tt.to, fmt.Sprint(i)))
+				}
+				if got := len(far.take()); got != tt.want {
+					t.Errorf("%d packets passed, want %d", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
 func TestMACLists(t *testing.T) {
 	for _, tt := range []struct {
 		name        string

@@ -52,8 +52,9 @@ type Config struct {
 	// sites at a hub reach its LANs and not each other.
 	SplitHorizon bool
 	// Broadcasts is how many packets a second one port may bring that are for
-	// everybody, for a group, or for a station that nobody knows; two seconds'
-	// worth may come at once. Zero: DefaultBroadcasts; negative: no limit.
+	// everybody, for a group, or for a station that nobody knows and that is
+	// looked for on more than one port; two seconds' worth may come at once. Zero:
+	// DefaultBroadcasts; negative: no limit.
 	Broadcasts int
 	// StormBlock is how long a port by which packets come back stays out of use
 	// at first; while the loop is there each time is twice as long, up to five

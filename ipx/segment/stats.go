@@ -63,7 +63,7 @@ type Drops struct {
 	// Blocked: by or for a port that is out of use because of a loop.
 	Blocked uint64 `json:"blocked"`
 	// BroadcastBudget: one too many in a second that was for everybody, or for
-	// somebody not heard yet.
+	// somebody not heard yet and looked for on several ports.
 	BroadcastBudget uint64 `json:"broadcast_budget"`
 	// DeniedMAC: from an Ethernet address that may not take part.
 	DeniedMAC uint64 `json:"denied_mac"`
