@@ -160,7 +160,7 @@ ipxwan = "no"
 			`:11: lan.players.stations.010000000000: "010000000000" is not the Ethernet address of a station: write it as in "020000001001" or "02:00:00:00:10:01"`,
 			`:11: lan.players.stations.020000001001: "802.3" is not an IPX frame type: write "ethernet_ii", "ethernet_802_3", "ethernet_802_2" or "ethernet_snap"`}},
 		{"a station of a frame type that is routed", atLANs, "lans = [\"players\", \"office\"]\nsites = [\"b2\"]\n[lan.office.stations]\n020000001001 = \"ethernet_802_2\"\n020000001002 = \"ethernet_ii\"\n",
-			[]string{`:13: lan.office.stations: no segment has ethernet_802_2 on this LAN: write frame types that a segment has there`}},
+			[]string{`:13: lan.office.stations: station 020000001001: no segment has ethernet_802_2 on this LAN: write "ethernet_ii", "ethernet_802_3" or "ethernet_snap", or leave the station out`}},
 		{"a LAN with a number and no frame type", atOffice, atOffice + "network = \"000000D0\"\n",
 			[]string{`:7: lan.office.network: each frame type has a network number of its own: write ethernet_802_2 = "00000010", or another frame type`}},
 

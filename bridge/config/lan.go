@@ -161,11 +161,21 @@ func (d *draft) agreeOnBridging(l *LAN) {
 	if !t.at("stations").faultless() {
 		return
 	}
-	for _, e := range slices.Sorted(maps.Values(l.Stations)) {
-		if d.taker(l, e) == nil {
-			t.at("stations").fault(fmt.Sprintf("no segment has %s on this LAN", e), "write frame types that a segment has there")
+	for _, n := range slices.SortedFunc(maps.Keys(l.Stations), func(a, b ipx.Node) int { return slices.Compare(a[:], b[:]) }) {
+		if e := l.Stations[n]; d.taker(l, e) == nil {
+			t.at("stations").fault(fmt.Sprintf("station %s: no segment has %s on this LAN", n, e), fmt.Sprintf("write %s, or leave the station out", oneOf(d.bridgedFrames(l))))
 		}
 	}
+}
+
+// bridgedFrames are the frame types of a LAN that a segment has.
+func (d *draft) bridgedFrames(l *LAN) (names []string) {
+	for _, e := range l.frames() {
+		if d.taker(l, e) != nil {
+			names = append(names, e.String())
+		}
+	}
+	return names
 }
 
 // segmentsFaultless reports whether it is known which LANs bridge.
