@@ -27,6 +27,8 @@ type Config struct {
 
 	// notes are what reading found that is no fault and that Warnings tells.
 	notes []Warning
+	// ours are the IPX networks that are here, by what they are.
+	ours numbers
 }
 
 // A Daemon is what concerns the whole daemon.

@@ -12,6 +12,7 @@ import (
 // bridge is known.
 func (d *draft) agreeOnIPX() {
 	here := d.agreeOnNetworks()
+	d.ours = here
 	for _, l := range d.LANs {
 		d.agreeOnLAN(l, here)
 	}

@@ -62,18 +62,39 @@ func (d *draft) loadLearned(s *Site, here numbers) {
 		}
 		return
 	}
-	ours := func(n ipx.Network) bool { return here[n] != "" }
 	for _, n := range uniqueNetworks(routes, services) {
-		if ours(n) {
+		if here[n] != "" {
 			note("%q has network %s behind the peer, and it is %s: left out; sitebridge ipx update %s writes the file anew", x.Learned, n, here[n], s.Name)
 		}
 	}
-	x.LearnedRoutes = slices.DeleteFunc(routes, func(r IPXRoute) bool {
-		return ours(r.Network) || x.leadsTo(r.Network) || !x.Limits.AcceptNetworks.Has(r.Network)
-	})
-	x.LearnedServices = slices.DeleteFunc(services, func(v IPXService) bool {
-		return ours(v.Address.Network) || x.has(v) || !x.Limits.Accepted(v.sap())
-	})
+	x.LearnedRoutes, x.LearnedServices = d.AcceptLearned(s, routes, services)
+}
+
+// AcceptLearned returns what is used of what a site's peer has told: not what is
+// ours, not what is static behind it, and not what its accept_networks and
+// accept_services do not name. The default route, which draws what nobody knows,
+// they must name; an absent list does not. Start and a later reading of the file go
+// by it alike. The site is one that routes IPX; what was given stays as it is.
+func (c *Config) AcceptLearned(s *Site, routes []IPXRoute, services []IPXService) (usedRoutes []IPXRoute, usedServices []IPXService) {
+	for _, r := range routes {
+		if c.ours[r.Network] == "" && s.IPX.mayLearn(r.Network) {
+			usedRoutes = append(usedRoutes, r)
+		}
+	}
+	for _, v := range services {
+		if c.ours[v.Address.Network] == "" && !s.IPX.has(v) && s.IPX.Limits.Accepted(v.sap()) {
+			usedServices = append(usedServices, v)
+		}
+	}
+	return usedRoutes, usedServices
+}
+
+// mayLearn reports whether the peer is believed about a network.
+func (x *IPX) mayLearn(n ipx.Network) bool {
+	if n == ipx.DefaultRoute && x.Limits.AcceptNetworks == nil {
+		return false
+	}
+	return !x.leadsTo(n) && x.Limits.AcceptNetworks.Has(n)
 }
 
 // has reports whether a service is among the static ones.

@@ -22,6 +22,10 @@ func randomLearned(r *rand.Rand, n int) (routes []IPXRoute, services []IPXServic
 	numbers, names := map[ipx.Network]bool{}, map[serviceKey]bool{}
 	for range n {
 		net := ipx.Network(r.Uint32N(uint32(ipx.DefaultRoute)-1) + 1)
+		if r.IntN(20) == 0 && !numbers[ipx.DefaultRoute] {
+			routes = append(routes, IPXRoute{ipx.DefaultRoute, uint8(r.IntN(16)), uint16(r.Uint32())})
+			numbers[ipx.DefaultRoute] = true
+		}
 		if !numbers[net] {
 			routes = append(routes, IPXRoute{net, uint8(r.IntN(16)), uint16(r.Uint32())})
 		}
@@ -161,7 +165,7 @@ func TestWriteLearnedReplaces(t *testing.T) {
 	if routes, _, err := ReadLearned(path); err != nil || len(routes) != 1 || routes[0].Network != 0x21 {
 		t.Errorf("%v, %v", routes, err)
 	}
-	if err := WriteLearned(path, []IPXRoute{{ipx.DefaultRoute, 1, 7}}, nil); err == nil {
+	if err := WriteLearned(path, []IPXRoute{{ipx.AllNetworks, 1, 7}}, nil); err == nil {
 		t.Error("a reserved number is written")
 	}
 	if routes, _, err := ReadLearned(path); err != nil || len(routes) != 1 {
@@ -190,6 +194,7 @@ func TestWriteLearnedRefuses(t *testing.T) {
 		{"all networks", IPXRoute{ipx.AllNetworks, 1, 7}, IPXService{4, "A", at, 1}},
 		{"an unreachable network", IPXRoute{0x20, 16, 7}, IPXService{4, "A", at, 1}},
 		{"every type", IPXRoute{0x20, 1, 7}, IPXService{0xffff, "A", at, 1}},
+		{"a service at the default route", IPXRoute{0x20, 1, 7}, IPXService{4, "A", ipx.Addr{Network: ipx.DefaultRoute}, 1}},
 		{"a service nowhere", IPXRoute{0x20, 1, 7}, IPXService{4, "A", ipx.Addr{}, 1}},
 		{"an unreachable service", IPXRoute{0x20, 1, 7}, IPXService{4, "A", at, 16}},
 		{"a long name", IPXRoute{0x20, 1, 7}, IPXService{4, strings.Repeat("A", 48), at, 1}},
@@ -213,8 +218,10 @@ func TestFaultsOfLearned(t *testing.T) {
 		{"not TOML", "networks = [", `:1: networks: unexpected EOF; expected value: correct this first; the rest of the file was not looked at`},
 		{"no list", "networks = 5", `:1: networks: 5 is not a table` + anew},
 		{"no hops", `networks = [{ network = "20", ticks = 7 }]`, `:1: networks.hops: missing` + anew},
-		{"a reserved number", "\nnetworks = [{ network = \"FFFFFFFE\", hops = 1, ticks = 7 }]",
-			`:2: networks.network: "FFFFFFFE" is not the number of an IPX network: ` + networkFix},
+		{"a reserved number", "\nnetworks = [{ network = \"FFFFFFFF\", hops = 1, ticks = 7 }]",
+			`:2: networks.network: "FFFFFFFF" is not the number of an IPX network: ` + networkFix + `, or "FFFFFFFE" for the default route`},
+		{"a service at the default route", `services = [{ type = "4", name = "A", address = "FFFFFFFE:000000000001:0451", hops = 1 }]`,
+			`:1: services.address: "FFFFFFFE:000000000001:0451" is not the address of a service: write it as in "00005EA1:000000000001:0451"`},
 		{"unreachable", `networks = [{ network = "20", hops = 16, ticks = 7 }]`, `:1: networks.hops: 16 is not a number that fits: write 0 to 15, without quotes`},
 		{"another key", `networks = [{ network = "20", hops = 1, ticks = 7, metric = 3 }]`, `:1: networks.metric: unknown key: known here are hops, network, ticks`},
 		{"a network twice", `networks = [{ network = "20", hops = 1, ticks = 7 }, { network = "00000020", hops = 2, ticks = 7 }]`,
@@ -284,6 +291,56 @@ func TestLearnedIsLoaded(t *testing.T) {
 	}
 	if len(x.LearnedServices) != 1 || x.LearnedServices[0].Name != "FS2" {
 		t.Errorf("services %+v", x.LearnedServices)
+	}
+}
+
+// The default route is kept in the file, and used where accept_networks names it:
+// it draws what nobody knows.
+func TestLearnedDefaultRoute(t *testing.T) {
+	world := IPXRoute{ipx.DefaultRoute, 1, 7}
+	for _, tt := range []struct {
+		name, more string
+		used       bool
+	}{
+		{"named", "accept_networks = [\"20\", \"FFFFFFFE\"]\n", true},
+		{"in a range", "accept_networks = [\"1-FFFFFFFE\"]\n", true},
+		{"not named", "accept_networks = [\"1-FFFFFFFD\"]\n", false},
+		{"no list", "", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, c, err := auto(t, tt.more, learnedText([]IPXRoute{{0x20, 1, 7}, world}, nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			routes := c.Site("b1").IPX.LearnedRoutes
+			if !slices.Contains(routes, IPXRoute{0x20, 1, 7}) || slices.Contains(routes, world) != tt.used {
+				t.Errorf("%v", routes)
+			}
+		})
+	}
+}
+
+// What is read again at run time is judged as at the start.
+func TestAcceptLearned(t *testing.T) {
+	at := func(n ipx.Network) ipx.Addr { return ipx.Addr{Network: n, Node: ipx.ServerNode, Socket: 0x451} }
+	routes := []IPXRoute{{0x10, 1, 7}, {0xbeef, 1, 7}, {0x20, 1, 7}, {0x21, 1, 7}, {0x30, 1, 7}}
+	services := []IPXService{{4, "FS1", at(0x20), 1}, {4, "FS2", at(0x20), 1}, {4, "FS3", at(0x10), 1}, {4, "FS4", at(0x30), 1}, {7, "PS1", at(0x20), 1}}
+	_, c, err := auto(t, "routes = [\"21 hops 3\"]\nservices = [\"4 FS1 21:000000000001:0451\"]\naccept_networks = [\"20-2F\", \"1-1F\"]\naccept_services = [\"4\"]\n",
+		learnedText(routes, services))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.Site("b1")
+	givenRoutes, givenServices := slices.Clone(routes), slices.Clone(services)
+	gotRoutes, gotServices := c.AcceptLearned(s, givenRoutes, givenServices)
+	if want := []IPXRoute{{0x20, 1, 7}}; !slices.Equal(gotRoutes, want) || !slices.Equal(gotRoutes, s.IPX.LearnedRoutes) {
+		t.Errorf("networks %v, want %v as at the start: %v", gotRoutes, want, s.IPX.LearnedRoutes)
+	}
+	if want := []IPXService{{4, "FS2", at(0x20), 1}}; !slices.Equal(gotServices, want) || !slices.Equal(gotServices, s.IPX.LearnedServices) {
+		t.Errorf("services %v, want %v as at the start: %v", gotServices, want, s.IPX.LearnedServices)
+	}
+	if !slices.Equal(givenRoutes, routes) || !slices.Equal(givenServices, services) {
+		t.Error("what was given is changed")
 	}
 }
 

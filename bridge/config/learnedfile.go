@@ -95,11 +95,24 @@ func needed[T any](t *table, key string, parse func(any) (T, *mistake)) (got T) 
 
 func learnedRoute(e *table) IPXRoute {
 	return IPXRoute{
-		Network: needed(e, "network", network),
+		Network: needed(e, "network", learnedNetwork),
 		Hops:    uint8(needed(e, "hops", number(0, maxHops))),
 		Ticks:   uint16(needed(e, "ticks", number(0, maxLearnedTicks))),
 	}
 }
+
+// learnedNetwork parses the number of a network behind a peer, which may be the
+// default route.
+func learnedNetwork(raw any) (ipx.Network, *mistake) {
+	s, _ := raw.(string)
+	n, err := ipx.ParseNetwork(s)
+	if err != nil || !isLearnedNetwork(n) {
+		return 0, notA(raw, "the number of an IPX network", networkFix+`, or "FFFFFFFE" for the default route`)
+	}
+	return n, nil
+}
+
+func isLearnedNetwork(n ipx.Network) bool { return n.Assignable() || n == ipx.DefaultRoute }
 
 func learnedService(e *table) IPXService {
 	s := IPXService{
@@ -182,7 +195,7 @@ func (v IPXService) key() serviceKey { return serviceKey{v.Type, v.Name} }
 // two of them can be compared.
 func WriteLearned(path string, routes []IPXRoute, services []IPXService) error {
 	for _, r := range routes {
-		if !r.Network.Assignable() || r.Hops > maxHops {
+		if !isLearnedNetwork(r.Network) || r.Hops > maxHops {
 			return fmt.Errorf("write what was learned: network %s, hops %d, cannot be behind a site: leave it out", r.Network, r.Hops)
 		}
 	}
