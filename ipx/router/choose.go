@@ -58,7 +58,7 @@ func (b *base[K]) alive(c *candidate, now time.Time) bool {
 func (b *base[K]) note(e *entry[K], was *candidate, wasUp bool, now time.Time) {
 	if !e.up {
 		if wasUp {
-			e.down, e.retract = now.Add(mourning), nil
+			e.down = now.Add(mourning)
 			b.poison(e, now)
 		}
 		return
@@ -66,8 +66,7 @@ func (b *base[K]) note(e *entry[K], was *candidate, wasUp bool, now time.Time) {
 	before := e.split
 	e.split = b.horizon(e, now)
 	if !wasUp {
-		e.down, e.retract = time.Time{}, nil
-		b.log.add(e, fresh, false)
+		b.back(e, before, now)
 		return
 	}
 	released := slices.ContainsFunc(before, func(a *Attached) bool { return a.face.Load() != nil && !slices.Contains(e.split, a) })
@@ -87,6 +86,28 @@ func (b *base[K]) note(e *entry[K], was *candidate, wasUp bool, now time.Time) {
 		b.log.add(e, fresh, false)
 	case was.ticks != e.best.ticks:
 		b.log.add(e, slight, false)
+	}
+}
+
+// back announces what is up. When it was lost just now, those on whose wire it has
+// come back were perhaps told that we have it, and not yet that it was lost: they
+// are told that it is down.
+func (b *base[K]) back(e *entry[K], before []*Attached, now time.Time) {
+	lately := now.Before(e.down)
+	e.down = time.Time{}
+	b.log.add(e, fresh, false)
+	if !lately {
+		e.retract = nil
+		return
+	}
+	e.retract = slices.DeleteFunc(e.retract, func(a *Attached) bool { return !slices.Contains(e.split, a) })
+	for _, a := range e.split {
+		if a.started && a.talks() && !slices.Contains(before, a) && !slices.Contains(e.retract, a) {
+			e.retract = append(e.retract, a)
+		}
+	}
+	if len(e.retract) > 0 {
+		b.again = append(b.again, repeat[K]{e, e.last[fresh], poisons - 1, now.Add(poisonGap)})
 	}
 }
 

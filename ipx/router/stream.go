@@ -120,12 +120,11 @@ func (s *stream[K]) everything(b *base[K], at *Attached, lines int, now time.Tim
 		s.due = now.Add(cmp.Or(s.first, at.cfg.Update))
 		s.first = 0
 	}
-	list, s.full = b.page(at, &s.cursor, lines, nil)
 	if s.leaving {
-		for i := range list {
-			list[i].hops = infinity
-		}
+		list, s.full = b.farewell(at, &s.cursor, lines, now)
+		return list
 	}
+	list, s.full = b.page(at, &s.cursor, lines, nil)
 	return list
 }
 
@@ -133,6 +132,23 @@ func (s *stream[K]) everything(b *base[K], at *Attached, lines int, now time.Tim
 // for, and whether there may be more. Split horizon: nothing is told where it was
 // learned.
 func (b *base[K]) page(at *Attached, c *cursor[K], lines int, which func(e *entry[K]) bool) (list []telling[K], more bool) {
+	return b.pageOf(c, lines, func(e *entry[K]) bool { return (which == nil || which(e)) && b.tellable(e, at) })
+}
+
+// farewell returns the next lines of all that at was told of, as down: with what
+// went just now, of which it may not have heard.
+func (b *base[K]) farewell(at *Attached, c *cursor[K], lines int, now time.Time) (list []telling[K], more bool) {
+	list, more = b.pageOf(c, lines, func(e *entry[K]) bool {
+		_, bad := b.news(e, at, true)
+		return b.tellable(e, at) || bad && (e.up || now.Before(e.down))
+	})
+	for i := range list {
+		list[i].hops = infinity
+	}
+	return list, more
+}
+
+func (b *base[K]) pageOf(c *cursor[K], lines int, which func(e *entry[K]) bool) (list []telling[K], more bool) {
 	i := 0
 	if c.begun {
 		var found bool
@@ -146,7 +162,7 @@ func (b *base[K]) page(at *Attached, c *cursor[K], lines int, which func(e *entr
 			return list, true
 		}
 		c.begun, c.last = true, e.key
-		if (which == nil || which(e)) && b.tellable(e, at) {
+		if which(e) {
 			list = append(list, telling[K]{e, uint16(e.best.hops) + 1})
 		}
 	}
@@ -185,7 +201,7 @@ func (b *base[K]) news(e *entry[K], at *Attached, bad bool) (hops uint16, told b
 	case !b.may(at, e):
 		return 0, false
 	case slices.Contains(e.split, at):
-		return infinity, e.up && slices.Contains(e.retract, at)
+		return infinity, slices.Contains(e.retract, at)
 	case !e.up:
 		return infinity, true
 	case bad:

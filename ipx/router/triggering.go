@@ -160,15 +160,10 @@ func (t *triggering) when() time.Time {
 // leave tells the peer that everything is down.
 func (t *triggering) leave(now time.Time) {
 	a, r := t.at, t.at.router
-	t.routes.Changed(a.ripEntries(down(r.routes.all(a))), now)
-	t.services.Changed(sapServices(down(r.services.all(a))), now)
-}
-
-func down[K comparable](lines []telling[K]) []telling[K] {
-	for i := range lines {
-		lines[i].hops = infinity
-	}
-	return lines
+	routes, _ := r.routes.farewell(a, &cursor[ipx.Network]{}, math.MaxInt, now)
+	services, _ := r.services.farewell(a, &cursor[serviceKey]{}, math.MaxInt, now)
+	t.routes.Changed(a.ripEntries(routes), now)
+	t.services.Changed(sapServices(services), now)
 }
 
 // telling reports whether a peer that answers has not acknowledged everything.
