@@ -1,6 +1,11 @@
 package replay
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"maps"
+)
 
 // A bridged is the oracle of bridge mode: two bridges with a link between make
 // one network of two wires, on each of which all four frame types are spoken.
@@ -14,8 +19,9 @@ type bridged struct {
 type bridge struct {
 	mac      node
 	stations map[station]place
-	routers  map[uint32]place // to the networks that are not the segment's
-	live     [encaps]bool     // frame types heard on its wire
+	routers  map[uint32]router // to the networks that are not the segment's
+	live     [encaps]bool      // frame types heard on its wire
+	asked    map[uint32]int    // how often it asked a router for a network
 }
 
 // A station is who it is by its network too: every server has a node 1 inside.
@@ -32,10 +38,16 @@ type place struct {
 	enc encap
 }
 
+// A router is how a network beyond the segment is reached.
+type router struct {
+	place
+	hops int // as it says itself; 0: it did not
+}
+
 func newBridged(net uint32, spoken [encaps]encap) *bridged {
 	o := &bridged{net: net, spoken: spoken}
 	for side := range o.site {
-		o.site[side] = &bridge{stations: map[station]place{}, routers: map[uint32]place{}}
+		o.site[side] = &bridge{stations: map[station]place{}, routers: map[uint32]router{}, asked: map[uint32]int{}}
 	}
 	return o
 }
@@ -64,11 +76,32 @@ func (o *bridged) hear(side int, f frame) (out outputs) {
 	if to, known := o.find(near, f.pkt); known && to.lan {
 		return
 	}
-	if !o.learn(far, f.pkt, place{}) {
+	if stopped(f.pkt, true) || !o.learn(far, f.pkt, place{}) {
 		return
 	}
 	out[1-side] = o.deliver(far, f.pkt)
 	return out
+}
+
+// overhear takes the one thing that a bridge says by itself: a question to the
+// router of a network of the wire that a peer claims, whether it is still there.
+func (o *bridged) overhear(side int, f frame) (ours bool, wrong string) {
+	b := o.site[side]
+	if f.src != b.mac || f.pkt.srcNode() != b.mac || f.pkt.srcSock() != sockRIP || len(f.pkt.data()) != 10 {
+		return false, ""
+	}
+	net := binary.BigEndian.Uint32(f.pkt.data()[2:])
+	r := b.routers[net]
+	ask := compose(typeRIP, addr{o.net, b.mac, sockRIP}, addr{o.net, r.mac, sockRIP}, ripData(1, net, 0xFFFF, 0xFFFF))
+	want := frame{enc: r.enc, dst: r.mac, src: b.mac, pkt: ask}
+	b.asked[net]++
+	switch {
+	case !r.lan:
+		return true, fmt.Sprintf("a question for %04X, which is not on the wire", net)
+	case !bytes.Equal(f.recorded, want.wire()):
+		return true, fmt.Sprintf("a question for %04X\n%x, want\n%x", net, f.recorded, want.wire())
+	}
+	return true, ""
 }
 
 // deliver puts a packet from the link on the wire: to the station, or to the
@@ -120,56 +153,88 @@ func (o *bridged) find(b *bridge, p pkt) (to place, known bool) {
 	if o.native(p.dstNet()) {
 		return to, false
 	}
-	to, known = b.routers[p.dstNet()]
-	return to, known
+	r, known := b.routers[p.dstNet()]
+	return r.place, known
 }
 
 // learn notes where the sender is, and the networks beyond it. It refuses what
 // comes over the link from a network that nobody there announced.
 func (o *bridged) learn(b *bridge, p pkt, at place) bool {
 	if net := p.srcNet(); !o.native(net) {
-		old, known := b.routers[net]
-		switch {
+		switch old, known := b.routers[net]; {
 		case !at.lan && (!known || old.lan):
 			return false
-		case at.lan && (!known || !old.lan || p.srcNode() != at.mac):
-			b.routers[net] = at // whoever brings its packets is its router
+		case !known || at.lan && !old.lan:
+			b.reach(net, router{place: at})
+		case at.lan && p.srcNode() != at.mac:
+			b.routers[net] = router{at, old.hops} // whoever brings its packets is its router
 		}
 	}
 	b.stations[o.key(p.srcNet(), p.srcNode())] = at
-	for net, up := range announced(p) {
-		if o.native(net) {
-			continue
-		}
-		switch old, known := b.routers[net]; {
-		case up && (!known || at.lan && !old.lan): // a peer cannot draw a network of ours to itself
-			b.routers[net] = at
-		case !up && known && old == at:
-			delete(b.routers, net)
+	for _, news := range announced(p) {
+		if !o.native(news.net) {
+			b.hear(news, at)
 		}
 	}
 	return true
 }
 
-// announced returns the networks that a RIP or SAP packet tells of, and whether
-// they can be reached.
-func announced(p pkt) map[uint32]bool {
-	nets := make(map[uint32]bool)
+// hear takes up one network of an announcement. A peer cannot draw a network of
+// our wire to itself. Of the routers on the wire the present one is believed, one
+// that is nearer, and one that is at the network.
+func (b *bridge) hear(news news, at place) {
+	up := news.hops <= maxHops
+	switch old, known := b.routers[news.net]; {
+	case known && old.lan && !at.lan, !known && !up:
+	case !known || !old.lan && at.lan:
+		if up {
+			b.reach(news.net, router{at, news.hops})
+		}
+	case old.place == at && !up:
+		b.forget(news.net)
+	case old.place == at, up && (news.hops <= 1 || news.hops < old.hops):
+		b.routers[news.net] = router{at, news.hops}
+	}
+}
+
+// reach notes where a network is now, and that its stations are nowhere else.
+func (b *bridge) reach(net uint32, r router) {
+	if old, known := b.routers[net]; known && old.lan != r.lan {
+		b.forget(net)
+	}
+	b.routers[net] = r
+}
+
+// forget notes that a network cannot be reached, with its stations.
+func (b *bridge) forget(net uint32) {
+	lan := b.routers[net].lan
+	delete(b.routers, net)
+	maps.DeleteFunc(b.stations, func(s station, at place) bool { return s.net == net && at.lan == lan })
+}
+
+// news is how far a network is, by an announcement.
+type news struct {
+	net  uint32
+	hops int
+}
+
+// announced returns what a RIP or SAP packet tells of networks.
+func announced(p pkt) (all []news) {
 	data := p.data()
 	if len(data) < 2 {
-		return nets
+		return nil
 	}
 	switch op := binary.BigEndian.Uint16(data); {
 	case p.srcSock() == sockRIP && op == 2:
 		for b := data[2:]; len(b) >= 8; b = b[8:] {
-			nets[binary.BigEndian.Uint32(b)] = binary.BigEndian.Uint16(b[4:]) <= maxHops
+			all = append(all, news{binary.BigEndian.Uint32(b), int(binary.BigEndian.Uint16(b[4:]))})
 		}
 	case p.srcSock() == sockSAP && (op == 2 || op == 4):
 		for b := data[2:]; len(b) >= 64; b = b[64:] {
 			if s := parseService(b); s.hops <= maxHops {
-				nets[s.addr.net] = true
+				all = append(all, news{s.addr.net, s.hops})
 			}
 		}
 	}
-	return nets
+	return all
 }

@@ -13,7 +13,7 @@ import (
 func startBridged(t *testing.T, net uint32) *rig {
 	t.Helper()
 	spoken := [encaps]encap{snap, ethernetII, llc8022, raw8023}
-	segment := fmt.Sprintf("[segment.one]\nnetwork = \"%08X\"\nlans = [{ lan = \"lan\", frame = [", net)
+	segment := fmt.Sprintf("[segment.one]\nnetwork = \"%08X\"\nbroadcasts = 0 # we are in a hurry\nlans = [{ lan = \"lan\", frame = [", net)
 	for _, enc := range spoken {
 		segment += fmt.Sprintf("%q, ", enc)
 	}
@@ -96,6 +96,7 @@ func TestBridged(t *testing.T) {
 					}))
 				}
 			}
+			r.play("what links stop", sideA, stoppedBy(stranger[sideA], wire.net))
 			var home []frame
 			last := make(map[node]frame)
 			for _, f := range all {
@@ -107,6 +108,9 @@ func TestBridged(t *testing.T) {
 			}
 			for _, f := range last {
 				r.move(f)
+			}
+			for _, f := range last {
+				r.follow(f)
 			}
 			r.play("all on one wire", sideA, home)
 		})
@@ -126,11 +130,43 @@ func (r *rig) move(f frame) {
 		r.wires[sideA].send(r.t, f.played())
 		r.wires[sideA].send(r.t, probe.played())
 		probed := r.oracle.hear(sideA, probe)[sideB]
-		got := r.wires[sideB].until(r.t, probed)
+		got := r.until(sideB, probed)
 		if len(got) == len(probed) {
 			return false
 		}
 		r.compare("new place", got, append(want, probed...))
 		return true
 	})
+}
+
+// follow waits until the networks that a station announced on LAN B, before it
+// moved, are taken to be on LAN A. A peer's word for that is not enough: B waits
+// until the network was silent for a while, and asks its router on the wire.
+func (r *rig) follow(f frame) {
+	r.t.Helper()
+	o := r.oracle.(*bridged)
+	for net, at := range o.site[sideB].routers {
+		if !at.lan || at.mac != f.src {
+			continue
+		}
+		lab.Wait(r.t, fmt.Sprintf("network %X has followed %x", net, f.src), func() bool {
+			r.probes++
+			probe := r.probe(sideA, r.probes)[0]
+			inside := compose(typePEP, addr{net, insider, 0x4000}, addr{0, stranger[sideB], 0x4000 + uint16(r.probes)}, []byte("from inside"))
+			word := frame{enc: f.enc, dst: stranger[sideB], src: f.src, pkt: inside}
+			for _, g := range []frame{word, probe} {
+				r.wires[sideA].send(r.t, g.played())
+			}
+			probed := o.hear(sideA, probe)[sideB]
+			got := r.until(sideB, probed)
+			if len(got) > len(probed) {
+				o.site[sideB].reach(net, router{})
+			}
+			r.compare("a network that moved", got, append(o.hear(sideA, word)[sideB], probed...))
+			return len(got) > len(probed)
+		})
+		if n := o.site[sideB].asked[net]; n != 1 {
+			r.t.Errorf("the router of %X was asked %d times, want once", net, n)
+		}
+	}
 }

@@ -26,6 +26,9 @@ const (
 // receiver, when a frame is heard on one.
 type oracle interface {
 	hear(side int, f frame) (out [sides][]frame)
+	// overhear looks at a frame on a LAN. Those that our own end says unasked it
+	// takes, and tells what is wrong with them.
+	overhear(side int, f frame) (ours bool, wrong string)
 }
 
 // outputs gathers what leaves on the LANs.
@@ -99,7 +102,7 @@ func (r *rig) burst(what string, side int, frames []frame) {
 	r.probes++
 	for _, f := range r.probe(side, r.probes) { // one after the other
 		for s, last := range say(f) {
-			got[s] = append(got[s], r.wires[s].until(r.t, last)...)
+			got[s] = append(got[s], r.until(s, last)...)
 		}
 	}
 	for s := range r.wires {
@@ -238,35 +241,53 @@ func (w *wire) send(t *testing.T, b []byte) {
 	}
 }
 
-// until returns what is heard until all of last has been.
-func (w *wire) until(t *testing.T, last []frame) (got [][]byte) {
-	t.Helper()
+// until returns what is heard on a side until all of last has been, but for what
+// the oracle takes.
+func (r *rig) until(side int, last []frame) (got [][]byte) {
+	r.t.Helper()
 	var missing [][]byte
 	for _, f := range last {
 		missing = append(missing, f.wire())
+	}
+	hear := func(b []byte) {
+		if r.overheard(side, b) {
+			return
+		}
+		got = append(got, b)
+		if i := slices.IndexFunc(missing, func(m []byte) bool { return bytes.Equal(m, b) }); i >= 0 {
+			missing = slices.Delete(missing, i, i+1)
+		}
 	}
 	give := time.NewTimer(lab.Patience)
 	defer give.Stop()
 	for len(missing) > 0 {
 		select {
-		case b := <-w.heard:
-			got = append(got, b)
-			if i := slices.IndexFunc(missing, func(m []byte) bool { return bytes.Equal(m, b) }); i >= 0 {
-				missing = slices.Delete(missing, i, i+1)
-			}
+		case b := <-r.wires[side].heard:
+			hear(b)
 		case <-give.C:
 			for i, b := range got[max(0, len(got)-5):] {
-				t.Logf("heard, %d: %x", i, b)
+				r.t.Logf("heard, %d: %x", i, b)
 			}
-			t.Fatalf("in vain: a frame that tells that all was handled:\n%x", missing[0])
+			r.t.Fatalf("in vain: a frame that tells that all was handled:\n%x", missing[0])
 		}
 	}
 	for {
 		select {
-		case b := <-w.heard:
-			got = append(got, b)
+		case b := <-r.wires[side].heard:
+			hear(b)
 		default:
 			return got
 		}
 	}
+}
+
+// overheard shows the oracle a frame, and reports whether it took it.
+func (r *rig) overheard(side int, b []byte) bool {
+	r.t.Helper()
+	f, _ := open(b)
+	ours, wrong := r.oracle.overhear(side, f)
+	if wrong != "" {
+		r.t.Errorf("heard on %c: %s", 'A'+side, wrong)
+	}
+	return ours
 }

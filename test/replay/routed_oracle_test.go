@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 )
@@ -26,7 +27,13 @@ const (
 
 // A routed is the oracle of route mode: two routers with a link between, each
 // with a LAN of four networks, one for each frame type.
-type routed struct{ site [sides]*routedSite }
+type routed struct {
+	site [sides]*routedSite
+	// dynamic: what is behind the link is what the other router tells over it. The
+	// sites' static and services follow from that.
+	dynamic bool
+	netbios bool // packets of type 20 cross the link
+}
 
 type routedSite struct {
 	mac      node
@@ -34,8 +41,11 @@ type routedSite struct {
 	link     uint32            // its number; 0: none
 	static   map[uint32]metric // over the link
 	services []service         // told to clients, over the link
-	learned  map[uint32]way    // from RIP on the LAN
-	offered  []offer           // from SAP on the LAN
+	learned  map[uint32][]way  // from RIP on the LAN; the first is in use
+	offered  map[named][]offer // from SAP on the LAN, likewise
+	lost     map[uint32]way    // that were learned, until just now
+	told     [encaps]told
+	leaving  bool
 }
 
 type metric struct{ hops, ticks int }
@@ -88,7 +98,10 @@ func (o *routed) hear(side int, f frame) (out outputs) {
 	case p.typ() == typeWide:
 		o.propagate(&out, side, f.enc, n, p)
 	case p.dstNet() == n && toUs:
-		s.local(&out[side], f.enc, p)
+		if s.local(&out[side], f.enc, p) {
+			o.exchange()
+			o.note()
+		}
 	case p.dstNet() == n: // a station of the wire, which hears itself
 	case f.dst == s.mac: // a router takes nothing from a broadcast frame that is for elsewhere
 		o.forward(&out, side, p)
@@ -104,15 +117,15 @@ func (o *routed) forward(out *outputs, side int, p pkt) {
 		s.emit(&out[side], enc, p.dstNode(), p)
 		return
 	}
-	if _, known := s.static[p.dstNet()]; !known || p.hops() == maxHops {
+	if _, known := s.static[p.dstNet()]; !known || p.hops() == maxHops || stopped(p, o.netbios) {
 		return
 	}
 	p[4]++
 	far := o.site[1-side]
 	if enc, own := far.encapOf(p.dstNet()); own {
 		far.emit(&out[1-side], enc, p.dstNode(), p)
-	} else if w, known := far.learned[p.dstNet()]; known {
-		far.emit(&out[1-side], w.enc, w.next, p)
+	} else if ways := far.learned[p.dstNet()]; ways != nil {
+		far.emit(&out[1-side], ways[0].enc, ways[0].next, p)
 	}
 }
 
@@ -136,7 +149,7 @@ func (o *routed) propagate(out *outputs, side int, enc encap, n uint32, p pkt) {
 	}
 	o.site[side].spread(&out[side], enc, p)
 	link := o.site[side].link
-	if link == 0 || crossed(p, link) {
+	if link == 0 || crossed(p, link) || !o.netbios {
 		return
 	}
 	if q, ok := cross(p, link); ok {
@@ -176,8 +189,42 @@ func crossed(p pkt, n uint32) bool {
 	return false
 }
 
-// local is what is for the router: RIP and SAP.
-func (s *routedSite) local(out *[]frame, enc encap, p pkt) {
+// exchange has each router learn over the link what the other one knows and does
+// not have from there.
+func (o *routed) exchange() {
+	if !o.dynamic {
+		return
+	}
+	for side, s := range o.site {
+		s.static, s.services = map[uint32]metric{}, nil
+		for net, m := range o.site[1-side].here() {
+			s.static[net] = metric{m.hops + 1, m.ticks + linkTicks}
+		}
+		for _, offers := range o.site[1-side].offered {
+			v := offers[0].service
+			v.hops++
+			s.services = append(s.services, v)
+		}
+	}
+}
+
+// here are the networks on the LAN and behind it.
+func (s *routedSite) here() map[uint32]metric {
+	all := make(map[uint32]metric)
+	for net, ways := range s.learned {
+		all[net] = ways[0].metric
+	}
+	for _, net := range s.nets {
+		if net != 0 {
+			all[net] = metric{0, lanTicks}
+		}
+	}
+	return all
+}
+
+// local is what is for the router: RIP and SAP. It reports whether something was
+// learned from it.
+func (s *routedSite) local(out *[]frame, enc encap, p pkt) (learned bool) {
 	if len(p.data()) < 4 || p.srcNet() != s.nets[enc] {
 		return
 	}
@@ -189,6 +236,7 @@ func (s *routedSite) local(out *[]frame, enc encap, p pkt) {
 			s.answer(out, enc, p, typeRIP, s.ripAnswer(enc, p.data()[2:]))
 		case op == 2 && p.srcSock() == sockRIP:
 			s.learnRoutes(enc, p)
+			return true
 		}
 	case sockSAP:
 		switch wanted := binary.BigEndian.Uint16(p.data()[2:]); {
@@ -198,8 +246,10 @@ func (s *routedSite) local(out *[]frame, enc encap, p pkt) {
 			s.answer(out, enc, p, typePEP, s.nearestAnswer(enc, wanted))
 		case op == 2 && p.srcSock() == sockSAP:
 			s.learnServices(enc, p)
+			return true
 		}
 	}
+	return false
 }
 
 // answer goes to the node and socket that asked, from the socket that was asked.
@@ -224,37 +274,56 @@ func (s *routedSite) metricOf(net uint32) (m metric, over encap, known bool) {
 	if net == s.link && net != 0 {
 		return metric{0, linkTicks}, -1, true
 	}
-	w, known := s.learned[net]
-	return w.metric, w.enc, known
+	if ways := s.learned[net]; ways != nil {
+		return ways[0].metric, ways[0].enc, true
+	}
+	return m, 0, false
 }
 
-// ripAnswer tells the networks that were asked for, unless the way leads back
-// over the wire. The wire's own is told to whoever asks for it.
-func (s *routedSite) ripAnswer(enc encap, asked []byte) (data []byte) {
-	tell := func(net uint32, own bool) {
-		m, over, known := s.metricOf(net)
-		if !known || over == enc && !own || m.hops >= maxHops {
-			return
+// tells returns what the router tells of a network on a wire: nothing if the way
+// leads back over it, or one that is as good. The wire's own is told to whoever
+// asks for it.
+func (s *routedSite) tells(enc encap, net uint32, own bool) (m metric, ok bool) {
+	m, over, known := s.metricOf(net)
+	if !known || net == 0 || m.hops >= maxHops {
+		return m, false
+	}
+	for _, w := range s.learned[net] {
+		if over >= 0 && w.metric == m && w.enc == enc {
+			return m, false
 		}
+	}
+	return metric{m.hops + 1, m.ticks + lanTicks}, over != enc || own
+}
+
+// ripAnswer tells the networks that were asked for, and that one which was asked
+// for was lost just now.
+func (s *routedSite) ripAnswer(enc encap, asked []byte) (data []byte) {
+	tell := func(net uint32, m metric) {
 		if data == nil {
 			data = []byte{0, 2}
 		}
 		data = binary.BigEndian.AppendUint32(data, net)
-		data = binary.BigEndian.AppendUint16(data, uint16(m.hops+1))
-		data = binary.BigEndian.AppendUint16(data, uint16(m.ticks+lanTicks))
+		data = binary.BigEndian.AppendUint16(data, uint16(m.hops))
+		data = binary.BigEndian.AppendUint16(data, uint16(m.ticks))
 	}
 	for ; len(asked) >= 8; asked = asked[8:] {
 		net := binary.BigEndian.Uint32(asked)
-		if net != allNets {
-			tell(net, net == s.nets[enc])
-			continue
+		if net == allNets {
+			for _, net := range s.networks() {
+				if m, ok := s.tells(enc, net, false); ok {
+					tell(net, m)
+				}
+			}
+			break
 		}
-		for _, net := range s.networks() {
-			if net != 0 {
-				tell(net, false)
+		if m, ok := s.tells(enc, net, net == s.nets[enc]); ok {
+			tell(net, m)
+		} else if _, _, known := s.metricOf(net); !known {
+			if w, lost := s.lost[net]; lost && w.enc != enc {
+				tell(net, metric{maxHops + 1, w.ticks + lanTicks})
 			}
 		}
-		break
 	}
 	return data
 }
@@ -276,16 +345,18 @@ func (s *routedSite) learnRoutes(enc encap, p pkt) {
 	for b := p.data()[2:]; len(b) >= 8; b = b[8:] {
 		net := binary.BigEndian.Uint32(b)
 		news := way{metric{int(binary.BigEndian.Uint16(b[4:])), int(binary.BigEndian.Uint16(b[6:]))}, enc, p.srcNode()}
-		if _, own := s.encapOf(net); own || net == 0 || net == allNets {
+		if _, own := s.encapOf(net); own || net == s.link || net == 0 || net >= allNets-1 {
 			continue
 		}
-		old, known := s.learned[net]
-		present := known && old.enc == enc && old.next == news.next
-		switch {
-		case news.hops > maxHops && present:
+		was := s.learned[net]
+		s.learned[net] = choose(was, news, news.hops > maxHops,
+			func(w way) bool { return w.enc == enc && w.next == news.next },
+			func(a, b way) int { return cmp.Or(a.ticks-b.ticks, a.hops-b.hops) })
+		if s.learned[net] == nil {
 			delete(s.learned, net)
-		case news.hops <= maxHops && (!known || present || news.ticks < old.ticks || news.ticks == old.ticks && news.hops < old.hops):
-			s.learned[net] = news
+			if was != nil {
+				s.lost[net] = was[0]
+			}
 		}
 	}
 }
@@ -293,18 +364,40 @@ func (s *routedSite) learnRoutes(enc encap, p pkt) {
 func (s *routedSite) learnServices(enc encap, p pkt) {
 	for b := p.data()[2:]; len(b) >= 64; b = b[64:] {
 		news := offer{parseService(b), enc, p.srcNode()}
-		i := slices.IndexFunc(s.offered, func(o offer) bool { return o.typ == news.typ && o.name == news.name })
-		present := i >= 0 && s.offered[i].enc == enc && s.offered[i].from == news.from
-		switch {
-		case news.hops > maxHops && present:
-			s.offered = slices.Delete(s.offered, i, i+1)
-		case news.hops > maxHops:
-		case i < 0:
-			s.offered = append(s.offered, news)
-		case present || news.hops < s.offered[i].hops:
-			s.offered[i] = news
+		key := named{news.typ, news.name}
+		s.offered[key] = choose(s.offered[key], news, news.hops > maxHops,
+			func(o offer) bool { return o.enc == enc && o.from == news.from },
+			func(a, b offer) int { return a.hops - b.hops })
+		if s.offered[key] == nil {
+			delete(s.offered, key)
 		}
 	}
+}
+
+// choose returns the ways with news, or without if it is gone, the best one
+// first: of equal ones the present one.
+func choose[T any](ways []T, news T, gone bool, same func(T) bool, compare func(a, b T) int) []T {
+	ways = slices.Clone(ways)
+	switch i := slices.IndexFunc(ways, same); {
+	case gone && i >= 0:
+		ways = slices.Delete(ways, i, i+1)
+	case gone:
+	case i >= 0:
+		ways[i] = news
+	default:
+		ways = append(ways, news)
+	}
+	best := 0
+	for i := range ways {
+		if compare(ways[i], ways[best]) < 0 {
+			best = i
+		}
+	}
+	if len(ways) == 0 {
+		return nil
+	}
+	ways[0], ways[best] = ways[best], ways[0]
+	return ways
 }
 
 func parseService(b []byte) service {
@@ -328,25 +421,25 @@ func (v service) append(b []byte) []byte {
 }
 
 // known returns the services of a type whose servers are not reached over the
-// wire, and whether one is on it. A service without a way to it is not told; a
-// configured one is preferred to the same that was announced.
+// wire, and were not announced there as near; and whether one is on it. A service
+// without a way to it is not told; a configured one is preferred to the same that
+// was announced.
 func (s *routedSite) known(enc encap, wanted uint16) (elsewhere []service, here bool) {
-	consider := func(v service, told encap) {
+	consider := func(v service, on func(encap) bool) {
 		_, over, routed := s.metricOf(v.addr.net)
-		switch {
-		case wanted != 0xFFFF && wanted != v.typ || !routed || v.hops >= maxHops:
-		case told == enc:
-			here = here || v.hops <= 1
-		case over != enc:
+		if routed && (wanted == 0xFFFF || wanted == v.typ) && v.hops < maxHops && over != enc && !on(enc) {
 			elsewhere = append(elsewhere, v)
 		}
 	}
 	for _, v := range s.services {
-		consider(v, -1)
+		consider(v, func(encap) bool { return false })
 	}
-	for _, o := range s.offered {
-		if !slices.ContainsFunc(s.services, func(v service) bool { return v.typ == o.typ && v.name == o.name }) {
-			consider(o.service, o.enc)
+	for key, offers := range s.offered {
+		here = here || (wanted == key.typ) && slices.ContainsFunc(offers, func(o offer) bool { return o.enc == enc && o.hops <= 1 })
+		if !slices.ContainsFunc(s.services, func(v service) bool { return v.typ == key.typ && v.name == key.name }) {
+			consider(offers[0].service, func(enc encap) bool {
+				return slices.ContainsFunc(offers, func(o offer) bool { return o.enc == enc && o.hops == offers[0].hops })
+			})
 		}
 	}
 	return elsewhere, here

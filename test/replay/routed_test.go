@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"sitebridge/test/lab"
 )
@@ -27,65 +29,95 @@ var (
 // inside are the networks inside the servers.
 const inside1, inside2 uint32 = 0x5EA1, 0x5EA2
 
-// startRouted starts two routers whose LANs have those numbers. remote are the
-// networks behind the LAN of each side.
-func startRouted(t *testing.T, nets [sides][encaps]uint32, link uint32, remote [sides]map[uint32]metric, services []service) *rig {
+// A plan is two routers with a link between.
+type plan struct {
+	nets [sides][encaps]uint32
+	link uint32
+	// exchange is how the routers know what is behind the link: "static" by
+	// configuration, which is remote and services, "triggered" or "rip-sap" from
+	// each other.
+	exchange string
+	remote   map[uint32]metric // static: behind LAN B, seen from A
+	services []service         // static: likewise
+	netbios  bool
+}
+
+// patience is how long an announcement may take: not much more than changes are
+// collected, on a machine that has others to serve too.
+const patience = 20 * time.Second
+
+// startRouted starts two routers.
+func startRouted(t *testing.T, plan plan) *rig {
 	t.Helper()
 	var c [sides]lab.Config
-	o := &routed{}
+	o := &routed{dynamic: plan.exchange != "static", netbios: plan.netbios}
 	for side := range sides {
 		var lan, ipx strings.Builder
-		for enc, n := range nets[side] {
+		for enc, n := range plan.nets[side] {
 			fmt.Fprintf(&lan, "%s = \"%08X\"\n", configured[enc], n)
 		}
-		s := &routedSite{nets: nets[side], link: link, learned: map[uint32]way{}, static: map[uint32]metric{}}
-		if link != 0 {
-			fmt.Fprintf(&ipx, "network = \"%08X\"\n", link)
+		s := &routedSite{
+			nets: plan.nets[side], static: map[uint32]metric{}, learned: map[uint32][]way{},
+			offered: map[named][]offer{}, lost: map[uint32]way{},
 		}
-		for _, n := range nets[1-side] {
+		for enc := range encaps {
+			s.told[enc] = told{newTalk[number, metric](time.Minute, time.Minute), newTalk[named, far](time.Minute/2, time.Minute)}
+		}
+		if plan.link != 0 {
+			fmt.Fprintf(&ipx, "network = \"%08X\"\n", plan.link)
+		}
+		if plan.netbios {
+			fmt.Fprintf(&ipx, "netbios = \"on\"\n")
+		}
+		fmt.Fprintf(&ipx, "exchange = %q\n", plan.exchange)
+		// No echo is sent that would measure the ticks of the link.
+		c[side] = lab.Config{LAN: lan.String(), Site: `echo = { interval = "1h", failures = 3 }`}
+		o.site[side] = s
+		if !o.dynamic {
+			ipx.WriteString(plan.behind(side))
+		}
+		c[side].IPX = ipx.String()
+	}
+	o.note() // before the link is up
+	for side, s := range o.site {
+		s.link = plan.link
+		for _, n := range plan.nets[1-side] {
 			s.static[n] = metric{1, 7}
 		}
-		for n, m := range remote[1-side] {
-			s.static[n] = m
-		}
-		var routes []string
-		for n, m := range s.static {
-			routes = append(routes, fmt.Sprintf(`"%08X hops %d ticks %d"`, n, m.hops, m.ticks))
-		}
-		fmt.Fprintf(&ipx, "routes = [%s]\n", strings.Join(routes, ", "))
-		if side == sideA && services != nil {
-			s.services = services
-			var list []string
-			for _, v := range services {
-				list = append(list, fmt.Sprintf(`"%04X %s %08X:%X:%04X hops %d"`, v.typ, v.name, v.addr.net, v.addr.node, v.addr.sock, v.hops))
-			}
-			fmt.Fprintf(&ipx, "services = [%s]\n", strings.Join(list, ", "))
-		}
-		c[side] = lab.Config{LAN: lan.String(), IPX: ipx.String()}
-		o.site[side] = s
 	}
+	if !o.dynamic {
+		maps.Copy(o.site[sideA].static, plan.remote)
+		o.site[sideA].services = plan.services
+	}
+	o.note()
 	r := start(t, c[sideA], c[sideB])
 	r.oracle = o
 	r.probe = o.probe
 	for side, s := range o.site {
 		s.mac = r.macs[side]
-		first := s.firstQuestions()
-		r.compare(fmt.Sprintf("start of the router, heard on %c", 'A'+side), r.wires[side].until(t, first), first)
 	}
+	r.settle("start of the routers")
 	return r
 }
 
-// firstQuestions are what a router asks on each wire when it starts, once.
-func (s *routedSite) firstQuestions() (all []frame) {
-	for enc, net := range s.nets {
-		ask := func(sock uint16, typ byte, data []byte) {
-			p := compose(typ, addr{net, s.mac, sock}, addr{net, everybody, sock}, data)
-			all = append(all, frame{enc: encap(enc), dst: everybody, src: s.mac, pkt: p})
-		}
-		ask(sockRIP, typeRIP, append([]byte{0, 1}, bytes.Repeat([]byte{0xFF}, 8)...))
-		ask(sockSAP, typePEP, []byte{0, 1, 0xFF, 0xFF})
+// behind is what the configuration of a side says about the other one.
+func (p *plan) behind(side int) string {
+	routes, services := []string{}, []string{}
+	add := func(n uint32, m metric) {
+		routes = append(routes, fmt.Sprintf(`"%08X hops %d ticks %d"`, n, m.hops, m.ticks))
 	}
-	return all
+	for _, n := range p.nets[1-side] {
+		add(n, metric{1, 7})
+	}
+	if side == sideA {
+		for n, m := range p.remote {
+			add(n, m)
+		}
+		for _, v := range p.services {
+			services = append(services, fmt.Sprintf(`"%04X %s %08X:%X:%04X hops %d"`, v.typ, v.name, v.addr.net, v.addr.node, v.addr.sock, v.hops))
+		}
+	}
+	return fmt.Sprintf("routes = [%s]\nservices = [%s]\n", strings.Join(routes, ", "), strings.Join(services, ", "))
 }
 
 // probe makes a packet that crosses, behind all that does. Then a question to
@@ -155,7 +187,7 @@ func TestRoutedSessions(t *testing.T) {
 			for i, rec := range recordings {
 				nets[sideA][entry(i)] = rec.net
 			}
-			r := startRouted(t, nets, 0, [sides]map[uint32]metric{sideB: {inside1: {2, 8}, inside2: {2, 8}}}, nil)
+			r := startRouted(t, plan{nets: nets, exchange: "static", remote: map[uint32]metric{inside1: {2, 8}, inside2: {2, 8}}})
 			for i, rec := range recordings {
 				var asTheyWere []frame
 				for _, f := range recording(t, rec.name) {
@@ -189,7 +221,11 @@ func TestRoutedSessions(t *testing.T) {
 				r.announce(exit, server1, 16, inside1) // shut down; it comes up in the next type
 				r.announce(exit, server2, 16, inside2)
 				r.play("to a server that is down", sideA, lost)
+				r.play("is it down?", sideB, r.whereIs(inside1))
 			}
+			r.play("what links stop", sideA, stoppedBy(stranger[sideA], nets[sideA][0]))
+			r.settle("both servers are down")
+			r.farewell()
 		})
 	}
 }
@@ -221,7 +257,10 @@ func TestRoutedBetweenLANs(t *testing.T) {
 			nets := [sides][encaps]uint32{{0xE000, 0xE001, 0xE002, 0xE003}, {0xF000, 0xF001, 0xF002, 0xF003}}
 			nets[sideA][entry], nets[sideB][exit] = 0xB0B0, 0xA0A0
 			marsvr := service{0x0004, "MARSVR", addr{inside1, insider, 0x0451}, 1}
-			r := startRouted(t, nets, 0xC0C0, [sides]map[uint32]metric{sideB: {inside1: {2, 8}}}, []service{marsvr})
+			r := startRouted(t, plan{
+				nets: nets, link: 0xC0C0, netbios: true, exchange: exchanges[pair%encap(len(exchanges))],
+				remote: map[uint32]metric{inside1: {2, 8}}, services: []service{marsvr},
+			})
 			session(r, entry, exit)
 			tunnel(r, entry, exit)
 			zero := recording(t, "09-client-net0-lanB")
@@ -229,9 +268,15 @@ func TestRoutedBetweenLANs(t *testing.T) {
 			for _, name := range []string{"13-dosbox-ipxbox-8023raw", "13-dosbox-ipxbox-ethernet2"} {
 				r.play(name, sideA, r.said(recording(t, name), entry, sideA, node{}))
 			}
+			r.announce(exit, server1, 16, inside1)
+			r.settle("the server is down")
+			r.farewell()
 		})
 	}
 }
+
+// exchanges are the ways in which routers know of each other's networks.
+var exchanges = [...]string{"static", "triggered", "rip-sap"}
 
 // said is what others than the recorded router said, to ours.
 func (r *rig) said(frames []frame, enc encap, side int, router node) (said []frame) {
@@ -253,6 +298,8 @@ func session(r *rig, entry, exit encap) {
 	onA, onB := recording(t, "05-routed-ipxd-lanA-8022"), recording(t, "05-routed-ipxd-lanB-8023")
 	fromServer, fromClient := r.said(onA, exit, sideB, routerA), r.said(onB, entry, sideA, routerB)
 	r.announce(exit, server1, 1, inside1) // as it does when it starts; the recording begins later
+	r.play("announcement of services", sideB, services(fromServer))
+	r.settle("the server is up")
 	r.keep = true
 	r.play("session, the client", sideA, fromClient)
 	r.play("session, the server", sideB, fromServer)
@@ -308,6 +355,26 @@ func tunnel(r *rig, entry, exit encap) {
 	if len(got) != len(want) {
 		t.Errorf("%d packets left, want %d", len(got), len(want))
 	}
+}
+
+// services leaves what a server announces by SAP.
+func services(frames []frame) (told []frame) {
+	for _, f := range frames {
+		if f.dst == everybody && f.pkt.srcSock() == sockSAP {
+			told = append(told, f)
+		}
+	}
+	return told
+}
+
+// whereIs asks the router of LAN B for a network, on each wire.
+func (r *rig) whereIs(net uint32) (ask []frame) {
+	for enc, n := range r.oracle.(*routed).site[sideB].nets {
+		me := addr{n, stranger[sideB], 0x4FFF}
+		p := compose(typeRIP, me, addr{n, everybody, sockRIP}, ripData(1, net, 0xFFFF, 0xFFFF))
+		ask = append(ask, frame{enc: encap(enc), dst: everybody, src: me.node, pkt: p})
+	}
+	return ask
 }
 
 // routedOnly leaves what is for another network.
