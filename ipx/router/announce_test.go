@@ -80,7 +80,7 @@ func TestAttachmentStarts(t *testing.T) {
 		{"LAN", Attachment{Kind: LAN, Network: 0xC}, "0 " + own},
 		{"LAN that knows not its number", Attachment{Kind: LAN, Learn: true}, "0 R?; 1000 R?; 3000 R?"},
 		{"static LAN", Attachment{Kind: LAN, Network: 0xC, Exchange: ExchangeStatic}, ""},
-		{"link", Attachment{Kind: Link}, "0 R?"},
+		{"link", Attachment{Kind: Link}, "0 R?; 1000 R?"},
 		{"link with RIP and SAP", Attachment{Kind: Link, Exchange: ExchangeRIPSAP},
 			"0 " + strings.ReplaceAll(own, "1/2", "1/7") + "; 1000 R?; 1000 S?; 3000 R?; 3000 S?"},
 		{"workstation", Attachment{Kind: Workstation, Network: 0xC, Exchange: ExchangeRIPSAP}, ""},

@@ -155,6 +155,8 @@ const (
 	// maxAsks is how often the peer of a link is asked: it may be there a moment
 	// later than we are.
 	maxAsks = 5
+	// clashAsks is the same where nothing is learned.
+	clashAsks = 2
 )
 
 // An initiation is the asking of one attachment.
@@ -189,7 +191,7 @@ func (a *Attached) inquire(list []saying, now time.Time) []saying {
 		// answers.
 		i.asks = a.network == ipx.ThisNetwork && a.cfg.Learn
 	case a.exchange == ExchangeStatic:
-		i.asks = false // only to see whether numbers clash
+		i.asks = i.times < clashAsks // only to see whether numbers clash
 	default:
 		i.asks = i.times < maxAsks
 	}
