@@ -96,7 +96,7 @@ func TestBridged(t *testing.T) {
 					}))
 				}
 			}
-			r.play("what links stop", sideA, stoppedBy(stranger[sideA], wire.net))
+			r.play("what links stop", sideA, beside(everybody, addr{net: wire.net, node: stranger[sideA]}, addr{net: wire.net, node: everybody}))
 			var home []frame
 			last := make(map[node]frame)
 			for _, f := range all {

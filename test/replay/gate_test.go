@@ -21,12 +21,14 @@ func stopped(p pkt, netbios bool) bool {
 	return !netbios && (p.typ() == typeWide || either(sockNetBIOS))
 }
 
-// stoppedBy makes what a station says that does not cross, with something that
-// does.
-func stoppedBy(from node, net uint32) (all []frame) {
-	for _, sock := range []uint16{sockSerial, sockSerial + 1, sockSNMP, sockSNMPTrap} {
-		p := compose(typePEP, addr{net, from, 0x4000}, addr{net, everybody, sock}, []byte("to all"))
-		all = append(all, frame{enc: 0, dst: everybody, src: from, pkt: p})
+// beside makes what a station says that may not cross, each beside something that
+// does: in frames to mac, from src to the node and network of dst.
+func beside(mac node, src, dst addr) (all []frame) {
+	for _, sock := range []uint16{sockSerial, sockSerial + 1, sockSNMP, sockSNMP + 2, sockSNMPTrap, sockNetBIOS, sockNetBIOS - 1} {
+		for _, ends := range [][2]uint16{{0x4000, sock}, {sock, 0x4000}} {
+			src.sock, dst.sock = ends[0], ends[1]
+			all = append(all, frame{enc: 0, dst: mac, src: src.node, pkt: compose(typePEP, src, dst, []byte("for you"))})
+		}
 	}
 	return all
 }

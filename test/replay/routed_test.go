@@ -42,10 +42,6 @@ type plan struct {
 	netbios  bool
 }
 
-// patience is how long an announcement may take: not much more than changes are
-// collected, on a machine that has others to serve too.
-const patience = 20 * time.Second
-
 // startRouted starts two routers.
 func startRouted(t *testing.T, plan plan) *rig {
 	t.Helper()
@@ -223,7 +219,7 @@ func TestRoutedSessions(t *testing.T) {
 				r.play("to a server that is down", sideA, lost)
 				r.play("is it down?", sideB, r.whereIs(inside1))
 			}
-			r.play("what links stop", sideA, stoppedBy(stranger[sideA], nets[sideA][0]))
+			r.play("what links stop", sideA, beside(r.macs[sideA], addr{net: nets[sideA][0], node: stranger[sideA]}, addr{net: nets[sideB][0], node: stranger[sideB]}))
 			r.settle("both servers are down")
 			r.farewell()
 		})

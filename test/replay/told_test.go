@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"sitebridge/test/lab"
 )
 
 // What routers say unasked is foretold too, but not when: changes are collected
@@ -242,7 +244,7 @@ func (s *routedSite) settled() string {
 // settle waits until all that is true has been announced.
 func (r *rig) settle(what string) {
 	r.t.Helper()
-	give := time.NewTimer(patience)
+	give := time.NewTimer(lab.Patience)
 	defer give.Stop()
 	for {
 		var missing string

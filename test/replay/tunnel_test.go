@@ -231,7 +231,8 @@ func packetsBy(t *testing.T, pcap, node string) {
 		want(t, "TTL after one router", ttl[1:], "63")
 	}
 	target := strings.ReplaceAll(node, ":", "")
-	rows := judge.Fields(t, pcap, "ipx && ppp", "ipx.checksum", "ipx.len", "ipx.hops", "ipx.packet_type", "ipx.src.net", "ipx.dst.net", "ipx.src.node", "ipx.dst.node", "ipx.src.socket", "ipx.dst.socket")
+	clashesBy(t, pcap)
+	rows := judge.Fields(t, pcap, "ipx && ppp && !ipxrip", "ipx.checksum", "ipx.len", "ipx.hops", "ipx.packet_type", "ipx.src.net", "ipx.dst.net", "ipx.src.node", "ipx.dst.node", "ipx.src.socket", "ipx.dst.socket")
 	if len(rows) != 6 {
 		t.Errorf("%d IPX packets, want 3 pings and their answers", len(rows))
 	}
@@ -245,5 +246,32 @@ func packetsBy(t *testing.T, pcap, node string) {
 			want(t, "IPX answer", append(slices.Clone(row[2:6]), row[6], row[8]), "0", "0x04", "0x00000020", "0x00000010", target, "0x9086")
 		}
 		want(t, "IPX checksum", row[:1], "0xffff")
+	}
+}
+
+// clashesBy checks what the routers say to each other although their routes are
+// static: each asks for all that the other one has, to see whether numbers clash,
+// and again if it was up before the other one; it hears of that one's LAN, and
+// not of the link.
+func clashesBy(t *testing.T, pcap string) {
+	t.Helper()
+	asked, told := make(map[string]int), make(map[string]int)
+	lan := map[string]string{lab.WANA: "0x00000010", lab.WANB: "0x00000020"}
+	for _, row := range judge.Fields(t, pcap, "ipxrip && ppp", "ip.src", "ipxrip.packet_type", "ipxrip.route_vector", "ipxrip.hops", "ipxrip.ticks",
+		"ipx.src.net", "ipx.dst.net", "ipx.src.socket", "ipx.dst.socket", "ipx.hops") {
+		src := outermost(row[0])
+		want(t, "addresses of RIP", row[5:], "0x0000c0c0", "0x0000c0c0", "0x0453", "0x0453", "0")
+		if row[1] == "1" {
+			asked[src]++
+			want(t, "RIP question", row[2:5], "0xffffffff", "65535", "65535")
+			continue
+		}
+		told[src]++
+		want(t, "RIP answer", append(row[1:4:4], strconv.FormatBool(row[4] == "2" || row[4] == "7")), "2", lan[src], "1", "true") // measured or not yet
+	}
+	for src := range lan {
+		if asked[src] < 1 || asked[src] > 2 || told[src] < 1 || told[src] > 2 {
+			t.Errorf("RIP of %s: %d questions, %d answers", src, asked[src], told[src])
+		}
 	}
 }
