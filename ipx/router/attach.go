@@ -119,7 +119,10 @@ type Attached struct {
 	node       ipx.Node
 	ticks      uint16
 	exchange   Exchange
-	told       [bases]int // candidates learned there
+	told       [bases]int  // candidates learned there
+	shadowed   bool        // its peer told of a network that was our own
+	memories   [bases]int  // those of them that were taken back since
+	missed     [bases]bool // something that it told was not learned
 	neighbours map[ipx.Node]*neighbour
 	started    bool // its neighbours may have heard of something
 	initiation initiation
@@ -201,11 +204,27 @@ func (a *Attached) rename(n ipx.Network, now time.Time) {
 		r.routes.remove(old, func(c *candidate) bool { return c.at == a && c.origin == originOwn })
 	}
 	a.network = n
+	r.unshadow()
 	if n != ipx.ThisNetwork {
 		r.routes.tell(n, candidate{at: a, origin: originOwn, ticks: a.ticks}, now)
-		r.routes.remove(r.routes.entries[n], func(c *candidate) bool { return c.origin == originLearned })
+		r.routes.remove(r.routes.entries[n], func(c *candidate) bool {
+			if c.origin == originLearned && c.at != nil {
+				c.at.shadowed = true
+			}
+			return c.origin == originLearned
+		})
 	}
 	a.refresh()
+}
+
+// unshadow lets the peers that told of one of our numbers be asked for it, now that
+// it may be ours no longer. r.mu is held.
+func (r *Router) unshadow() {
+	for _, a := range r.attached {
+		if a.shadowed {
+			a.shadowed, a.missed[ofRoutes] = false, true
+		}
+	}
 }
 
 // refresh makes a new face. r.mu is held.
@@ -229,6 +248,7 @@ func (a *Attached) Detach() {
 	if n := r.routes.entries[a.network]; n != nil {
 		r.routes.remove(n, func(c *candidate) bool { return c.at == a && c.origin == originOwn })
 	}
+	r.unshadow()
 	r.hold(a, now)
 	r.publish()
 	r.settle(now)

@@ -117,12 +117,16 @@ func (b *base[K]) update(e *entry[K], i int, news candidate, now time.Time) {
 	case old.sameNews(&news):
 		old.expires = news.expires
 		return
+	case old.hops >= infinity && !b.mayTeach(&news):
+		return
 	case old.hops < infinity && news.hops <= old.hops:
 		news.waits = old.waits
 	default:
 		news.waits = e.wait(&news, now)
 	}
+	b.account(old, -1)
 	*old = news
+	b.account(old, 1)
 	b.touch(e)
 }
 
@@ -137,7 +141,9 @@ func (e *entry[K]) wait(news *candidate, now time.Time) time.Time {
 // takeBack keeps a candidate as a memory only: what is behind a link may send a
 // little longer.
 func (b *base[K]) takeBack(e *entry[K], i int, now time.Time) {
+	b.account(&e.ways[i], -1)
 	e.ways[i].hops, e.ways[i].expires = infinity, now.Add(mourning)
+	b.account(&e.ways[i], 1)
 	b.touch(e)
 }
 
@@ -145,11 +151,11 @@ func (b *base[K]) takeBack(e *entry[K], i int, now time.Time) {
 // a new thing. What is known already is never pushed out, but of the ways to one
 // thing a better one takes the place of the worst.
 func (b *base[K]) room(e *entry[K], news *candidate) bool {
-	limit := b.limit(news.at)
 	switch {
-	case news.at.told[b.id] >= limit, news.at.cfg.Kind == LAN && news.by.told[b.id] >= (limit+1)/2:
+	case !b.mayTeach(news):
 		return false
 	case e == nil && len(b.entries) >= b.max, b.total >= 4*b.max:
+		news.at.missed[b.id] = true
 		return false
 	case e == nil || len(e.ways) < maxAlternatives:
 		return true
@@ -165,6 +171,27 @@ func (b *base[K]) room(e *entry[K], news *candidate) bool {
 	}
 	b.remove(e, func(c *candidate) bool { return c == worst })
 	return true
+}
+
+// mayTeach reports whether the teller of news has not used up its share. What it
+// took back does not count against that, or a change of all that it has would find
+// no room; as much again is remembered of that.
+func (b *base[K]) mayTeach(news *candidate) bool {
+	a, limit := news.at, b.limit(news.at)
+	if news.at.cfg.Kind == LAN && (news.by.told[b.id] >= (limit+1)/2 || news.by.memories[b.id] >= (limit+1)/2) {
+		return false
+	}
+	if a.told[b.id] >= limit || a.memories[b.id] >= limit {
+		a.missed[b.id] = true
+		return false
+	}
+	return true
+}
+
+// hasRoom reports whether at may teach something new.
+func (b *base[K]) hasRoom(at *Attached) bool {
+	limit := b.limit(at)
+	return at.told[b.id] < limit && at.memories[b.id] < limit && len(b.entries) < b.max && b.total < 4*b.max
 }
 
 func (b *base[K]) create(k K) *entry[K] {
@@ -190,7 +217,12 @@ func (b *base[K]) add(e *entry[K], c candidate, now time.Time) {
 // account keeps the counts on which the limits rest.
 func (b *base[K]) account(c *candidate, n int) {
 	b.total += n
-	if c.origin == originLearned && c.at != nil {
+	switch {
+	case c.origin != originLearned || c.at == nil:
+	case c.hops >= infinity:
+		c.at.memories[b.id] += n
+		c.by.memories[b.id] += n
+	default:
 		c.at.told[b.id] += n
 		c.by.told[b.id] += n
 	}

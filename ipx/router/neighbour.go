@@ -24,7 +24,9 @@ type neighbour struct {
 	node  ipx.Node
 	heard time.Time
 	told  [bases]int // candidates that it is good for
-	beat  [bases]rhythm
+	// memories are those that it took back; they are not in told.
+	memories [bases]int
+	beat     [bases]rhythm
 }
 
 // A rhythm is how often a neighbour announces. mars_nwe tells of routes and

@@ -107,8 +107,12 @@ func (r *Router) takeRoutes(at *Attached, by *neighbour, entries []rip.Entry, ex
 	for _, e := range entries {
 		hops := uint8(min(max(e.Hops, 1), infinity))
 		r.checkRoute(at, by, e.Network, hops, now)
-		if !learns || !at.acceptsNetwork(e.Network) || r.ours(e.Network) != nil {
-			continue // our own wires are known better by us
+		if !learns || !at.acceptsNetwork(e.Network) {
+			continue
+		}
+		if r.ours(e.Network) != nil { // known better by us, as long as it is
+			at.shadowed = true
+			continue
 		}
 		r.routes.tell(e.Network, candidate{
 			at: at, by: by, next: at.tellerOf(by), origin: originLearned, hops: hops, ticks: max(e.Ticks, 1), expires: expires,

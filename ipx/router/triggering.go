@@ -19,7 +19,18 @@ type triggering struct {
 	routes   *triggered.Machine[rip.Entry]
 	services *triggered.Machine[sap.Service]
 	absent   [bases]bool // as of the last look
+	// What the peer told and we did not take, it does not say again by itself: it
+	// is asked for all anew, at these times at the earliest.
+	again [bases]time.Time
 }
+
+const (
+	// againSoon is how long after room came the peer is asked anew: more of the
+	// same change may be on its way.
+	againSoon = 2 * time.Second
+	// againLate is the least time from one such question to the next.
+	againLate = time.Minute
+)
 
 // trigger makes the machines of a link and begins. r.mu is held, as whenever they
 // are called.
@@ -94,11 +105,41 @@ func (t *triggering) work(now time.Time) {
 	if lines := a.sap.unread(r.services, a); lines != nil && !t.absent[ofServices] {
 		t.services.Changed(sapServices(lines), now)
 	}
+	if t.wants(ofRoutes) && t.mayAsk(ofRoutes, now) {
+		t.routes.Ask(now)
+	}
+	if t.wants(ofServices) && t.mayAsk(ofServices, now) {
+		t.services.Ask(now)
+	}
 	t.routes.Tick(now)
 	t.services.Tick(now)
 	r.settle(now)
 	t.look(ofRoutes, t.routes.State(), now)
 	t.look(ofServices, t.services.State(), now)
+}
+
+// wants reports whether something was not learned that could be learned now.
+func (t *triggering) wants(of int) bool {
+	a := t.at
+	switch {
+	case !a.missed[of] || !t.synchronized(of):
+		return false
+	case of == ofRoutes:
+		return a.router.routes.hasRoom(a)
+	}
+	return a.router.services.hasRoom(a)
+}
+
+// mayAsk reports whether it is time to ask for it, which is then done.
+func (t *triggering) mayAsk(of int, now time.Time) bool {
+	switch at := t.again[of]; {
+	case at.IsZero():
+		t.again[of] = now.Add(againSoon)
+	case !now.Before(at):
+		t.at.missed[of], t.again[of] = false, now.Add(againLate)
+		return true
+	}
+	return false
 }
 
 // look sees whether the peer answers. One that does not gets periodic updates,
@@ -148,6 +189,11 @@ func (t *triggering) when() time.Time {
 	for _, at := range []time.Time{t.routes.Next(), t.services.Next()} {
 		if !at.IsZero() {
 			next = earlier(next, at)
+		}
+	}
+	for of := range bases {
+		if t.wants(of) {
+			next = earlier(next, t.again[of])
 		}
 	}
 	a, r := t.at, t.at.router

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sitebridge/ipx"
+	"sitebridge/ipx/policy"
 	"sitebridge/ipx/rip"
 	"sitebridge/ipx/triggered"
 )
@@ -140,5 +141,69 @@ func TestTriggeredMessagesElsewhere(t *testing.T) {
 		}
 		wantEqual(t, "answers", told(lab.wireL.answers()), "")
 		wantEqual(t, "dropped", dropped(lab.l), "ignored=4")
+	})
+}
+
+// TestTriggeredHearsAgain: what found no room, or was our own number, is learned
+// once there is room, or the number is ours no longer, though the peer says
+// nothing twice. What it took back takes no room.
+func TestTriggeredHearsAgain(t *testing.T) {
+	behind := func(base int) (r []Route, s []Service) {
+		for i := range 50 {
+			r = append(r, Route{Network: ipx.Network(base + i), Hops: 1, Ticks: 2, Next: ipx.Node{2, 1}})
+			s = append(s, server(fmt.Sprint("FS", base+i), ipx.Network(base+i), 1))
+		}
+		return r, s
+	}
+	alive := func(r *Router) (n int) {
+		for _, i := range r.Routes() {
+			if !i.Down {
+				n++
+			}
+		}
+		return n
+	}
+	inInternet(t, func(net *internet) {
+		first := changesOnly
+		first.Limits = policy.Limits{MaxNetworks: 60, MaxServices: 60}
+		a, b := net.router(0xA0), net.router(0xB0)
+		net.join("xb", Attachment{Kind: LAN, Network: 0x1B}, b)
+		net.at("xb/0").SetStatic(behind(0x1000))
+		net.joinAs("l", 0, first, a)
+		net.joinAs("l", 1, changesOnly, b)
+		time.Sleep(5 * time.Second)
+		wantEqual(t, "first", fmt.Sprint(alive(a), len(a.Services())), "53 50")
+		net.at("xb/0").SetStatic(behind(0x2000))
+		time.Sleep(10 * time.Second)
+		wantEqual(t, "all others instead", fmt.Sprint(alive(a), len(a.Services())), "53 50")
+		more, services := behind(0x2000)
+		others, _ := behind(0x3000)
+		net.at("xb/0").SetStatic(append(more, others...), services)
+		time.Sleep(10 * time.Minute)
+		wantEqual(t, "too many", alive(a), 1+60)
+		if before := net.count("l"); true {
+			time.Sleep(time.Hour)
+			wantEqual(t, "packets while there is no room", net.count("l")-before, 0)
+		}
+		net.at("xb/0").SetStatic(behind(0x3000))
+		time.Sleep(2 * time.Minute)
+		wantEqual(t, "room again", fmt.Sprint(alive(a), len(a.Services())), "53 50")
+	})
+	inInternet(t, func(net *internet) {
+		a, b := net.router(0xA0), net.router(0xB0)
+		net.join("xa", Attachment{Kind: LAN, Network: 0x77}, a)
+		net.join("xb", Attachment{Kind: LAN, Network: 0x1B}, b)
+		net.at("xb/0").SetStatic([]Route{{Network: 0x77, Hops: 1, Ticks: 2, Next: ipx.Node{2, 1}}}, nil)
+		net.join("l", changesOnly, a, b)
+		time.Sleep(5 * time.Second)
+		wantEqual(t, "ours", via(a, 0x77), "xa/0 000000000000 0/1")
+		net.detach("xa/0")
+		time.Sleep(againSoon + doubtful + 2*sweep)
+		wantEqual(t, "ours no longer", via(a, 0x77), "l/0 000000000000 2/8")
+		net.joinAs("xa", 0, Attachment{Kind: LAN, Network: 0x77}, a)
+		time.Sleep(time.Minute)
+		net.detach("xa/0")
+		time.Sleep(time.Minute)
+		wantEqual(t, "a second time", via(a, 0x77), "l/0 000000000000 2/8")
 	})
 }

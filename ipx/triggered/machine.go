@@ -195,6 +195,14 @@ func (m *Machine[E]) request(now time.Time) {
 	m.askAgain(now)
 }
 
+// Ask asks the peer for all once more, unless that is under way. What it does not
+// name any more is gone then, as after Up.
+func (m *Machine[E]) Ask(now time.Time) {
+	if m.begun && !m.absent && !m.ask.open {
+		m.request(now)
+	}
+}
+
 func (m *Machine[E]) askAgain(now time.Time) {
 	switch {
 	case m.absent:
