@@ -136,6 +136,7 @@ type Attached struct {
 	guess  fastpath.Guess
 	talk   bucket // RIP and SAP taken in
 	echo   time.Time
+	forged time.Time // when a packet from elsewhere was last looked at
 	sorter fastpath.Sorter[target]
 	copies []*packet.Buffer // in sorter, to be given back
 }
@@ -310,8 +311,15 @@ func (a *Attached) SetTicks(ticks uint16) {
 	now := time.Now()
 	if a.network != ipx.ThisNetwork {
 		r.routes.tell(a.network, candidate{at: a, origin: originOwn, ticks: ticks}, now)
-		r.settle(now)
 	}
+	r.routes.each(func(e *entry[ipx.Network], c *candidate) bool {
+		if news := max(c.said, a.floor()); c.at == a && c.origin == originLearned && c.ticks != news {
+			c.ticks = news
+			r.routes.touch(e)
+		}
+		return true
+	})
+	r.settle(now)
 	if a.changing != nil {
 		a.changing.retell(now)
 	}

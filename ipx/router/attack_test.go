@@ -31,16 +31,16 @@ func TestAttackX1(t *testing.T) {
 		{"network FFFFFFFF", nil, rip.Entry{Network: ipx.AllNetworks, Hops: 1, Ticks: 1}, ""},
 		{"the default route", nil, rip.Entry{Network: ipx.DefaultRoute, Hops: 1, Ticks: 1}, ""},
 		{"the default route, not named", policy.Networks{{First: 1, Last: 0xFFFFFFFD}}, rip.Entry{Network: ipx.DefaultRoute, Hops: 1, Ticks: 1}, ""},
-		{"the default route, by name", policy.Networks{{First: ipx.DefaultRoute, Last: ipx.DefaultRoute}}, rip.Entry{Network: ipx.DefaultRoute, Hops: 1, Ticks: 1}, "l 000000000000 1/1"},
-		{"hops 0", nil, rip.Entry{Network: 0x51}, "l 000000000000 1/1"},
-		{"hops 15", nil, rip.Entry{Network: 0x51, Hops: 15, Ticks: 1}, "l 000000000000 15/1"},
+		{"the default route, by name", policy.Networks{{First: ipx.DefaultRoute, Last: ipx.DefaultRoute}}, rip.Entry{Network: ipx.DefaultRoute, Hops: 1, Ticks: 1}, "l 000000000000 1/6"},
+		{"hops 0", nil, rip.Entry{Network: 0x51}, "l 000000000000 1/6"},
+		{"hops 15", nil, rip.Entry{Network: 0x51, Hops: 15, Ticks: 1}, "l 000000000000 15/6"},
 		{"hops 16", nil, rip.Entry{Network: 0x51, Hops: 16, Ticks: 1}, ""},
 		{"hops 65535", nil, rip.Entry{Network: 0x51, Hops: 65535, Ticks: 65535}, ""},
 		{"hops 257", nil, rip.Entry{Network: 0x51, Hops: 257, Ticks: 1}, ""},
 		{"ticks 65535", nil, rip.Entry{Network: 0x51, Hops: 1, Ticks: 65535}, "l 000000000000 1/65535"},
 		{"not allowed", policy.Networks{{First: 0x60, Last: 0x6F}}, rip.Entry{Network: 0x51, Hops: 1, Ticks: 1}, ""},
 		{"none allowed", policy.Networks{}, rip.Entry{Network: 0x51, Hops: 1, Ticks: 1}, ""},
-		{"allowed", policy.Networks{{First: 0x51, Last: 0x6F}}, rip.Entry{Network: 0x51, Hops: 1, Ticks: 1}, "l 000000000000 1/1"},
+		{"allowed", policy.Networks{{First: 0x51, Last: 0x6F}}, rip.Entry{Network: 0x51, Hops: 1, Ticks: 1}, "l 000000000000 1/6"},
 		{"what is behind it by configuration", nil, rip.Entry{Network: netFar, Hops: 16}, "l 000000000000 1/7"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -67,6 +67,88 @@ func TestAttackX1(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAttackX1NextDoor: what a peer says of a network that is known better draws
+// no traffic, and gives it no right to speak for that network.
+func TestAttackX1NextDoor(t *testing.T) {
+	const inside, far = "00005EA1:000000000001:0451", "00000070:020000000C03:4001"
+	for _, tt := range []struct {
+		name  string
+		first pk // on LAN a; none without data
+		tell  rip.Entry
+		from  string // of a packet that then comes in by the link
+		way   string
+		clash string
+	}{
+		{"a server next door, fewer ticks", ripTell(server1, entryOf(0x5EA1, 1, 2)), entryOf(0x5EA1, 1, 1), inside, "a 020000000A01 1/2", "node 020000000A01 on a"},
+		{"a slow server next door", ripTell(server1, entryOf(0x5EA1, 1, 50)), entryOf(0x5EA1, 1, 1), inside, "a 020000000A01 1/50", "node 020000000A01 on a"},
+		{"a server next door, the long way", ripTell(server1, entryOf(0x5EA1, 1, 2)), entryOf(0x5EA1, 14, 900), inside, "a 020000000A01 1/2", "node 020000000A01 on a"},
+		{"another site's by configuration", pk{}, entryOf(0x70, 5, 900), far, "y 000000000000 1/7", "node 000000000000 on y"},
+		{"our own LAN", pk{}, entryOf(netA, 5, 900), "0000000A:020000000A07:4001", "a 000000000000 0/1", ""},
+		{"our inside", pk{}, entryOf(netHome, 5, 900), "0000BEEF:000000000001:4001", " 000000000000 0/1", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			talking(t, func(t *testing.T, lab *lab) {
+				lab.attach(t, Attachment{Name: "y", Kind: Link, Site: "y", Network: 0xF2, Node: nodeL, Send: new(wire), Routes: []Route{{Network: 0x70, Hops: 1, Ticks: 7}}})
+				if tt.first.data != "" {
+					ask(lab.a, tt.first)
+				}
+				ask(lab.l, ripTell(routerL, tt.tell))
+				wantEqual(t, "way", via(lab.Router, tt.tell.Network), tt.way)
+				lab.wireB.take()
+				input(lab.l, pk{from: tt.from, to: hostB}.bytes(), ToUs)
+				synctest.Wait()
+				wantEqual(t, "dropped", dropped(lab.l), "source_not_behind_peer=1")
+				if len(lab.wireB.take()) != 0 {
+					t.Error("forwarded")
+				}
+				if got := clashes(lab.Router); (tt.clash != "") != strings.Contains(got, tt.clash+" / node 0") {
+					t.Errorf("clashes %q", got)
+				}
+			})
+		})
+	}
+}
+
+// TestAsymmetricWays: one network behind two sites, and behind two links of the
+// site that the configuration names: its packets come by either.
+func TestAsymmetricWays(t *testing.T) {
+	for name, routes := range map[string][]Route{"learned from both": nil, "static behind one link of the site": {{Network: 0x51, Hops: 1, Ticks: 7}}} {
+		t.Run(name, func(t *testing.T) {
+			talking(t, func(t *testing.T, lab *lab) {
+				lab.relink(t, Attachment{Name: "l", Kind: Link, Site: "far", Network: netL, Node: nodeL, Send: &lab.wireL, Exchange: ExchangeRIPSAP})
+				site := "other"
+				if routes != nil {
+					site = "far"
+				}
+				m := lab.attach(t, Attachment{Name: "m", Kind: Link, Site: site, Network: 0xF2, Node: nodeL, Send: new(wire), Exchange: ExchangeRIPSAP, Routes: routes})
+				ask(lab.l, ripTell(routerL, entryOf(0x51, 3, 30)))
+				ask(m, ripTell("000000F2:020000000F02:0453", entryOf(0x51, 2, 20)))
+				// A router on the LAN has a way too, but is not next to it.
+				ask(lab.a, ripTell(server1, entryOf(0x51, 2, 90)))
+				lab.wireB.take()
+				for _, at := range []*Attached{lab.l, m} {
+					input(at, pk{from: "00000051:020000000C03:4001", to: hostB}.bytes(), ToUs)
+				}
+				wantEqual(t, "forwarded", len(lab.wireB.take()), 2)
+				wantEqual(t, "clashes", clashes(lab.Router), "")
+			})
+		})
+	}
+}
+
+// TestServiceNextDoor: a peer does not take the place of a server on the LAN, even
+// if it was first.
+func TestServiceNextDoor(t *testing.T) {
+	talking(t, func(t *testing.T, lab *lab) {
+		ask(lab.l, ripTell(routerL, entryOf(0x66, 1, 1)))
+		ask(lab.l, sapTell(serverL, server("FS", 0x66, 1)))
+		ask(lab.a, sapTell(sapA, server("FS", 0x51, 1)))
+		wantEqual(t, "while nothing leads to the real one", lab.Services()[0].Addr.Network, ipx.Network(0x66))
+		ask(lab.a, ripTell(server1, entryOf(0x51, 1, 2)))
+		wantEqual(t, "then", lab.Services()[0].Addr.Network, ipx.Network(0x51))
+	})
 }
 
 // TestAttackX1OnALAN: the default route never comes from a LAN.
@@ -255,7 +337,7 @@ func TestPain36(t *testing.T) {
 					from := theirs + ":020000000F01:"
 					ask(lab.l, ripTell(from+"0453", rip.Entry{Network: 0x51, Hops: 1, Ticks: 2}))
 					ask(lab.l, sapTell(from+"0452", server("FS", 0x51, 1)))
-					if got := via(lab.Router, 0x51); got != "l 000000000000 1/2" || len(lab.Services()) != 1 {
+					if got := via(lab.Router, 0x51); got != "l 000000000000 1/6" || len(lab.Services()) != 1 {
 						t.Errorf("%q, %+v, dropped %s", got, lab.Services(), dropped(lab.l))
 					}
 					ask(lab.l, ripAsk(from+"0453", netB))

@@ -115,7 +115,7 @@ func (b *base[K]) update(e *entry[K], i int, news candidate, now time.Time) {
 		b.takeBack(e, i, now)
 		return
 	case old.sameNews(&news):
-		old.expires = news.expires
+		old.said, old.expires = news.said, news.expires
 		return
 	case old.hops >= infinity && !b.mayTeach(&news):
 		return

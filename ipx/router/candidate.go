@@ -31,6 +31,7 @@ type candidate struct {
 	held   *holding   // it was behind a link that went
 	by     *neighbour // who told; nil for own and static ones
 	next   ipx.Node   // who told, or the next router, on a LAN; a link has one peer
+	said   uint16     // the ticks that were told; ticks are at least those of the link
 	addr   ipx.Addr   // of a service
 	origin origin
 	hops   uint8 // infinity: the teller took it back
@@ -76,6 +77,19 @@ func (c *candidate) site() string {
 		return c.at.cfg.Site
 	}
 	return ""
+}
+
+// sameSite reports whether both are behind links of one site.
+func (c *candidate) sameSite(o *candidate) bool { return c.site() != "" && c.site() == o.site() }
+
+// isNextDoor reports whether a neighbour on a LAN says that it is next to it.
+func (c *candidate) isNextDoor() bool {
+	return c.origin == originLearned && c.hops <= 1 && c.at != nil && c.at.cfg.Kind == LAN
+}
+
+// isHearsay reports whether it is known only by what the peer of a link says.
+func (c *candidate) isHearsay() bool {
+	return c.origin == originLearned && (c.held != nil || c.at.cfg.Kind == Link)
 }
 
 // via is the name of the attachment that it is behind.

@@ -25,8 +25,13 @@ func (b *base[K]) choose(e *entry[K], now time.Time) {
 		e.floor = e.best.hops // it lasted
 	}
 	best := -1
+	nextDoor := slices.ContainsFunc(e.ways, func(c candidate) bool { return c.isNextDoor() && b.alive(&c, now) })
 	for i := range e.ways {
-		if b.alive(&e.ways[i], now) && (best < 0 || e.ways[i].compare(&e.ways[best]) < 0) {
+		c := &e.ways[i]
+		if nextDoor && c.isHearsay() { // it draws nobody away from a server next door
+			continue
+		}
+		if b.alive(c, now) && (best < 0 || c.compare(&e.ways[best]) < 0) {
 			best = i
 		}
 	}

@@ -127,6 +127,14 @@ func (r *Router) endClashes(now time.Time) {
 // claimant is who told of a candidate.
 func (c *candidate) claimant() Claimant { return Claimant{Via: c.via(), Node: c.from()} }
 
+// holder is claimant, and we ourselves for a number of our own.
+func (c *candidate) holder() Claimant {
+	if c.origin == originOwn && c.at != nil {
+		return c.at.ourself()
+	}
+	return c.claimant()
+}
+
 // ourself is we on the wire of a.
 func (a *Attached) ourself() Claimant { return Claimant{Via: a.cfg.Name, Node: a.node} }
 
@@ -146,7 +154,7 @@ func (r *Router) checkRoute(at *Attached, by *neighbour, n ipx.Network, hops uin
 	case at.cfg.Kind != Link:
 	case r.ours(n) != nil:
 		if e.best.at != at {
-			r.clash(NetworkElsewhere, n, "two wires have this number; change one", now, e.best.at.ourself(), it)
+			r.clash(NetworkElsewhere, n, "two wires have this number; change one", now, e.best.holder(), it)
 		}
 	default:
 		r.checkSites(at, it, e, now)
@@ -200,6 +208,33 @@ func (a *Attached) heardOurselves(h *ipx.Header) {
 	if forRouter(h.Src.Socket) && a.now.Sub(a.echo) >= time.Second {
 		a.echo = a.now
 		a.router.offer(arrival{at: a})
+	}
+}
+
+// heardForged has it looked at, once a second at most, whether a packet that came
+// from a network which is not behind the link tells of a clash.
+func (a *Attached) heardForged(h *ipx.Header) {
+	if a.now.Sub(a.forged) >= time.Second && h.Src.Network != ipx.ThisNetwork {
+		a.forged = a.now
+		a.router.offer(arrival{at: a, forged: h.Src})
+	}
+}
+
+// noteForged notes that packets come in by a link from a network that its peer has
+// announced, but that is known better elsewhere.
+func (r *Router) noteForged(a *Attached, src ipx.Addr) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.routes.entries[src.Network]
+	if e == nil || a.face.Load() == nil {
+		return
+	}
+	for i := range e.ways {
+		if c := &e.ways[i]; c.at == a && c.hops < infinity && isElsewhere(e, c) {
+			r.clash(NetworkElsewhere, e.key, "packets of this network come in by a link too, and are dropped; one of the two has a number that is the other's", time.Now(),
+				e.best.holder(), Claimant{Via: a.cfg.Name, Node: src.Node})
+			return
+		}
 	}
 }
 

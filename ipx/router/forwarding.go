@@ -36,7 +36,8 @@ type hop struct {
 	up     bool      // false: there is none now
 	hops   uint8
 	ticks  uint16
-	// behind are the links that the network is behind, or was until just now.
+	// behind are the links that the network is behind, or was until just now: those
+	// that may bring packets from it.
 	behind []*Attached
 }
 
@@ -155,7 +156,7 @@ func hopOf(e *entry[ipx.Network]) (h hop) {
 	}
 	for i := range e.ways {
 		a := e.ways[i].at
-		if a == nil || a.cfg.Kind != Link || slices.Contains(h.behind, a) {
+		if a == nil || a.cfg.Kind != Link || slices.Contains(h.behind, a) || isElsewhere(e, &e.ways[i]) {
 			continue
 		}
 		if h.behind == nil {
@@ -165,4 +166,22 @@ func hopOf(e *entry[ipx.Network]) (h hop) {
 		}
 	}
 	return h
+}
+
+// isElsewhere reports whether a network is known so much better than c says that
+// the link of c may not speak for it: anybody can announce anything. It is when it
+// is our own, when the configuration puts it behind another site, and when a
+// neighbour on a LAN is next to it.
+func isElsewhere(e *entry[ipx.Network], c *candidate) bool {
+	switch {
+	case e.up && e.best.origin == originOwn:
+		return true
+	case c.origin == originStatic:
+		return false
+	case slices.ContainsFunc(e.ways, func(o candidate) bool { return o.isNextDoor() }):
+		return true
+	}
+	return e.up && e.best.origin == originStatic && e.best.held == nil && !slices.ContainsFunc(e.ways, func(o candidate) bool {
+		return o.origin == originStatic && o.sameSite(c)
+	})
 }

@@ -101,6 +101,9 @@ func takeAll[K comparable](b *base[K], a *Attached, h *holding, now time.Time) {
 		b.account(c, -1)
 		c.at, c.held, c.next, c.by = a, nil, ipx.Node{}, a.neighbour(c.by.node, now)
 		c.expires = now.Add(minLifetime)
+		if c.ticks > 0 { // of a route
+			c.ticks = max(c.said, a.floor())
+		}
 		b.account(c, 1)
 		b.touch(e)
 		return true

@@ -102,6 +102,7 @@ func (a *Attached) route(t *table, f *face, p *packet.Buffer, dst LinkDst, now t
 		// network: Windows puts in a number of its own.
 		return a.router.deliver(t, a, &h, p)
 	case !t.sourceOK(f, h.Src):
+		a.heardForged(&h)
 		return dropNotBehindPeer
 	case forRouter(h.Dst.Socket) && h.Dst.Network == f.network && forFace(f, h.Dst):
 		return a.router.deliver(t, a, &h, p)

@@ -50,6 +50,8 @@ func (o *owner) arrived(a arrival) {
 			a.at.count.drop(why)
 		}
 		packet.Put(a.pkt)
+	case a.forged.Network != ipx.ThisNetwork:
+		o.r.noteForged(a.at, a.forged)
 	case a.at != nil && a.number == ipx.ThisNetwork:
 		o.r.noteEcho(a.at)
 	case a.at != nil:

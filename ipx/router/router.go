@@ -90,6 +90,7 @@ type arrival struct {
 	at     *Attached
 	pkt    *packet.Buffer // ours to give back; nil: Network was found out
 	number ipx.Network    // what packets on at agree its number is; zero: our own RIP or SAP came back
+	forged ipx.Addr       // whom a packet claimed to be from that is known elsewhere; zero: none
 }
 
 // New returns a router without wires. It forwards from its first Attach on, and

@@ -86,6 +86,15 @@ func (a *Attached) tellerOf(n *neighbour) ipx.Node {
 	return ipx.Node{}
 }
 
+// floor is the fewest ticks that a way by a can have: nothing behind a link is
+// nearer than its peer, or a peer could draw what it likes.
+func (a *Attached) floor() uint16 {
+	if a.cfg.Kind == Link {
+		return max(a.ticks, 1)
+	}
+	return 1
+}
+
 // learnRoutes takes up what a neighbour announces. Hops and ticks are kept as
 // they are: the sender added its part. News from the router that a network is
 // reached through is always believed, also bad news.
@@ -115,7 +124,8 @@ func (r *Router) takeRoutes(at *Attached, by *neighbour, entries []rip.Entry, ex
 			continue
 		}
 		r.routes.tell(e.Network, candidate{
-			at: at, by: by, next: at.tellerOf(by), origin: originLearned, hops: hops, ticks: max(e.Ticks, 1), expires: expires,
+			at: at, by: by, next: at.tellerOf(by), origin: originLearned, hops: hops,
+			said: e.Ticks, ticks: max(e.Ticks, at.floor()), expires: expires,
 		}, now)
 	}
 }
