@@ -207,7 +207,7 @@ func (a *Attached) rename(n ipx.Network, now time.Time) {
 	a.network = n
 	r.unshadow()
 	if n != ipx.ThisNetwork {
-		r.routes.tell(n, candidate{at: a, origin: originOwn, ticks: a.ticks}, now)
+		r.routes.tell(n, candidate{at: a, origin: originOwn, ticks: a.wireTicks()}, now)
 		r.routes.remove(r.routes.entries[n], func(c *candidate) bool {
 			if c.origin == originLearned && c.at != nil {
 				c.at.shadowed = true
@@ -216,6 +216,15 @@ func (a *Attached) rename(n ipx.Network, now time.Time) {
 		})
 	}
 	a.refresh()
+}
+
+// wireTicks is what we say of our own number: of a link's one more than the least, by
+// which others can tell it from a LAN.
+func (a *Attached) wireTicks() uint16 {
+	if a.cfg.Kind == Link {
+		return max(a.ticks, lanTicks+1)
+	}
+	return a.ticks
 }
 
 // unshadow lets the peers that told of one of our numbers be asked for it, now that
@@ -310,7 +319,7 @@ func (a *Attached) SetTicks(ticks uint16) {
 	a.ticks = ticks
 	now := time.Now()
 	if a.network != ipx.ThisNetwork {
-		r.routes.tell(a.network, candidate{at: a, origin: originOwn, ticks: ticks}, now)
+		r.routes.tell(a.network, candidate{at: a, origin: originOwn, ticks: a.wireTicks()}, now)
 	}
 	r.routes.each(func(e *entry[ipx.Network], c *candidate) bool {
 		if news := max(c.said, a.floor()); c.at == a && c.origin == originLearned && c.ticks != news {

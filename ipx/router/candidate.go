@@ -89,7 +89,7 @@ func (c *candidate) isNextDoor() bool {
 
 // isHearsay reports whether it is known only by what the peer of a link says.
 func (c *candidate) isHearsay() bool {
-	return c.origin == originLearned && (c.held != nil || c.at.cfg.Kind == Link)
+	return c.origin == originLearned && c.onLink()
 }
 
 // via is the name of the attachment that it is behind.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sitebridge/ipx"
+	"sitebridge/ipx/rip"
 	"sitebridge/ipx/sap"
 )
 
@@ -17,12 +18,15 @@ const (
 	clashReminder = time.Hour
 	// maxClashes bounds them: who forges one can forge many.
 	maxClashes = 256
+	// toldAll is how long a neighbour that has just come up needs to tell all.
+	toldAll = 3 * time.Second
 )
 
 // The kinds of clashes.
 const (
 	// NetworkElsewhere is a number of one of our wires to which a link's peer says
-	// it is attached, or one to which two sites say that they are.
+	// it is attached, or one to which two sites, or a site and a neighbour on a LAN,
+	// say that they are.
 	NetworkElsewhere = "network_elsewhere"
 	// OtherNumber is a LAN whose stations take another number than ours for it.
 	OtherNumber = "other_number"
@@ -80,6 +84,7 @@ func (r *Router) Clashes() []Clash {
 	defer r.mu.Unlock()
 	now := time.Now()
 	r.noteClaims(now)
+	r.notePlaces(now)
 	r.endClashes(now)
 	list := []Clash{}
 	for _, c := range r.clashes {
@@ -139,41 +144,113 @@ func (c *candidate) holder() Claimant {
 func (a *Attached) ourself() Claimant { return Claimant{Via: a.cfg.Name, Node: a.node} }
 
 // checkRoute looks whether a neighbour is next to a network that somebody else is
-// next to. On a LAN that is usual: two routers may have the same two wires. r.mu
+// next to. On LANs that is usual: two routers may have the same two wires. r.mu
 // is held.
-func (r *Router) checkRoute(at *Attached, by *neighbour, n ipx.Network, hops uint8, now time.Time) {
-	if hops > 1 {
+func (r *Router) checkRoute(at *Attached, by *neighbour, news rip.Entry, now time.Time) {
+	n := news.Network
+	e := r.routes.entries[n]
+	if news.Hops > 1 || e == nil {
 		return
 	}
 	it := Claimant{Via: at.cfg.Name, Node: by.node}
-	e := r.routes.entries[n]
 	switch {
-	case e == nil:
 	case n == r.internal:
 		r.clash(InternalTwice, n, "two routers or servers have this internal network number; change one", now, Claimant{Node: ipx.ServerNode}, it)
-	case at.cfg.Kind != Link:
 	case r.ours(n) != nil:
-		if e.best.at != at {
+		if at.cfg.Kind == Link && e.best.at != at {
 			r.clash(NetworkElsewhere, n, "two wires have this number; change one", now, e.best.holder(), it)
 		}
-	default:
-		r.checkSites(at, it, e, now)
+	case at.exchange == ExchangeStatic && by.isAttached(news.Ticks): // others: see notePlaces
+		r.checkPlaces(at, it, e, now)
 	}
 }
 
-// checkSites looks whether another site is next to the network of e too. They may
-// be if the configuration says so for both.
-func (r *Router) checkSites(at *Attached, it Claimant, e *entry[ipx.Network], now time.Time) {
-	said := slices.ContainsFunc(e.ways, func(c candidate) bool { return c.at == at && c.origin == originStatic })
-	for i := range e.ways {
-		c := &e.ways[i]
-		link := c.held != nil || c.at != nil && c.at.cfg.Kind == Link
-		if link && c.at != at && c.hops <= 1 && c.site() != at.cfg.Site && !(said && c.origin == originStatic) {
-			r.clash(NetworkElsewhere, e.key, "two sites have a wire of this number; change one, or give both sites a static route to it", now, c.claimant(), it)
-			return
+// notePlaces looks at all networks for those that somebody is next to at two places.
+// It is done now and then, since a neighbour has to be heard for a while before
+// isAttached can tell. r.mu is held.
+func (r *Router) notePlaces(now time.Time) {
+	for _, e := range r.routes.sorted {
+		if len(e.ways) < 2 || !e.up || e.best.origin == originOwn {
+			continue
+		}
+		for i := range e.ways {
+			c := &e.ways[i]
+			if c.origin == originLearned && c.held == nil && c.hops <= 1 && c.by.isAttached(c.said) && c.by.settled(now) &&
+				r.checkPlaces(c.at, c.claimant(), e, now) {
+				break
+			}
 		}
 	}
 }
+
+// checkPlaces looks whether somebody at another place is next to the network of e
+// too, which has a LAN at both, or a server the same inside. They may be if the
+// configuration says so for both.
+func (r *Router) checkPlaces(at *Attached, it Claimant, e *entry[ipx.Network], now time.Time) bool {
+	said := slices.ContainsFunc(e.ways, func(c candidate) bool { return c.at == at && c.origin == originStatic })
+	for i := range e.ways {
+		c := &e.ways[i]
+		switch other := c.onLink(); {
+		case c.hops > 1 || c.at == at, said && c.origin == originStatic:
+			continue
+		case !other && at.cfg.Kind != Link, other && at.cfg.Kind == Link && c.site() == at.cfg.Site:
+			continue // one place
+		case c.by != nil && (!c.by.isAttached(c.said) || !c.by.settled(now)):
+			continue
+		}
+		kind, other := r.twice(e.key), c.claimant()
+		if it.Via < other.Via { // one clash, whoever spoke last
+			it, other = other, it
+		}
+		r.clash(kind, e.key, "two places have a network of this number; change one, or give both a static route to it", now, other, it)
+		return true
+	}
+	return false
+}
+
+// onLink reports whether a candidate is, or was, behind a link.
+func (c *candidate) onLink() bool { return c.held != nil || c.at != nil && c.at.cfg.Kind == Link }
+
+// twice is the kind of a clash about n: that of servers, if it is inside one.
+func (r *Router) twice(n ipx.Network) (kind string) {
+	kind = NetworkElsewhere
+	r.servers.each(n, func(e *entry[serviceKey]) bool {
+		inside := func(c candidate) bool { return c.addr.Network == n && c.addr.Node == ipx.ServerNode }
+		if slices.ContainsFunc(e.ways, inside) {
+			kind = InternalTwice
+		}
+		return kind != InternalTwice
+	})
+	return kind
+}
+
+// listen notes the fewest ticks that a neighbour says of a network next to it.
+func (n *neighbour) listen(entries []rip.Entry, now time.Time) {
+	if now.Sub(n.leastAt) > maxRhythm {
+		n.least = 0
+	}
+	if n.since.IsZero() {
+		n.since = now
+	}
+	for _, e := range entries {
+		if e.Hops <= 1 && (n.least == 0 || e.Ticks <= n.least) {
+			n.least, n.leastAt = e.Ticks, now
+		}
+	}
+}
+
+// settled reports whether n was heard for long enough to have told all it has.
+func (n *neighbour) settled(now time.Time) bool { return now.Sub(n.since) >= toldAll }
+
+// isAttached reports whether a network next to n, told with these ticks, is a LAN
+// of n, or inside it. A link of n to a third place is next to it too, and to that
+// place: two who tell of it do not clash. Nothing in RIP tells one from the other
+// but that a LAN takes one tick and a link more, so it is a LAN when nothing that n
+// tells is nearer. (Our own routers say two at least of the number of a link, see
+// wireTicks.) Where n tells of links alone, or says one tick of a link, as others
+// may, that takes a link for a LAN: two such neighbours at its ends are reported,
+// though they are right. And a slower LAN beside a quick one is passed over.
+func (n *neighbour) isAttached(ticks uint16) bool { return ticks <= n.least }
 
 // checkService looks whether two file servers have one internal network. r.mu is
 // held.

@@ -47,6 +47,32 @@ func TestClashes(t *testing.T) {
 			ask(lab.l, ripTell(routerL, entry(0x51, 1)))
 			ask(m, ripTell("00000000:020000000E01:0453", entry(0x51, 2)))
 		}, ""},
+		{"a LAN and a site have one number", func(_ *testing.T, lab *lab) {
+			ask(lab.a, ripTell(server1, entry(0x51, 1)))
+			ask(lab.l, ripTell(routerL, entry(0x51, 1)))
+		}, "network_elsewhere 00000051: node 020000000A01 on a / node 020000000F01 on l"},
+		{"the site was first, and the server has a clone", func(_ *testing.T, lab *lab) {
+			ask(lab.l, ripTell(routerL, entry(0x51, 1)))
+			ask(lab.l, sapTell(serverL, server("FS", 0x51, 1)))
+			ask(lab.a, ripTell(server1, entry(0x51, 1)))
+		}, "internal_twice 00000051: node 020000000A01 on a / node 020000000F01 on l"},
+		{"a LAN and a site, by configuration", func(_ *testing.T, lab *lab) {
+			ask(lab.a, ripTell(server1, entry(netFar, 1)))
+		}, "network_elsewhere 00000020: node 020000000A01 on a / node 000000000000 on l"},
+		{"a router on a LAN is farther than a site", func(_ *testing.T, lab *lab) {
+			ask(lab.a, ripTell(server1, entry(0x51, 2)))
+			ask(lab.l, ripTell(routerL, entry(0x51, 1)))
+		}, ""},
+		{"a router on a LAN and a site are the ends of a link", func(_ *testing.T, lab *lab) {
+			ask(lab.a, ripTell(server1, entry(0x50, 1), entryOf(0x51, 1, 7)))
+			ask(lab.l, ripTell(routerL, entryOf(0x51, 1, 12), entryOf(0x52, 1, 7)))
+		}, ""},
+		{"two sites, later seen to be the ends of a link", func(t *testing.T, lab *lab) {
+			m := second(lab, t)
+			ask(lab.l, ripTell(routerL, entryOf(0x51, 1, 12)))
+			ask(lab.l, ripTell(routerL, entryOf(0x52, 1, 7)))
+			ask(m, ripTell("00000000:020000000E01:0453", entryOf(0x51, 1, 12)))
+		}, ""},
 		{"the configuration says it of one", func(t *testing.T, lab *lab) {
 			m := second(lab, t)
 			ask(m, ripTell("00000000:020000000E01:0453", entry(netFar, 1)))
@@ -89,12 +115,13 @@ func TestClashes(t *testing.T) {
 			talking(t, func(t *testing.T, lab *lab) {
 				lab.addRoutes(lab.l, Route{Network: netFar, Hops: 1, Ticks: 7})
 				tt.do(t, lab)
+				time.Sleep(toldAll)
 				wantEqual(t, "clashes", clashes(lab.Router), tt.want)
 				text, err := json.Marshal(lab.Clashes())
 				if err != nil || tt.want != "" && !bytes.Contains(text, []byte(`"kind"`)) {
 					t.Errorf("JSON %s, %v", text, err)
 				}
-				if time.Sleep(clashOver + 2*sweep); clashes(lab.Router) != "" {
+				if time.Sleep(clashOver + minLifetime + 2*sweep); clashes(lab.Router) != "" {
 					t.Errorf("still there: %s", clashes(lab.Router))
 				}
 			})
@@ -139,4 +166,32 @@ func TestClashesAreBounded(t *testing.T) {
 		}
 		wantEqual(t, "clashes", len(lab.Clashes()), maxClashes)
 	})
+}
+
+// TestNoClashInAMesh: each of three sites hears from the two others that they are
+// next to the link between them, which is true, however quick the links are. Two
+// LANs of one number are found there.
+func TestNoClashInAMesh(t *testing.T) {
+	for _, ticks := range []uint16{1, 2, 6} {
+		for _, exchange := range []Exchange{ExchangeRIPSAP, ExchangeTriggered} {
+			t.Run(fmt.Sprint(ticks, " ", exchange), func(t *testing.T) {
+				inInternet(t, func(net *internet) {
+					a, b, c := net.router(0xA0), net.router(0xB0), net.router(0xC0)
+					x := Attachment{Kind: Link, Exchange: exchange, Ticks: ticks}
+					for i, ends := range [][]*Router{{a, b}, {b, c}, {a, c}} {
+						x.Network = ipx.Network(1 + i)
+						net.join([]string{"ab", "bc", "ac"}[i], x, ends...)
+					}
+					time.Sleep(3 * time.Minute)
+					wantEqual(t, "clashes", clashes(a)+clashes(b)+clashes(c), "")
+					net.join("xb", Attachment{Kind: LAN, Network: 0x77}, b)
+					net.join("xc", Attachment{Kind: LAN, Network: 0x77}, c)
+					time.Sleep(2 * time.Minute)
+					if got := clashes(a); !strings.HasPrefix(got, "network_elsewhere 00000077: ") || strings.Count(got, "77: ") != strings.Count(got, ": ") {
+						t.Errorf("two LANs alike: %q", got)
+					}
+				})
+			})
+		}
+	}
 }

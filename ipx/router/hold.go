@@ -99,7 +99,11 @@ func takeAll[K comparable](b *base[K], a *Attached, h *holding, now time.Time) {
 			return false
 		}
 		b.account(c, -1)
+		was := c.by
 		c.at, c.held, c.next, c.by = a, nil, ipx.Node{}, a.neighbour(c.by.node, now)
+		if c.by.least == 0 {
+			c.by.least, c.by.leastAt, c.by.since = was.least, was.leastAt, was.since
+		}
 		c.expires = now.Add(minLifetime)
 		if c.ticks > 0 { // of a route
 			c.ticks = max(c.said, a.floor())

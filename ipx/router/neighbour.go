@@ -27,6 +27,10 @@ type neighbour struct {
 	// memories are those that it took back; they are not in told.
 	memories [bases]int
 	beat     [bases]rhythm
+	// least is the fewest ticks that it lately told of a network next to it.
+	least   uint16
+	leastAt time.Time
+	since   time.Time // it was first heard
 }
 
 // A rhythm is how often a neighbour announces. mars_nwe tells of routes and
@@ -104,5 +108,6 @@ func (r *Router) expire(now time.Time) {
 		a.forgetNeighbours(now)
 	}
 	r.noteClaims(now)
+	r.notePlaces(now)
 	r.endClashes(now)
 }

@@ -113,9 +113,10 @@ func (r *Router) learnRoutes(at *Attached, h *ipx.Header, entries []rip.Entry, n
 func (r *Router) takeRoutes(at *Attached, by *neighbour, entries []rip.Entry, expires, now time.Time) {
 	at.collectRoutes(entries)
 	learns := at.exchange != ExchangeStatic
+	by.listen(entries, now)
 	for _, e := range entries {
 		hops := uint8(min(max(e.Hops, 1), infinity))
-		r.checkRoute(at, by, e.Network, hops, now)
+		r.checkRoute(at, by, e, now)
 		if !learns || !at.acceptsNetwork(e.Network) {
 			continue
 		}
