@@ -134,7 +134,8 @@ type Attached struct {
 	// What belongs to the goroutine that calls Input.
 	now    time.Time // of the batch
 	guess  fastpath.Guess
-	talk   bucket // RIP and SAP taken in
+	talk   talk   // RIP and SAP taken in
+	pings  bucket // and pings and diagnostics
 	echo   time.Time
 	forged time.Time // when a packet from elsewhere was last looked at
 	sorter fastpath.Sorter[target]

@@ -278,6 +278,50 @@ func TestAttackX3(t *testing.T) {
 	})
 }
 
+// TestAttackX3OnALAN: a storm of one station, or of many, does not cost a server of
+// the same wire its updates, nor does one of pings.
+func TestAttackX3OnALAN(t *testing.T) {
+	for name, storm := range map[string]func(i int) pk{
+		"one station": func(int) pk { return ripTell(server2, entryOf(0x99, 1, 2)) },
+		"many stations": func(i int) pk {
+			return ripTell(fmt.Sprintf("0000000A:02000001%04X:0453", i%10000), entryOf(0x99, 1, 2))
+		},
+		"pings":     func(int) pk { return pk{from: hostA, to: "0000000A:020000000A99:0002"} },
+		"questions": func(int) pk { return diagAsk(hostA, "0000000A:FFFFFFFFFFFF:0456") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T, lab *lab) {
+				real := ripTell(server1, entryOf(0x51, 1, 2)).bytes()
+				for round := range 6 {
+					if round > 0 { // as much as at once can come in a minute
+						for i := range 3000 {
+							input(lab.a, storm(i).bytes(), ToAll)
+							if i%50 == 0 {
+								synctest.Wait()
+							}
+						}
+					}
+					input(lab.a, real, ToAll)
+					time.Sleep(time.Minute)
+					lab.wireA.take()
+				}
+				wantEqual(t, "the server", via(lab.Router, 0x51), "a 020000000A01 1/2")
+				if got := lab.a.Stats().Drops; got.RateLimit < 5*2000 || got.QueueFull != 0 {
+					t.Errorf("dropped %+v", got)
+				}
+				if n := len(lab.a.talk.nodes); n > maxTalkers {
+					t.Errorf("%d nodes are remembered", n)
+				}
+				time.Sleep(silent + time.Second)
+				ask(lab.a, ripTell("0000000A:020000000A77:0453", entryOf(0x52, 1, 2)))
+				if n := len(lab.a.talk.nodes); n == maxTalkers {
+					t.Error("those who are silent are still remembered")
+				}
+			})
+		})
+	}
+}
+
 // TestCaps: an attachment teaches no more than its cap, one neighbour on a LAN no
 // more than half of it, and all together no more than the whole; what is known
 // stays.

@@ -22,8 +22,10 @@ type diagnosis struct {
 	due     time.Time
 }
 
-// diagnostics answers a question what we are. Questions and answers share the
-// limit of pings.
+// maxDiagnoses is how many answers may wait.
+const maxDiagnoses = 256
+
+// diagnostics answers a question what we are. Questions share the limit of pings.
 func (o *owner) diagnostics(at *Attached, h *ipx.Header, payload []byte) drop {
 	m, err := diag.ParseRequest(payload)
 	src, ours := o.r.table.Load().asked(at, h.Dst)
@@ -31,7 +33,7 @@ func (o *owner) diagnostics(at *Attached, h *ipx.Header, payload []byte) drop {
 		return dropIgnored
 	}
 	now := time.Now()
-	if !o.pings.allow(now, pingsPerSecond) || len(o.diagnoses) == maxAnswers {
+	if len(o.diagnoses) == maxDiagnoses {
 		return dropQueueFull
 	}
 	o.diagnoses = append(o.diagnoses, &diagnosis{

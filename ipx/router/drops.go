@@ -123,7 +123,8 @@ type Drops struct {
 	Detached uint64 `json:"detached"`
 	// Held: the link that leads there is gone, but expected back.
 	Held uint64 `json:"held"`
-	// RateLimit: more RIP and SAP than any router sends.
+	// RateLimit: more RIP and SAP than any router sends, or more pings and
+	// questions than are answered.
 	RateLimit uint64 `json:"rate_limit"`
 }
 

@@ -90,7 +90,7 @@ func (a *Attached) route(t *table, f *face, p *packet.Buffer, dst LinkDst, now t
 	if dst == ToSomebody {
 		return dropOtherStation
 	}
-	if forRouter(h.Dst.Socket) && !a.talk.allow(now) {
+	if forRouter(h.Dst.Socket) && !a.talk.allow(f.kind, h.Src.Node, now) {
 		return dropRateLimit
 	}
 	a.fillIn(f, &h, p.Bytes())

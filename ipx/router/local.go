@@ -6,10 +6,14 @@ import (
 )
 
 // deliver copies a packet that is for the router to whoever answers it: Run, or
-// a socket of the daemon's own. at is where it came from, nil for ourselves.
+// a socket of the daemon's own. at is where it came from, in a call of its Input;
+// nil for ourselves.
 func (r *Router) deliver(t *table, at *Attached, h *ipx.Header, p *packet.Buffer) drop {
 	switch s := h.Dst.Socket; {
 	case forRouter(s) && at != nil, isPing(s) && h.Dst.Node != ipx.Broadcast, s == ipx.SocketDiagnostics && at != nil:
+		if at != nil && !forRouter(s) && !at.pings.allow(pingPace, at.now) {
+			return dropRateLimit
+		}
 		c := packet.Get()
 		c.Set(p.Bytes())
 		if !r.offer(arrival{at: at, pkt: c}) {

@@ -22,7 +22,7 @@ type owner struct {
 	r       *Router
 	answers []*answer
 	swept   time.Time
-	pings   limiter
+	pings   bucket    // our own
 	gone    time.Time // when Run ends at the latest; zero: not yet
 
 	diagnoses []*diagnosis

@@ -11,17 +11,13 @@ import (
 
 func isPing(s ipx.Socket) bool { return s == ipx.SocketPing || s == ipx.SocketCiscoPing }
 
-// pingsPerSecond bounds the answers: two stations that answer Cisco's ping to
-// each other would never stop, since its answer looks like its request.
-const pingsPerSecond = 50
-
 // ping answers a ping, as whom it was sent to.
 func (o *owner) ping(at *Attached, h *ipx.Header, payload []byte) drop {
 	if h.Dst.Socket == ipx.SocketPing && !ping.Answer(payload) {
 		return dropIgnored
 	}
-	if !o.pings.allow(time.Now(), pingsPerSecond) {
-		return dropQueueFull
+	if at == nil && !o.pings.allow(pingPace, time.Now()) { // our own
+		return dropRateLimit
 	}
 	if h.Src.Network == ipx.ThisNetwork { // by an unnumbered link
 		at.sendFrom(h.Dst.Socket, h.Src, h.Type, payload)
@@ -58,18 +54,4 @@ func (r *Router) Ping(ctx context.Context, kind ping.Kind, network ipx.Network, 
 			return time.Since(began), int(h.Hops), nil
 		}
 	}
-}
-
-// A limiter lets a number of events pass in every second.
-type limiter struct {
-	second time.Time
-	passed int
-}
-
-func (l *limiter) allow(now time.Time, perSecond int) bool {
-	if now.Sub(l.second) >= time.Second {
-		l.second, l.passed = now, 0
-	}
-	l.passed++
-	return l.passed <= perSecond
 }
