@@ -1,6 +1,7 @@
 package router
 
 import (
+	"slices"
 	"time"
 
 	"sitebridge/internal/packet"
@@ -95,7 +96,7 @@ func takeAll[K comparable](b *base[K], a *Attached, h *holding, now time.Time) {
 		if c.held != h {
 			return true
 		}
-		if c.origin != originLearned || !learns {
+		if c.origin != originLearned || !learns || e.toldBy(a) {
 			return false
 		}
 		b.account(c, -1)
@@ -112,6 +113,12 @@ func takeAll[K comparable](b *base[K], a *Attached, h *holding, now time.Time) {
 		b.touch(e)
 		return true
 	})
+}
+
+// toldBy reports whether the peer of a link has told of e itself: that is newer than
+// what was held.
+func (e *entry[K]) toldBy(a *Attached) bool {
+	return slices.ContainsFunc(e.ways, func(c candidate) bool { return c.at == a && c.origin == originLearned })
 }
 
 // Forget ends the holding of what was behind a site's link, now: its routes and

@@ -92,6 +92,28 @@ func TestHoldYieldsToAnotherWay(t *testing.T) {
 	})
 }
 
+// TestNearestWhileHeld: a server that is held is named only while no other is known.
+func TestNearestWhileHeld(t *testing.T) {
+	held(t, func(t *testing.T, lab *lab, _ *fakeDog, far Attachment) {
+		nearest := func() string {
+			ask(lab.a, sapAsk(hostA, 3, 4))
+			return told(lab.wireA.answers())
+		}
+		lab.l.Detach()
+		quiet(lab)
+		wantEqual(t, "no other", nearest(), "0004 FS 3")
+		for _, name := range []string{"ALIVE", "ZLIVE"} { // before and behind FS in the table
+			ask(lab.b, ripTell("0000000B:020000000B01:0453", rip.Entry{Network: 0x61, Hops: 3, Ticks: 30}))
+			ask(lab.b, sapTell("0000000B:020000000B01:0452", server(name, 0x61, 3)))
+			quiet(lab)
+			wantEqual(t, "another", nearest(), "0004 "+name+" 4")
+			ask(lab.b, sapTell("0000000B:020000000B01:0452", server(name, 0x61, 16)))
+			quiet(lab)
+			wantEqual(t, "none again", nearest(), "0004 FS 3")
+		}
+	})
+}
+
 // TestTakeOver: the site's next link has what the last one had, at once; what its
 // peer does not confirm ages.
 func TestTakeOver(t *testing.T) {
@@ -142,6 +164,37 @@ func TestReplacedLink(t *testing.T) {
 			t.Error("the service is still there")
 		}
 	})
+}
+
+// TestReplacedLinkTellsItself: what the peer of the new link told counts, and not
+// what the old one had from it.
+func TestReplacedLinkTellsItself(t *testing.T) {
+	const peerM = "000000FF:020000000F01:"
+	for _, last := range []uint16{16, 5} {
+		held(t, func(t *testing.T, lab *lab, _ *fakeDog, far Attachment) {
+			far.Network, far.Name = 0xFF, "m"
+			m := lab.attach(t, far)
+			ask(m, ripTell(peerM+"0453", rip.Entry{Network: 0x51, Hops: 2, Ticks: 9}))
+			ask(m, sapTell(peerM+"0452", server("FS", 0x51, 2)))
+			if last == 16 {
+				lab.l.Detach()
+			}
+			ask(m, ripTell(peerM+"0453", rip.Entry{Network: 0x51, Hops: last, Ticks: 20}))
+			ask(m, sapTell(peerM+"0452", server("FS", 0x51, last)))
+			want := ""
+			if last == 5 {
+				lab.l.Detach()
+				want = "m 000000000000 5/20"
+			}
+			wantEqual(t, "way", via(lab.Router, 0x51), want)
+			wantEqual(t, "services", len(lab.Services()), map[uint16]int{5: 1}[last])
+			for _, e := range lab.routes.sorted {
+				if e.key == 0x51 && len(e.ways) != 1 {
+					t.Errorf("%d ways", len(e.ways))
+				}
+			}
+		})
+	}
 }
 
 // TestWatchdogWhileHeld: only watchdogs are answered, back to where they came

@@ -71,8 +71,9 @@ func (r *Router) choice(at *Attached, want sap.ServiceType) *nearestChoice {
 	return c
 }
 
-// consider keeps e if none is nearer: the nearest has the fewest ticks to its
-// network, then the fewest hops.
+// consider keeps e if none is nearer: one that can be reached now is nearer than one
+// that is held, then the nearest has the fewest ticks to its network, then the
+// fewest hops.
 func (r *Router) consider(c *nearestChoice, e *entry[serviceKey]) {
 	switch order := r.compareNear(c, e); {
 	case order < 0:
@@ -87,7 +88,14 @@ func (r *Router) compareNear(c *nearestChoice, e *entry[serviceKey]) int {
 		return -1
 	}
 	best := c.equals[0]
-	return cmp.Or(cmp.Compare(r.reach(e.best.addr.Network).best.ticks, r.reach(best.best.addr.Network).best.ticks), cmp.Compare(e.best.hops, best.best.hops))
+	way, bestWay := &r.reach(e.best.addr.Network).best, &r.reach(best.best.addr.Network).best
+	switch held, bestHeld := e.best.held != nil || way.held != nil, best.best.held != nil || bestWay.held != nil; {
+	case held && !bestHeld:
+		return 1
+	case !held && bestHeld:
+		return -1
+	}
+	return cmp.Or(cmp.Compare(way.ticks, bestWay.ticks), cmp.Compare(e.best.hops, best.best.hops))
 }
 
 // isOn reports whether a server on the wire itself offers e.
