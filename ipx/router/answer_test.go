@@ -200,6 +200,40 @@ func TestLongAnswersArePaced(t *testing.T) {
 	})
 }
 
+// TestAnswersTakeTurns: who asks from many sockets gets no more of the wire than
+// another, and nothing of another wire; all together are paced.
+func TestAnswersTakeTurns(t *testing.T) {
+	run(t, func(t *testing.T, lab *lab) {
+		var routes []Route
+		for i := range 500 {
+			routes = append(routes, Route{Network: ipx.Network(0x1000 + i), Hops: 1, Ticks: 7})
+		}
+		lab.addRoutes(lab.l, routes...)
+		quiet(lab)
+		for i := range 64 {
+			ask(lab.a, ripAsk(fmt.Sprintf("0000000A:020000000A01:%04X", 0x4000+i), ipx.AllNetworks))
+		}
+		wantEqual(t, "packets at once", len(lab.wireA.answers()), answersAtOnce)
+		wantEqual(t, "dropped", dropped(lab.a), fmt.Sprint("queue_full=", 64-maxAnswersEach))
+		ask(lab.a, ripAsk("0000000A:020000000A02:4001", ipx.AllNetworks))
+		ask(lab.b, ripAsk(hostB, ipx.AllNetworks))
+		began, to := time.Now(), map[ipx.Node]int{}
+		time.Sleep(20*gap + gap/2)
+		synctest.Wait()
+		for _, s := range lab.wireA.answers() {
+			to[s.to]++
+		}
+		if one, other := to[node("020000000A01")], to[node("020000000A02")]; one+other != 20 || other < 9 {
+			t.Errorf("in %v the eager one got %d packets, the other %d", time.Since(began), one, other)
+		}
+		wantEqual(t, "on the other wire", len(lab.wireB.answers()), 11)
+		time.Sleep(100 * gap)
+		wantEqual(t, "left to the eager one", len(lab.wireA.answers()), maxAnswersEach*11-answersAtOnce-9)
+		ask(lab.a, ripAsk(hostA, netB))
+		wantEqual(t, "afterwards", told(lab.wireA.answers()), "0000000B 1/2")
+	})
+}
+
 func TestSAPRequests(t *testing.T) {
 	for _, tt := range []struct {
 		name string

@@ -9,8 +9,6 @@ import (
 )
 
 const (
-	// maxAnswers is how many long answers may be under way.
-	maxAnswers = 64
 	// sweep is how often the tables are looked through for what is too old.
 	sweep = 5 * time.Second
 	// farewell is how long Run may take to say that it goes.
@@ -20,7 +18,7 @@ const (
 // An owner is the state of Run: who is being answered, and the timers.
 type owner struct {
 	r       *Router
-	answers []*answer
+	answers map[*Attached]*answers
 	swept   time.Time
 	pings   bucket    // our own
 	gone    time.Time // when Run ends at the latest; zero: not yet
@@ -28,19 +26,9 @@ type owner struct {
 	diagnoses []*diagnosis
 }
 
-// An answer may have more packets than one, sent one tick apart.
-type answer struct {
-	at     *Attached
-	socket ipx.Socket
-	dst    ipx.Addr
-	typ    ipx.PacketType
-	// page makes the next packet, nil for none, and tells whether more follow. It
-	// is called with the router's lock held.
-	page func() (payload []byte, more bool)
-	due  time.Time
+func newOwner(r *Router) *owner {
+	return &owner{r: r, answers: make(map[*Attached]*answers), swept: time.Now()}
 }
-
-func newOwner(r *Router) *owner { return &owner{r: r, swept: time.Now()} }
 
 // arrived handles one thing from the queue.
 func (o *owner) arrived(a arrival) {
@@ -90,42 +78,14 @@ func (r *Router) numberFound(a *Attached, n ipx.Network) {
 	r.log.Info("network number of a wire learned", "lan", a.cfg.Name, "network", n)
 }
 
-// reply answers the sender of h, where it asked: to its node and its socket.
-// The first packet leaves at once, but for a delay. A host that asks again
-// before it has the whole answer gets no second one.
-func (o *owner) reply(at *Attached, h *ipx.Header, typ ipx.PacketType, delay time.Duration, page func() ([]byte, bool)) drop {
-	same := func(other *answer) bool { return other.at == at && other.dst == h.Src && other.socket == h.Dst.Socket }
-	if slices.ContainsFunc(o.answers, same) {
-		return dropIgnored
-	}
-	now := time.Now()
-	a := &answer{at, h.Dst.Socket, h.Src, typ, page, now.Add(delay)}
-	switch {
-	case delay <= 0 && !o.proceed(a, now):
-		return kept
-	case len(o.answers) == maxAnswers:
-		return dropQueueFull
-	}
-	o.answers = append(o.answers, a)
-	return kept
-}
-
-// proceed sends the next packet of an answer, and reports whether more follow.
-func (o *owner) proceed(a *answer, now time.Time) bool {
-	o.r.mu.Lock()
-	payload, more := a.page()
-	o.r.mu.Unlock()
-	if payload != nil {
-		a.at.sendFrom(a.socket, a.dst, a.typ, payload)
-	}
-	a.due = now.Add(gap)
-	return more
-}
-
 // tick does what is due.
 func (o *owner) tick() {
 	now := time.Now()
-	o.answers = slices.DeleteFunc(o.answers, func(a *answer) bool { return !now.Before(a.due) && !o.proceed(a, now) })
+	for at, list := range o.answers {
+		if o.answer(list, now); list.over(now) {
+			delete(o.answers, at)
+		}
+	}
 	for _, s := range o.r.say(now) {
 		s.broadcast()
 	}
@@ -143,8 +103,8 @@ func (o *owner) pause() time.Duration {
 	if !o.gone.IsZero() {
 		next = earlier(next, o.gone)
 	}
-	for _, a := range o.answers {
-		next = earlier(next, a.due)
+	for _, list := range o.answers {
+		next = earlier(next, list.when())
 	}
 	next = earlier(o.nextDiagnosis(next), o.r.nextSaying(next))
 	return max(0, next.Sub(now))
@@ -164,7 +124,7 @@ func (o *owner) post() {
 // leave begins the end: all that our neighbours reach through us is down.
 func (o *owner) leave() {
 	o.gone = time.Now().Add(farewell)
-	o.answers = nil
+	clear(o.answers)
 	r := o.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
