@@ -205,6 +205,9 @@ func (a *Attached) rename(n ipx.Network, now time.Time) {
 	if old := r.routes.entries[a.network]; old != nil {
 		r.routes.remove(old, func(c *candidate) bool { return c.at == a && c.origin == originOwn })
 	}
+	if a.cfg.Kind == Link && a.network != ipx.ThisNetwork {
+		r.retire(a.network, now)
+	}
 	a.network = n
 	r.unshadow()
 	if n != ipx.ThisNetwork {
@@ -258,6 +261,9 @@ func (a *Attached) Detach() {
 	clear(r.nearest)
 	if n := r.routes.entries[a.network]; n != nil {
 		r.routes.remove(n, func(c *candidate) bool { return c.at == a && c.origin == originOwn })
+	}
+	if a.cfg.Kind == Link && a.network != ipx.ThisNetwork {
+		r.retire(a.network, now)
 	}
 	r.unshadow()
 	r.hold(a, now)

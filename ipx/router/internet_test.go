@@ -295,3 +295,46 @@ func TestHubAndSpokes(t *testing.T) {
 		}
 	})
 }
+
+// TestNumberOfALinkAfterAFlap: the number of a link that went at one end only is
+// told by others; the link may have it again. Another wire's is refused.
+func TestNumberOfALinkAfterAFlap(t *testing.T) {
+	for _, exchange := range []Exchange{ExchangeRIPSAP, ExchangeTriggered} {
+		inInternet(t, func(net *internet) {
+			a, b, c := net.router(0xA0), net.router(0xB0), net.router(0xC0)
+			x := Attachment{Kind: Link, Exchange: exchange, Hold: time.Minute}
+			for i, ends := range [][]*Router{{a, b}, {b, c}, {a, c}} {
+				x.Network = ipx.Network(1 + i)
+				net.join([]string{"ab", "bc", "ac"}[i], x, ends...)
+			}
+			net.join("xb", Attachment{Kind: LAN, Network: 0x77}, b)
+			time.Sleep(2 * time.Minute)
+			inUse := func(r *Router) string { return fmt.Sprint(r.InUse(1), r.InUse(2), r.InUse(3), r.InUse(0x77)) }
+			wantEqual(t, "all up", inUse(a), "true true true true")
+			net.detach("ab/0")
+			time.Sleep(time.Minute)
+			wantEqual(t, "way", via(a, 1), "ac/0 000000000000 2/18")
+			wantEqual(t, "one end is gone", inUse(a), "false true true true")
+			x.Network = 1
+			net.joinAs("ab", 0, x, a)
+			time.Sleep(20 * time.Second)
+			wantEqual(t, "again", via(a, 1)+" "+inUse(a), "ab/0 000000000000 0/6 true true true true")
+
+			net.detach("ab/0")
+			net.detach("ab/1")
+			time.Sleep(time.Minute)
+			wantEqual(t, "both ends are gone", inUse(a), "false true true true")
+			net.join("xc", Attachment{Kind: LAN, Network: 1}, c)
+			time.Sleep(2 * time.Minute)
+			wantEqual(t, "a LAN has taken the number", inUse(a), "true true true true")
+			net.detach("xc/0")
+			time.Sleep(time.Minute)
+			net.at("xb/0").SetStatic([]Route{{Network: 1, Hops: 1, Ticks: 2, Next: ipx.Node{2, 1}}}, []Service{server("FS", 1, 1)})
+			time.Sleep(2 * time.Minute)
+			wantEqual(t, "a server has it", inUse(a), "true true true true")
+			net.at("xb/0").SetStatic([]Route{{Network: 1, Hops: 1, Ticks: 2, Next: ipx.Node{2, 1}}}, nil)
+			time.Sleep(formerly)
+			wantEqual(t, "long ago", inUse(a), "true true true true")
+		})
+	}
+}

@@ -22,6 +22,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -51,6 +52,10 @@ const (
 	queueLen = 512
 	// defaultMax bounds each table.
 	defaultMax = 16384
+	// formerly is how long a link's number is remembered after it went, and
+	// maxFormer how many are.
+	formerly  = 30 * time.Minute
+	maxFormer = 1024
 	// defaultLearned bounds what one attachment teaches.
 	defaultLearned = 8192
 )
@@ -76,9 +81,10 @@ type Router struct {
 	attached []*Attached // in the order of Attach
 	routes   *base[ipx.Network]
 	services *base[serviceKey]
-	servers  index                  // services by the network that they are on
-	holds    map[string]*holding    // by site
-	sockets  map[ipx.Socket]*Socket // opened by the daemon itself
+	servers  index                     // services by the network that they are on
+	holds    map[string]*holding       // by site
+	former   map[ipx.Network]time.Time // numbers that links had, and when they went
+	sockets  map[ipx.Socket]*Socket    // opened by the daemon itself
 	clashes  map[clashKey]*clash
 	nearest  map[nearestKey]*nearestChoice
 	version  uint64   // of the tables; nearest rests on it
@@ -104,6 +110,7 @@ func New(cfg Config) *Router {
 		routes:   newBase(ofRoutes, cmp.Or(cfg.MaxNetworks, defaultMax), cmp.Compare[ipx.Network]),
 		services: newBase(ofServices, cmp.Or(cfg.MaxServices, defaultMax), serviceKey.compare),
 		holds:    make(map[string]*holding),
+		former:   make(map[ipx.Network]time.Time),
 		sockets:  make(map[ipx.Socket]*Socket),
 		clashes:  make(map[clashKey]*clash),
 		nearest:  make(map[nearestKey]*nearestChoice),
@@ -209,10 +216,38 @@ func (r *Router) Run(ctx context.Context) error {
 }
 
 // InUse reports whether n is the number of a wire, of the inside of the router
-// or of a network it knows the way to: a link must not be given it.
+// or of a network it knows the way to: a link must not be given it. But one that
+// was a link's of ours until lately may be so again: its other end may not have
+// noticed yet, and tells of it by third parties. It must look like a link's still:
+// told by neighbours alone, not next to them as their LANs are, and without
+// services. (A LAN farther away that took the number since cannot be told from it.)
 func (r *Router) InUse(n ipx.Network) bool {
-	h := r.ways.get(n)
-	return h != nil && h.up
+	if h := r.ways.get(n); h == nil || !h.up {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.routes.entries[n]
+	if e == nil || !e.up {
+		return false
+	}
+	if time.Since(r.former[n]) > formerly {
+		return true
+	}
+	if r.servers.each(n, func(*entry[serviceKey]) bool { return false }) {
+		return true
+	}
+	return slices.ContainsFunc(e.ways, func(c candidate) bool {
+		return c.origin != originLearned || c.hops <= 1 && c.by.isAttached(c.said)
+	})
+}
+
+// retire remembers that n was the number of a link. r.mu is held.
+func (r *Router) retire(n ipx.Network, now time.Time) {
+	maps.DeleteFunc(r.former, func(_ ipx.Network, last time.Time) bool { return now.Sub(last) > formerly })
+	if len(r.former) < maxFormer {
+		r.former[n] = now
+	}
 }
 
 // A DuplicateError refuses a network number that one of our wires has already.

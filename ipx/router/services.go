@@ -91,19 +91,21 @@ func (x *index) update(e *entry[serviceKey]) {
 	}
 }
 
-// each calls f with the services on n until f returns false.
-func (x *index) each(n ipx.Network, f func(e *entry[serviceKey]) bool) { x.from(n, 0, f) }
+// each calls f with the services on n until f returns false, and reports whether
+// it did.
+func (x *index) each(n ipx.Network, f func(e *entry[serviceKey]) bool) bool { return x.from(n, 0, f) }
 
 // from is each for services of type first and those after it.
-func (x *index) from(n ipx.Network, first sap.ServiceType, f func(e *entry[serviceKey]) bool) {
+func (x *index) from(n ipx.Network, first sap.ServiceType, f func(e *entry[serviceKey]) bool) (ended bool) {
 	at, _ := slices.BinarySearchFunc(*x, onNetwork{network: n}, func(row, want onNetwork) int {
 		return cmp.Or(cmp.Compare(row.network, want.network), cmp.Compare(row.e.key.typ, first))
 	})
 	for ; at < len(*x) && (*x)[at].network == n; at++ {
 		if row := (*x)[at]; row.lives() && !f(row.e) {
-			return
+			return true
 		}
 	}
+	return false
 }
 
 func (x onNetwork) lives() bool {
