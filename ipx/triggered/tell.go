@@ -1,6 +1,9 @@
 package triggered
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A teller is what goes to the peer: one response at a time, until it is
 // acknowledged. So they arrive in order, whatever the line does.
@@ -108,4 +111,17 @@ func (m *Machine[E]) acknowledged(seq uint16, now time.Time) {
 		t.full, t.told = false, true
 	}
 	m.pump(now)
+}
+
+// Leave returns the last responses to the peer, which say that the entries are gone.
+// No acknowledgement is waited for: the machine is not to be used any more.
+func (m *Machine[E]) Leave(entries []E) (payloads [][]byte) {
+	t := &m.tell
+	if m.begun && !m.absent && (t.full || t.told) {
+		for some := range slices.Chunk(entries, m.cfg.PerPacket) {
+			t.seq++
+			payloads = append(payloads, Message{Operation: OpResponse, Sequence: t.seq, Entries: m.cfg.Codec.Append(nil, some)}.Append(nil))
+		}
+	}
+	return payloads
 }
