@@ -96,10 +96,18 @@ func (lab *lab) invariants(t *testing.T) {
 		if e := lab.ours(n); e == nil || len(e.ways) != 1 || e.best.hops != 0 {
 			t.Errorf("%v is not ours alone", n)
 		}
+		if f := lab.l.face.Load(); f != nil && lab.Router.table.Load().sourceOK(f, ipx.Addr{Network: n, Node: peer}) {
+			t.Errorf("the link speaks for %v, which is ours", n)
+		}
 	}
 	total := 0
 	for _, e := range lab.routes.sorted {
 		total += len(e.ways)
+		for i := range e.ways {
+			if f := lab.l.face.Load(); f != nil && e.ways[i].isNextDoor() && lab.Router.table.Load().sourceOK(f, ipx.Addr{Network: e.key, Node: peer}) {
+				t.Errorf("the link speaks for %v, which is next door", e.key)
+			}
+		}
 		if !e.key.Assignable() {
 			t.Errorf("%v is installed", e.key)
 		}
