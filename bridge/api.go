@@ -23,6 +23,9 @@ import (
 // there is no network console. The paths are those of apiHandler; `sitebridge
 // status` and its like are its only known users.
 
+// farewellTime is how long a site that its operator stops may tell its peer what goes.
+const farewellTime = time.Second
+
 // apiError is the body of an answer other than 200.
 type apiError struct {
 	Error string `json:"error"`
@@ -136,6 +139,9 @@ func (d *Daemon) commandSite(w http.ResponseWriter, r *http.Request, up bool) {
 	if s == nil {
 		refuse(w, http.StatusNotFound, noSite(r.PathValue("site"), d.siteNames()))
 		return
+	}
+	if at, err := s.routedLink(); err == nil && !up {
+		at.Farewell(farewellTime) // the peer's side gives up at once what it would hold
 	}
 	if err := s.supervisor.command(r.Context(), up); err != nil {
 		refuse(w, http.StatusServiceUnavailable, err)

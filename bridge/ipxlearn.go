@@ -110,6 +110,7 @@ func (d *Daemon) loadIPX(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusConflict, err)
 		return
 	}
+	routes, services = d.cfg.AcceptLearned(s.cfg, routes, services)
 	s.learned.Store(&learned{routes, services})
 	if at, err := s.routedLink(); err == nil {
 		at.SetStatic(s.behind())

@@ -177,14 +177,16 @@ func TestNotHeldWhenStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := config.IPX{Exchange: config.ExchangeRIPSAP, Hold: time.Hour}
 		w := newWorld(t)
-		a, _ := joined(t, w, x, x)
+		a, b := joined(t, w, x, x)
 		reaches(t, 10*time.Second, "known", a.knows(betaWire))
+		reaches(t, 10*time.Second, "known there", b.knows(alphaWire))
 		got := httptest.NewRecorder()
 		a.apiHandler().ServeHTTP(got, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/sites/beta/down", nil))
 		if got.Code != http.StatusOK {
 			t.Fatal(got.Body)
 		}
 		reaches(t, 3*time.Second, "gone", func() bool { return !a.knows(betaWire)() })
+		reaches(t, 3*time.Second, "gone there too", func() bool { return !b.knows(alphaWire)() })
 	})
 }
 

@@ -77,7 +77,7 @@ func TestAttachmentStarts(t *testing.T) {
 		Attachment
 		want string
 	}{
-		{"LAN", Attachment{Kind: LAN, Network: 0xC}, "0 " + own},
+		{"LAN", Attachment{Kind: LAN, Network: 0xC}, "0 " + own + "; 0 S?; 0 S?"}, // for all, for file servers, for trees
 		{"LAN that knows not its number", Attachment{Kind: LAN, Learn: true}, "0 R?; 1000 R?; 3000 R?"},
 		{"static LAN", Attachment{Kind: LAN, Network: 0xC, Exchange: ExchangeStatic}, ""},
 		{"link", Attachment{Kind: Link}, "0 R?; 1000 R?"},
@@ -299,7 +299,7 @@ func TestLimitsOfAnnouncements(t *testing.T) {
 			AnnounceNetworks: policy.Networks{{First: 0xA, Last: 0xA}, {First: netFar, Last: netFar}},
 			AnnounceServices: policy.Services{{Type: sap.FileServer, Name: "FS*"}},
 		}})
-		wantEqual(t, "announced", timeline(&w, time.Second), "0 R 0000000A 1/2, 00000020 2/8; 0 S 0004 FS1 2; 0 R?; 0 S?")
+		wantEqual(t, "announced", timeline(&w, time.Second), "0 R 0000000A 1/2, 00000020 2/8; 0 S 0004 FS1 2; 0 R?; 0 S?; 0 S?; 0 S?")
 		ask(c, ripAsk("0000000C:020000000C01:4001", netB, netA))
 		ask(c, sapAsk("0000000C:020000000C01:4002", sap.OpNearestRequest, sap.FileServer))
 		ask(c, sapAsk("0000000C:020000000C01:4002", sap.OpNearestRequest, sap.FileServer))

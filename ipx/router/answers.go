@@ -12,13 +12,15 @@ const (
 	// maxAnswersEach those to one node.
 	maxAnswers     = 64
 	maxAnswersEach = 8
-	// answersAtOnce is how many packets of different answers may leave an
-	// attachment together, after a pause: a client puts several questions at once.
-	answersAtOnce = 4
+	// credit is how much of the wire's rest may be used up in advance, and
+	// firstGap what the first packet of an answer uses up: one packet is what most
+	// answers have, and their askers, who may be many in the morning, wait for it.
+	credit   = 3 * gap
+	firstGap = gap / 16
 )
 
-// answers are those under way on one attachment. They leave in turn, and all
-// together one tick apart: so one that asks much does not keep others waiting, nor
+// answers are those under way on one attachment. They leave in turn, and all but
+// their first packets together one tick apart: so one that asks much does not keep others waiting, nor
 // does the wire get more than one router should send.
 type answers struct {
 	list []*answer
@@ -33,14 +35,15 @@ type answer struct {
 	typ    ipx.PacketType
 	// page makes the next packet, nil for none, and tells whether more follow. It
 	// is called with the router's lock held.
-	page func() (payload []byte, more bool)
-	due  time.Time
+	page  func() (payload []byte, more bool)
+	due   time.Time
+	begun bool // its first packet has left
 	// since is how long the asker has waited for its turn.
 	since time.Time
 }
 
 // ready is when the wire may take one packet more.
-func (l *answers) ready() time.Time { return l.free.Add(-(answersAtOnce - 1) * gap) }
+func (l *answers) ready() time.Time { return l.free.Add(-credit) }
 
 // when returns the time at which a packet may leave.
 func (l *answers) when() time.Time {
@@ -92,7 +95,9 @@ func (o *owner) reply(at *Attached, h *ipx.Header, typ ipx.PacketType, delay tim
 		return dropQueueFull
 	}
 	now := time.Now()
-	l.list = append(l.list, &answer{at, h.Dst.Socket, h.Src, typ, page, now.Add(delay), now})
+	l.list = append(l.list, &answer{
+		at: at, socket: h.Dst.Socket, dst: h.Src, typ: typ, page: page, due: now.Add(delay), since: now,
+	})
 	o.answer(l, now)
 	return kept
 }
@@ -114,7 +119,11 @@ func (o *owner) answer(l *answers, now time.Time) {
 		if l.free.Before(now) {
 			l.free = now
 		}
-		l.free = l.free.Add(gap)
+		rest := gap
+		if !a.begun {
+			a.begun, rest = true, firstGap
+		}
+		l.free = l.free.Add(rest)
 		for _, other := range l.list {
 			if other.dst.Node == a.dst.Node {
 				other.since = now

@@ -36,6 +36,7 @@ const (
 	dropPropagatedHops
 	dropPropagatedSeen
 	dropPropagatedUnnumbered
+	dropPropagatedNowhere
 	dropPropagatedOff
 	dropPropagatedDetour
 	dropNoSocket
@@ -106,6 +107,9 @@ type Drops struct {
 	// PropagatedUnnumbered: type 20 from a link without a number, while the
 	// router has no internal network to tell loops by.
 	PropagatedUnnumbered uint64 `json:"type20_unnumbered"`
+	// PropagatedNowhere: type 20 that no other network takes: it is off there, it was
+	// there already, or a link has no number that its loops could be told by.
+	PropagatedNowhere uint64 `json:"type20_nowhere"`
 	// PropagatedOff: type 20 from a wire or link where it is off.
 	PropagatedOff uint64 `json:"type20_off"`
 	// PropagatedDetour: type 20 by another way than the one to its source.

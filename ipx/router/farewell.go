@@ -1,6 +1,7 @@
 package router
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -33,7 +34,8 @@ func (a *Attached) lastWords(now time.Time) (list []saying) {
 		return nil
 	}
 	say := func(socket ipx.Socket, payload []byte) { list = append(list, saying{a, socket, payload}) }
-	routes, services := down(r.routes.all(a)), down(r.services.all(a))
+	routes, _ := r.routes.farewell(a, &cursor[ipx.Network]{}, math.MaxInt, now)
+	services, _ := r.services.farewell(a, &cursor[serviceKey]{}, math.MaxInt, now)
 	if a.plain(ofRoutes) {
 		for some := range slices.Chunk(routes, rip.MaxEntries) {
 			say(ipx.SocketRIP, a.ripResponse(some))

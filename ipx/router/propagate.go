@@ -42,7 +42,11 @@ func (a *Attached) propagate(t *table, f *face, h *ipx.Header, p *packet.Buffer)
 	for _, out := range t.faces {
 		if out != f && out.at.cfg.NetBIOS != policy.PropagateOff && !t.hadIt(out, p.Bytes(), h.Hops+1) {
 			a.copyTo(out, *h, p)
+			heard = true
 		}
+	}
+	if !heard {
+		return dropPropagatedNowhere
 	}
 	return kept
 }

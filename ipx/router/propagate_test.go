@@ -164,6 +164,7 @@ func TestAttackX4WhereItIsOff(t *testing.T) {
 		{"reverse path, from a network behind another wire", reverse, on, on, "a", hostFar, 0, 0, "type20_not_reverse_path=1"},
 		{"reverse path, from an unknown network", reverse, on, on, "a", "00000077:020000000A01:4001", 0, 0, "type20_not_reverse_path=1"},
 		{"reverse path where it goes to", on, reverse, reverse, "a", hostA, 1, 1, ""},
+		{"off wherever it would go to", on, off, off, "a", hostA, 0, 0, "type20_nowhere=1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			lab := newLab(t)

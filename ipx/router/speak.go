@@ -173,15 +173,10 @@ func (a *Attached) inquire(list []saying, now time.Time) []saying {
 	if !i.asks || now.Before(i.due) {
 		return list
 	}
-	if i.times > 0 && a.cfg.Kind == Link && len(a.neighbours) > 0 {
-		i.asks = false // it has spoken
-		return list
+	if i.times > 0 && a.cfg.Kind == Link && len(a.neighbours) > 0 { // it has spoken
+		return a.inquireAgain(list, now)
 	}
-	list = append(list, saying{a, ipx.SocketRIP, rip.Ask(ipx.AllNetworks).Append(nil)})
-	if a.talks() {
-		query := sap.Message{Operation: sap.OpRequest, Type: sap.AnyType}
-		list = append(list, saying{a, ipx.SocketSAP, query.Append(nil)})
-	}
+	list = a.questions(list)
 	i.times++
 	i.wait = min(max(firstRetry, 2*i.wait), lastRetry)
 	i.due = now.Add(i.wait)
@@ -194,6 +189,36 @@ func (a *Attached) inquire(list []saying, now time.Time) []saying {
 		i.asks = i.times < clashAsks // only to see whether numbers clash
 	default:
 		i.asks = i.times < maxAsks
+	}
+	return list
+}
+
+// inquireAgain asks a peer that answers and announces nothing by itself, as one that is
+// set up with static routes: what it told would age.
+func (a *Attached) inquireAgain(list []saying, now time.Time) []saying {
+	i := &a.initiation
+	i.asks, i.due = a.plain(ofRoutes) || a.plain(ofServices), now.Add(a.cfg.Update)
+	peer := a.neighbours[ipx.Node{}]
+	if !i.asks || peer != nil && now.Sub(peer.beat[ofRoutes].last) < a.cfg.Update*3/2 {
+		return list
+	}
+	return a.questions(list)
+}
+
+// questions appends the requests for all that others have. On a LAN two types are
+// asked for by name: mars_nwe leaves a request for all types unanswered.
+func (a *Attached) questions(list []saying) []saying {
+	list = append(list, saying{a, ipx.SocketRIP, rip.Ask(ipx.AllNetworks).Append(nil)})
+	if !a.talks() {
+		return list
+	}
+	types := []sap.ServiceType{sap.AnyType}
+	if a.cfg.Kind == LAN {
+		types = append(types, sap.FileServer, sap.Directory)
+	}
+	for _, t := range types {
+		query := sap.Message{Operation: sap.OpRequest, Type: t}
+		list = append(list, saying{a, ipx.SocketSAP, query.Append(nil)})
 	}
 	return list
 }

@@ -90,6 +90,22 @@ func TestTriggeredFallsBack(t *testing.T) {
 	})
 }
 
+// TestStaticPeerIsAskedAgain: a peer that answers and announces nothing is asked before
+// what it told has aged, by whoever exchanges changes alone or periodically.
+func TestStaticPeerIsAskedAgain(t *testing.T) {
+	for _, cfg := range []Attachment{changesOnly, {Kind: Link, Exchange: ExchangeRIPSAP}} {
+		inInternet(t, func(net *internet) {
+			a, _ := pair(net, cfg, Attachment{Kind: Link, Exchange: ExchangeStatic})
+			for range 6 {
+				time.Sleep(3 * time.Minute)
+				if len(a.Routes()) != 104 || len(a.Services()) != 100 {
+					t.Errorf("%d routes, %d services", len(a.Routes()), len(a.Services()))
+				}
+			}
+		})
+	}
+}
+
 // TestTriggeredFarewell: whoever ends says so to the peer, which has the last word.
 func TestTriggeredFarewell(t *testing.T) {
 	for _, cfg := range []Attachment{changesOnly, links[1]} {

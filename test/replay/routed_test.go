@@ -57,7 +57,7 @@ func startRouted(t *testing.T, plan plan) *rig {
 			offered: map[named][]offer{}, lost: map[uint32]way{},
 		}
 		for enc := range encaps {
-			s.told[enc] = told{newTalk[number, metric](time.Minute, time.Minute), newTalk[named, far](time.Minute/2, time.Minute)}
+			s.told[enc] = told{newTalk[number, metric](forNetworks, time.Minute, time.Minute), newTalk[named, far](forServices, time.Minute/2, time.Minute)}
 		}
 		if plan.link != 0 {
 			fmt.Fprintf(&ipx, "network = \"%08X\"\n", plan.link)

@@ -37,6 +37,7 @@ type line[V comparable] struct {
 // A talk is what a wire is told of networks, or of services.
 type talk[K, V comparable] struct {
 	lines map[K]*line[V]
+	asks  [][]byte // what a router asks when it starts, each once and in this order
 	asked int
 	// since and first are when the first full announcement could be, and how long
 	// it is to the second at least. Then there is one in each period.
@@ -44,8 +45,8 @@ type talk[K, V comparable] struct {
 	first, period time.Duration
 }
 
-func newTalk[K, V comparable](first, period time.Duration) *talk[K, V] {
-	return &talk[K, V]{lines: map[K]*line[V]{}, since: time.Now(), first: first, period: period}
+func newTalk[K, V comparable](asks [][]byte, first, period time.Duration) *talk[K, V] {
+	return &talk[K, V]{lines: map[K]*line[V]{}, asks: asks, since: time.Now(), first: first, period: period}
 }
 
 // note says what is true from now on.
@@ -92,6 +93,19 @@ func (t *talk[K, V]) hear(k K, news truth[V]) string {
 	return fmt.Sprintf("%v is told as %+v; it was told %d times as %+v, and since then was %+v", k, news, l.tells, l.heard, l.truths[l.at:])
 }
 
+// question returns the one that is due.
+func (t *talk[K, V]) question() []byte {
+	t.asked++
+	return t.asks[min(t.asked, len(t.asks))-1]
+}
+
+// What a router asks for: all networks; all services, and file servers and trees by
+// name, since there are servers that do not answer for all.
+var (
+	forNetworks = [][]byte{append([]byte{0, 1}, bytes.Repeat([]byte{0xFF}, 8)...)}
+	forServices = [][]byte{{0, 1, 0xFF, 0xFF}, {0, 1, 0x00, 0x04}, {0, 1, 0x02, 0x78}}
+)
+
 // settled returns what the listeners do not know yet.
 func (t *talk[K, V]) settled() string {
 	for k, l := range t.lines {
@@ -99,8 +113,8 @@ func (t *talk[K, V]) settled() string {
 			return fmt.Sprintf("%v is known as %+v, and is %+v", k, l.heard, now)
 		}
 	}
-	if t.asked != 1 {
-		return fmt.Sprintf("it was asked %d times, want once", t.asked)
+	if t.asked != len(t.asks) {
+		return fmt.Sprintf("it was asked %d times, want %d", t.asked, len(t.asks))
 	}
 	return ""
 }
@@ -184,8 +198,7 @@ func (o *routed) overhear(side int, f frame) (ours bool, wrong string) {
 func (t *told) hearRIP(b []byte) (data []byte, wrong string) {
 	data = []byte{0, 2}
 	if bytes.HasPrefix(b, []byte{0, 1}) {
-		t.routes.asked++
-		return append([]byte{0, 1}, bytes.Repeat([]byte{0xFF}, 8)...), ""
+		return t.routes.question(), ""
 	}
 	rest := b[2:]
 	for ; len(rest) >= 8; rest = rest[8:] {
@@ -208,8 +221,7 @@ func (t *told) hearRIP(b []byte) (data []byte, wrong string) {
 func (t *told) hearSAP(b []byte) (data []byte, wrong string) {
 	data = []byte{0, 2}
 	if bytes.HasPrefix(b, []byte{0, 1}) {
-		t.services.asked++
-		return []byte{0, 1, 0xFF, 0xFF}, ""
+		return t.services.question(), ""
 	}
 	for rest := b[2:]; len(rest) >= 64; rest = rest[64:] {
 		v := parseService(rest)
