@@ -213,7 +213,7 @@ func TestAnswersTakeTurns(t *testing.T) {
 		for i := range 64 {
 			ask(lab.a, ripAsk(fmt.Sprintf("0000000A:020000000A01:%04X", 0x4000+i), ipx.AllNetworks))
 		}
-		wantEqual(t, "packets at once", len(lab.wireA.answers()), maxAnswersEach)
+		wantEqual(t, "first packets", len(lab.wireA.answers()), 64)
 		wantEqual(t, "dropped", dropped(lab.a), fmt.Sprint("queue_full=", 64-maxAnswersEach))
 		ask(lab.a, ripAsk("0000000A:020000000A02:4001", ipx.AllNetworks))
 		ask(lab.b, ripAsk(hostB, ipx.AllNetworks))
@@ -228,8 +228,8 @@ func TestAnswersTakeTurns(t *testing.T) {
 		}
 		wantEqual(t, "on the other wire", len(lab.wireB.answers()), 11)
 		time.Sleep(100 * gap)
-		all := maxAnswersEach + len(lab.wireA.answers()) + to[node("020000000A01")] + to[node("020000000A02")]
-		wantEqual(t, "for both, in all", all, maxAnswersEach*11+11)
+		all := len(lab.wireA.answers()) + to[node("020000000A01")] + to[node("020000000A02")]
+		wantEqual(t, "for both, in all", all, maxAnswersEach*10+11)
 		ask(lab.a, ripAsk(hostA, netB))
 		wantEqual(t, "afterwards", told(lab.wireA.answers()), "0000000B 1/2")
 	})

@@ -12,15 +12,14 @@ const (
 	// maxAnswersEach those to one node.
 	maxAnswers     = 64
 	maxAnswersEach = 8
-	// credit is how much of the wire's rest may be used up in advance, and
-	// firstGap what the first packet of an answer uses up: one packet is what most
-	// answers have, and their askers, who may be many in the morning, wait for it.
-	credit   = 3 * gap
-	firstGap = gap / 16
+	// credit is how many packets may leave an attachment together after a pause.
+	credit = 4
 )
 
-// answers are those under way on one attachment. They leave in turn, and all but
-// their first packets together one tick apart: so one that asks much does not keep others waiting, nor
+// answers are those under way on one attachment. Their first packets leave at once:
+// most have no other, and their askers, who may be many in the morning, wait for it;
+// how many ask is bounded where questions come in. The others leave in turn, and all
+// together one tick apart: so one that asks much does not keep others waiting, nor
 // does the wire get more than one router should send.
 type answers struct {
 	list []*answer
@@ -35,15 +34,14 @@ type answer struct {
 	typ    ipx.PacketType
 	// page makes the next packet, nil for none, and tells whether more follow. It
 	// is called with the router's lock held.
-	page  func() (payload []byte, more bool)
-	due   time.Time
-	begun bool // its first packet has left
+	page func() (payload []byte, more bool)
+	due  time.Time
 	// since is how long the asker has waited for its turn.
 	since time.Time
 }
 
 // ready is when the wire may take one packet more.
-func (l *answers) ready() time.Time { return l.free.Add(-credit) }
+func (l *answers) ready() time.Time { return l.free.Add(-(credit - 1) * gap) }
 
 // when returns the time at which a packet may leave.
 func (l *answers) when() time.Time {
@@ -74,8 +72,7 @@ func (l *answers) turn(now time.Time) (first *answer) {
 }
 
 // reply answers the sender of h, where it asked: to its node and its socket.
-// The first packet leaves at once, but for a delay, when the wire is free. A host
-// that asks again before it has the whole answer gets no second one.
+// The first packet leaves at once, unless there is a delay. A host that asks again before it has the whole answer gets no second one.
 func (o *owner) reply(at *Attached, h *ipx.Header, typ ipx.PacketType, delay time.Duration, page func() ([]byte, bool)) drop {
 	l := o.answers[at]
 	if l == nil {
@@ -91,14 +88,19 @@ func (o *owner) reply(at *Attached, h *ipx.Header, typ ipx.PacketType, delay tim
 			return dropIgnored
 		}
 	}
+	now := time.Now()
+	next := &answer{
+		at: at, socket: h.Dst.Socket, dst: h.Src, typ: typ, page: page, due: now.Add(delay), since: now,
+	}
+	if delay == 0 {
+		if _, more := o.proceed(next, now); !more {
+			return kept
+		}
+	}
 	if len(l.list) == maxAnswers || each == maxAnswersEach {
 		return dropQueueFull
 	}
-	now := time.Now()
-	l.list = append(l.list, &answer{
-		at: at, socket: h.Dst.Socket, dst: h.Src, typ: typ, page: page, due: now.Add(delay), since: now,
-	})
-	o.answer(l, now)
+	l.list = append(l.list, next)
 	return kept
 }
 
@@ -119,11 +121,7 @@ func (o *owner) answer(l *answers, now time.Time) {
 		if l.free.Before(now) {
 			l.free = now
 		}
-		rest := gap
-		if !a.begun {
-			a.begun, rest = true, firstGap
-		}
-		l.free = l.free.Add(rest)
+		l.free = l.free.Add(gap)
 		for _, other := range l.list {
 			if other.dst.Node == a.dst.Node {
 				other.since = now
