@@ -177,6 +177,7 @@ func (l *ipxLink) detach() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stopWAN()
+	l.n.st.watchdog.Alive(l.n.s.link.Status().LastHeard)
 	l.release()
 	l.sending.Lock()
 	defer l.sending.Unlock()

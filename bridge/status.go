@@ -306,6 +306,6 @@ func (l *lan) status(wires []router.WireInfo) LANStatus {
 			}
 		}
 	}
-	s.Trouble = trouble(s)
+	s.Trouble = trouble(s, time.Now())
 	return s
 }

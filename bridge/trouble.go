@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"fmt"
+	"time"
 
 	"sitebridge/ipx/port"
 )
@@ -14,8 +15,11 @@ const (
 	mutedBroadcast = 10
 )
 
+// recently is how long a trouble is told after it was last seen.
+const recently = 5 * time.Minute
+
 // trouble says in words what is wrong with a LAN.
-func trouble(s LANStatus) []string {
+func trouble(s LANStatus, now time.Time) []string {
 	var words []string
 	if !s.Up {
 		words = append(words, fmt.Sprintf("interface %s is down or gone", s.Device))
@@ -23,6 +27,10 @@ func trouble(s LANStatus) []string {
 	if muted(s.Stats) {
 		words = append(words, fmt.Sprintf("broadcasts are heard on %s, but no frame addressed to a station ever arrives: "+
 			"Wi-Fi, or a hypervisor that refuses promiscuous mode and foreign MAC addresses? Use a wired interface, or allow both on the virtual switch", s.Device))
+	}
+	if last := s.Heard.LastOwn; !last.IsZero() && now.Sub(last) < recently {
+		words = append(words, fmt.Sprintf("frames from our own address %v come in by %s: "+
+			"a second machine has it, the wire is a loop, or a switch mirrors what we send", s.MAC, s.Device))
 	}
 	for _, w := range s.Wires {
 		for _, c := range w.Claims {

@@ -1,12 +1,9 @@
 package port
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"golang.org/x/net/bpf"
-
-	"sitebridge/ipx"
 )
 
 const (
@@ -16,22 +13,21 @@ const (
 	packetOtherHost = 3 // PACKET_OTHERHOST of packet(7): for another station
 	packetOutgoing  = 4 // PACKET_OUTGOING: the host sends it
 
-	// How long the first question of filterArrival is, about a VLAN tag, and that
-	// of filterFrame, about our own address: a Watch asks the one only, and leaves
-	// out the other.
+	// filterArrivalVLAN is how long the first question of filterArrival is, about a
+	// VLAN tag: a Watch asks no other.
 	filterArrivalVLAN = 3
-	filterFrameOwn    = 5
 )
 
 // socketFilter is the program by which the kernel picks the frames that reach
-// us: IPX in its four encapsulations that another station sent. An interface
-// may let in what is for others though we did not ask for it.
-func socketFilter(mac ipx.Node, promiscuous bool) ([]bpf.RawInstruction, error) {
+// us: IPX in its four encapsulations from the wire. An interface may let in what
+// is for others though we did not ask for it. What comes from the wire under our
+// own address passes: it is dropped later, but counted and told.
+func socketFilter(promiscuous bool) ([]bpf.RawInstruction, error) {
 	program := slices.Clone(filterArrival)
 	if !promiscuous {
 		program = append(program, filterOthers...)
 	}
-	return bpf.Assemble(append(program, filterFrame(mac)...))
+	return bpf.Assemble(append(program, filterFrame...))
 }
 
 // filterArrival asks the kernel how the frame got here. A VLAN tag is no longer
@@ -56,54 +52,45 @@ var filterOthers = []bpf.Instruction{
 
 // filterFrame looks at the frame as ipx.Decapsulate does. A frame that ends
 // before what is loaded is dropped.
-func filterFrame(mac ipx.Node) []bpf.Instruction {
-	return []bpf.Instruction{
-		// From our own address: a switch or a mirror sent it back.
-		bpf.LoadAbsolute{Off: 6, Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: binary.BigEndian.Uint32(mac[:4]), SkipTrue: 3},
-		bpf.LoadAbsolute{Off: 10, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(binary.BigEndian.Uint16(mac[4:])), SkipTrue: 1},
-		bpf.RetConstant{Val: drop},
+var filterFrame = []bpf.Instruction{
+	// Ethernet II.
+	bpf.LoadAbsolute{Off: 12, Size: 2},
+	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x8137, SkipTrue: 1},
+	bpf.RetConstant{Val: accept},
 
-		// Ethernet II.
-		bpf.LoadAbsolute{Off: 12, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x8137, SkipTrue: 1},
-		bpf.RetConstant{Val: accept},
+	// Another type; the rest has a length there, kept in X.
+	bpf.JumpIf{Cond: bpf.JumpLessOrEqual, Val: 1500, SkipTrue: 1},
+	bpf.RetConstant{Val: drop},
+	bpf.TAX{},
 
-		// Another type; the rest has a length there, kept in X.
-		bpf.JumpIf{Cond: bpf.JumpLessOrEqual, Val: 1500, SkipTrue: 1},
-		bpf.RetConstant{Val: drop},
-		bpf.TAX{},
+	// Raw 802.3.
+	bpf.LoadAbsolute{Off: 14, Size: 2},
+	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0xFFFF, SkipTrue: 1},
+	bpf.RetConstant{Val: accept},
 
-		// Raw 802.3.
-		bpf.LoadAbsolute{Off: 14, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0xFFFF, SkipTrue: 1},
-		bpf.RetConstant{Val: accept},
+	// 802.2: unnumbered information only.
+	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0xE0E0, SkipTrue: 4},
+	bpf.LoadAbsolute{Off: 16, Size: 1},
+	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x03, SkipTrue: 1},
+	bpf.RetConstant{Val: accept},
+	bpf.RetConstant{Val: drop},
 
-		// 802.2: unnumbered information only.
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0xE0E0, SkipTrue: 4},
-		bpf.LoadAbsolute{Off: 16, Size: 1},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x03, SkipTrue: 1},
-		bpf.RetConstant{Val: accept},
-		bpf.RetConstant{Val: drop},
+	// SNAP.
+	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0xAAAA, SkipTrue: 6},
+	bpf.LoadAbsolute{Off: 16, Size: 4},
+	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x03000000, SkipTrue: 3},
+	bpf.LoadAbsolute{Off: 20, Size: 2},
+	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x8137, SkipTrue: 1},
+	bpf.RetConstant{Val: accept},
+	bpf.RetConstant{Val: drop},
 
-		// SNAP.
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0xAAAA, SkipTrue: 6},
-		bpf.LoadAbsolute{Off: 16, Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x03000000, SkipTrue: 3},
-		bpf.LoadAbsolute{Off: 20, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x8137, SkipTrue: 1},
-		bpf.RetConstant{Val: accept},
-		bpf.RetConstant{Val: drop},
-
-		// DOSBox's raw 802.3, checksum 0: both lengths agree, or differ by the
-		// octet that made the frame even.
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x0000, SkipTrue: 4},
-		bpf.LoadAbsolute{Off: 16, Size: 2},
-		bpf.ALUOpX{Op: bpf.ALUOpSub},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 2},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0xFFFFFFFF, SkipTrue: 1},
-		bpf.RetConstant{Val: drop},
-		bpf.RetConstant{Val: accept},
-	}
+	// DOSBox's raw 802.3, checksum 0: both lengths agree, or differ by the
+	// octet that made the frame even.
+	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x0000, SkipTrue: 4},
+	bpf.LoadAbsolute{Off: 16, Size: 2},
+	bpf.ALUOpX{Op: bpf.ALUOpSub},
+	bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 2},
+	bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0xFFFFFFFF, SkipTrue: 1},
+	bpf.RetConstant{Val: drop},
+	bpf.RetConstant{Val: accept},
 }

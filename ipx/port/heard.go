@@ -18,6 +18,7 @@ type Heard struct {
 	LastBroadcast time.Time `json:"last_broadcast,omitzero"`
 	LastUnicast   time.Time `json:"last_unicast,omitzero"` // to us
 	LastOther     time.Time `json:"last_other,omitzero"`   // to another station
+	LastOwn       time.Time `json:"last_own,omitzero"`     // from our own address
 	Claims        []Claim   `json:"claims,omitempty"`      // by frame type, then by number
 }
 
@@ -36,6 +37,7 @@ type Claim struct {
 type heard struct {
 	mu                        sync.Mutex // guards what follows; held once per batch
 	broadcast, unicast, other time.Time
+	own                       time.Time
 	claims                    map[claimKey]*Claim
 }
 
@@ -85,7 +87,7 @@ func (h *heard) forgetOldest() {
 func (h *heard) heard() Heard {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	out := Heard{LastBroadcast: h.broadcast, LastUnicast: h.unicast, LastOther: h.other}
+	out := Heard{LastBroadcast: h.broadcast, LastUnicast: h.unicast, LastOther: h.other, LastOwn: h.own}
 	for _, c := range h.claims {
 		out.Claims = append(out.Claims, *c)
 	}

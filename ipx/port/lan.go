@@ -62,7 +62,7 @@ func openSocket(cfg LANConfig, mustBeUp bool) (*device, error) {
 }
 
 // openFiltered opens the socket that receives, with a filter of that kind.
-func openFiltered(cfg LANConfig, mustBeUp bool, assemble func(ipx.Node, bool) ([]bpf.RawInstruction, error)) (*device, error) {
+func openFiltered(cfg LANConfig, mustBeUp bool, assemble func(promiscuous bool) ([]bpf.RawInstruction, error)) (*device, error) {
 	ifi, err := net.InterfaceByName(cfg.Interface)
 	switch {
 	case err != nil:
@@ -73,7 +73,7 @@ func openFiltered(cfg LANConfig, mustBeUp bool, assemble func(ipx.Node, bool) ([
 		return nil, fmt.Errorf("interface %s: %w", cfg.Interface, ErrDown)
 	}
 	mac := ipx.Node(ifi.HardwareAddr)
-	filter, err := assemble(mac, cfg.Promiscuous)
+	filter, err := assemble(cfg.Promiscuous)
 	if err != nil {
 		return nil, fmt.Errorf("assemble filter: %w", err)
 	}

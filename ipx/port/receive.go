@@ -29,7 +29,7 @@ func (c *common) deliver(bufs []*packet.Buffer, h Handler) {
 	for _, b := range bufs {
 		f, reason := open(b, mac)
 		if reason != 0 {
-			c.count.drop(reason)
+			c.refuse(reason)
 			continue
 		}
 		c.frames[n] = f
@@ -41,6 +41,17 @@ func (c *common) deliver(bufs []*packet.Buffer, h Handler) {
 	c.observe(c.frames[:n], mac)
 	h(c.frames[:n])
 	clear(c.frames[:n])
+}
+
+// refuse counts a frame that goes no further. Our own from the wire is news: a switch
+// or a mirror sends it back, or another machine has our address.
+func (c *common) refuse(reason ipx.DropReason) {
+	c.count.drop(reason)
+	if reason == dropOwnFrame {
+		c.listen.mu.Lock()
+		c.listen.own = time.Now()
+		c.listen.mu.Unlock()
+	}
 }
 
 // open cuts the frame in b down to its packet. A reason other than 0 says why

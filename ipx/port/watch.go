@@ -14,7 +14,6 @@ import (
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
-	"sitebridge/ipx"
 )
 
 // A Sighting is an IPX frame as it passed an interface: whole, with its padding,
@@ -56,13 +55,13 @@ func OpenWatch(cfg LANConfig) (*Watch, error) {
 	return w, nil
 }
 
-// watchFilter is socketFilter without its two questions about our own frames.
-func watchFilter(mac ipx.Node, promiscuous bool) ([]bpf.RawInstruction, error) {
+// watchFilter is socketFilter without its question about what the host sends.
+func watchFilter(promiscuous bool) ([]bpf.RawInstruction, error) {
 	program := slices.Clone(filterArrival[:filterArrivalVLAN])
 	if !promiscuous {
 		program = append(program, filterOthers...)
 	}
-	return bpf.Assemble(append(program, filterFrame(mac)[filterFrameOwn:]...))
+	return bpf.Assemble(append(program, filterFrame...))
 }
 
 // Run hands each frame to see until ctx ends, which is no error. It goes on when

@@ -89,6 +89,12 @@ func (l *link) here(c ipx.Addr, conn byte) {
 	l.cross(in, ipx.TypeNCP, c, asker, conn, 'Y')
 }
 
+// otherTraffic is something else that comes from the peer.
+func (l *link) otherTraffic() {
+	from := ipx.Addr{Network: 0x99, Node: ipx.Node{2, 5: 9}, Socket: ipx.SocketRIP}
+	l.cross(false, ipx.TypeRIP, from, ipx.Addr{Node: ipx.Broadcast, Socket: ipx.SocketRIP}, 0, 2)
+}
+
 func (l *link) lose() { l.Lost(l.now) }
 
 // ask has the server ask while the link is down, and reports whether it is

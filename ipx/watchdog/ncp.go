@@ -121,9 +121,12 @@ type ncpSession struct {
 	// heard is when the client last spoke, used when either end did, by the clock
 	// of the link.
 	heard, used time.Duration
-	asked       bool // by the server, and not answered yet
-	answers     int  // of ours, since the client spoke
+	asked       time.Time // by the server, the first time that was not answered yet; zero: never
+	answers     int       // of ours, since the client spoke
 }
+
+// answerTime is how long a living client takes at most to answer its server.
+const answerTime = 5 * time.Second
 
 // An ncpState says whether the server has the connection.
 type ncpState uint8
@@ -136,7 +139,7 @@ const (
 
 // speak notes that the client itself was heard.
 func (s *ncpSession) speak(now time.Duration) {
-	s.heard, s.used, s.asked, s.answers = now, now, false, 0
+	s.heard, s.used, s.asked, s.answers = now, now, time.Time{}, 0
 }
 
 // observeRequest notes what a client beyond the link says. A session is made by
@@ -226,7 +229,10 @@ func (t *Table) observeWatchdog(h *ipx.Header, data []byte, out bool, now time.T
 		s.speak(t.clock.at(now))
 		return
 	}
-	s.asked, s.used = true, t.clock.at(now)
+	if s.asked.IsZero() {
+		s.asked = now
+	}
+	s.used = t.clock.at(now)
 }
 
 // answerWatchdog says 'Y' for the client.
@@ -247,6 +253,13 @@ func (t *Table) answerWatchdog(h *ipx.Header, data, pkt []byte, reply *packet.Bu
 	return true
 }
 
+// ignored reports whether the client left its server without an answer while the
+// link was seen to work. A question that went out when nothing came in any more
+// says nothing: a link is dead for a while before anybody notices.
+func (t *Table) ignored(s *ncpSession) bool {
+	return !s.asked.IsZero() && t.heard.Load() >= s.asked.Add(answerTime).UnixNano()
+}
+
 // judgeWatchdog reports why the server's message is not answered for the client.
 // t.mu is held.
 func (t *Table) judgeWatchdog(s *ncpSession, data []byte, now time.Time) refusal {
@@ -263,7 +276,7 @@ func (t *Table) judgeWatchdog(s *ncpSession, data []byte, now time.Time) refusal
 		return ended
 	case byte(s.conn) != data[0]:
 		return otherConnection
-	case s.asked:
+	case t.ignored(s):
 		return asked
 	case t.clock.before-s.heard > ncpRound:
 		return silent

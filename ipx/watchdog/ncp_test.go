@@ -191,7 +191,8 @@ func TestAttackX6AlreadyAsked(t *testing.T) {
 	l := newLink(t, Config{Limit: hold})
 	l.login(client, 1)
 	l.wait(297*time.Second).crossWatchdog(client, 1)
-	l.wait(time.Second).lose()
+	l.wait(answerTime + time.Second).otherTraffic()
+	l.lose()
 	l.wantNone("did not answer while it could", l.why(asked))
 
 	l.Found()
@@ -201,11 +202,23 @@ func TestAttackX6AlreadyAsked(t *testing.T) {
 	l.wantAnswer("answered after all")
 }
 
+// A question that crossed a link which was dead already, though nobody had noticed,
+// says nothing about the client.
+func TestAskedOnADeadLink(t *testing.T) {
+	l := newLink(t, Config{Limit: hold})
+	l.login(client, 1)
+	l.wait(200 * time.Second).otherTraffic()
+	l.wait(10*time.Second).crossWatchdog(client, 1)
+	l.wait(10*time.Second).crossWatchdog(client, 1)
+	l.wait(10 * time.Second).lose()
+	l.wantAnswer("nothing came in since before the first question")
+}
+
 func TestAttackX6AnswerForAnotherConnectionIsNone(t *testing.T) {
 	l := newLink(t, Config{Limit: hold})
 	l.login(client, 1)
 	l.crossWatchdog(client, 1)
-	l.here(client, 2)
+	l.wait(answerTime+time.Second).here(client, 2)
 	l.lose()
 	l.wantNone("answered for connection 2", l.why(asked))
 }

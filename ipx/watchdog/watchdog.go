@@ -11,6 +11,7 @@ package watchdog
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sitebridge/internal/packet"
@@ -36,7 +37,8 @@ const defaultSessions = 1024
 // the client's end nobody asks, so nothing is noted there. SPX is kept alive at
 // both ends.
 type Table struct {
-	cfg Config
+	cfg   Config
+	heard atomic.Int64 // when something last came from the peer, Unix time in nanoseconds
 
 	mu    sync.Mutex // guards what follows
 	clock upClock
@@ -65,6 +67,9 @@ func (t *Table) Observe(pkt []byte, out bool, now time.Time) {
 	if err != nil {
 		return
 	}
+	if !out {
+		t.hear(now)
+	}
 	switch {
 	case h.Type == ipx.TypeSPX:
 		t.observeSPX(&h, data, out, now)
@@ -74,6 +79,21 @@ func (t *Table) Observe(pkt []byte, out bool, now time.Time) {
 		t.observeReply(&h, data, now)
 	case !out && h.Dst.Socket == ipx.SocketNCP:
 		t.observeRequest(&h, data, now)
+	}
+}
+
+// Alive says when the peer was last heard, in whatever protocol: until then the link
+// worked, and a client that had not answered its server was not there.
+func (t *Table) Alive(at time.Time) {
+	if t != nil {
+		t.hear(at)
+	}
+}
+
+// hear notes that something came from the peer. Not each packet writes.
+func (t *Table) hear(now time.Time) {
+	if at := now.UnixNano(); at-t.heard.Load() > int64(time.Second) {
+		t.heard.Store(at)
 	}
 }
 

@@ -3,9 +3,12 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"sitebridge/internal/netlab"
 	"sitebridge/internal/packet"
@@ -28,34 +31,43 @@ type tap struct {
 	port port.Port
 	mu   sync.Mutex // guards what follows
 	got  []heardPacket
+	// onPacket is given each packet, before it is kept.
+	onPacket func(port.Frame)
 }
 
 type heardPacket struct {
 	enc ipx.Encapsulation
 	pkt []byte
 	dst ipx.Node
+	at  time.Time
 }
 
 func newTap(w *lab.World, ns *netlab.Namespace) *tap {
 	w.T.Helper()
-	x := &tap{port: w.Port(ns, "lan")}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		x.port.Run(ctx, func(frames []port.Frame) {
-			x.mu.Lock()
-			defer x.mu.Unlock()
-			for _, f := range frames {
-				x.got = append(x.got, heardPacket{f.Encap, bytes.Clone(f.Packet.Bytes()), f.Dst})
-			}
-		})
-	}()
-	w.T.Cleanup(func() {
-		cancel()
-		<-ended
+	return tapOn(w, w.Port(ns, "lan"))
+}
+
+// tapOn is newTap on a port that is open.
+func tapOn(w *lab.World, p port.Port) *tap {
+	x := &tap{port: p}
+	w.Background(func(ctx context.Context) error {
+		if err := p.Run(ctx, x.take); err != nil && ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
 	})
 	return x
+}
+
+func (x *tap) take(frames []port.Frame) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, f := range frames {
+		x.got = append(x.got, heardPacket{f.Encap, bytes.Clone(f.Packet.Bytes()), f.Dst, time.Now()})
+		if x.onPacket != nil {
+			x.onPacket(f)
+		}
+	}
 }
 
 func (x *tap) send(t *testing.T, enc ipx.Encapsulation, dst ipx.Node, pkt []byte) {

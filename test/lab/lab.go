@@ -82,8 +82,9 @@ type World struct {
 	Dir          string
 	HostA, HostB *netlab.Namespace
 	SiteA, SiteB *netlab.Namespace
-	WAN          *netlab.Namespace // the switch, with a port for each site
-	allowed      []string          // see Allow
+	WAN          *netlab.Namespace   // the switch, with a port for each site
+	allowed      []string            // see Allow
+	switched     []*netlab.Namespace // hosts that are a switch, see Join
 }
 
 // Addresses of a World.
@@ -219,6 +220,22 @@ func (w *World) Start(ns *netlab.Namespace, config string) *Daemon {
 // arguments. The configuration belongs to whomever dir belongs to.
 func StartDaemon(t *testing.T, dir string, ns *netlab.Namespace, config string, args ...string) *Daemon {
 	t.Helper()
+	return startDaemon(t, dir, ns, config, nil, args)
+}
+
+// StartWithSockets is World.Start with open sockets, which the daemon gets as from
+// systemd (sd_listen_fds(3)).
+func (w *World) StartWithSockets(ns *netlab.Namespace, config string, sockets ...*os.File) *Daemon {
+	w.T.Helper()
+	return startDaemon(w.T, w.Dir, ns, config, sockets, nil)
+}
+
+// handOver runs a program that is handed sockets: only a shell knows the number of
+// its process before it becomes that program.
+const handOver = `LISTEN_PID=$$ LISTEN_FDS=%d exec "$0" "$@"`
+
+func startDaemon(t *testing.T, dir string, ns *netlab.Namespace, config string, sockets []*os.File, args []string) *Daemon {
+	t.Helper()
 	n := 0
 	var file string
 	for { // a test may start a site's daemon more than once
@@ -242,7 +259,12 @@ func StartDaemon(t *testing.T, dir string, ns *netlab.Namespace, config string, 
 	if d.log, err = os.Create(strings.TrimSuffix(file, ".toml") + ".log"); err != nil {
 		t.Fatal(err)
 	}
-	d.cmd = ns.Command(os.Getenv("LAB_BINARY"), append([]string{"run", "--verbose", "--config", file}, args...)...).ReadOnly(dir)
+	command := append([]string{os.Getenv("LAB_BINARY"), "run", "--verbose", "--config", file}, args...)
+	if len(sockets) > 0 {
+		command = append([]string{"sh", "-c", fmt.Sprintf(handOver, len(sockets))}, command...)
+	}
+	d.cmd = ns.Command(command[0], command[1:]...).ReadOnly(dir)
+	d.cmd.ExtraFiles = sockets
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -68,6 +68,7 @@ func (l *line) set(cut bool) {
 	l.cut = cut
 	for _, t := range l.tables {
 		if cut {
+			t.Alive(time.Now()) // as the link tells
 			t.Lost(time.Now())
 		} else {
 			t.Found()
@@ -165,7 +166,7 @@ func TestAttackX6ClientDeadBeforeTheCutIsNotKept(t *testing.T) {
 		b.login(c, "04")
 		began := time.Now()
 		switchOff()
-		time.Sleep(NetWare.First + time.Second) // it was asked once
+		time.Sleep(NetWare.First + 10*time.Second) // it was asked once
 		l.set(true)
 		<-s.Dropped()
 		if took := time.Since(began).Round(time.Second); took != NetWare.Patience().Round(time.Second) {
