@@ -182,9 +182,9 @@ func TestNoClashInAMesh(t *testing.T) {
 						x.Network = ipx.Network(1 + i)
 						net.join([]string{"ab", "bc", "ac"}[i], x, ends...)
 					}
-					for range 300 { // from the first packet on
+					for range 1000 { // from the first packet on
 						wantEqual(t, "clashes at first", clashes(a)+clashes(b)+clashes(c), "")
-						time.Sleep(10 * time.Millisecond)
+						time.Sleep(3 * time.Millisecond)
 					}
 					time.Sleep(3 * time.Minute)
 					wantEqual(t, "clashes", clashes(a)+clashes(b)+clashes(c), "")
