@@ -1,6 +1,9 @@
 package ipx
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // An Encapsulation is one of the four ways in which Novell put IPX into
 // Ethernet frames. Stations that use different ones do not hear each other:
@@ -49,6 +52,16 @@ func ParseEncapsulation(s string) (Encapsulation, error) {
 		}
 	}
 	return 0, fmt.Errorf(`%q is not an IPX frame type: want "ethernet_ii", "ethernet_802_3", "ethernet_802_2" or "ethernet_snap"`, s)
+}
+
+// ParseFrameType reads a name as people write it: as the configuration does, as
+// Novell does ("ETHERNET_802.2"), and short ("802.3", "ii", "snap").
+func ParseFrameType(s string) (Encapsulation, error) {
+	name := strings.ToLower(strings.ReplaceAll(s, ".", "_"))
+	if e, err := ParseEncapsulation("ethernet_" + strings.TrimPrefix(name, "ethernet_")); err == nil {
+		return e, nil
+	}
+	return ParseEncapsulation(s) // for its message
 }
 
 // String returns the name as the configuration writes it.

@@ -70,24 +70,35 @@ func missing(s *Site, p Protocol) string {
 // agreeOnDevices checks that each interface is used for one thing.
 func (d *draft) agreeOnDevices() {
 	users := map[string]string{}
-	take := func(name string, at place) {
+	take := func(name string, at place, fix string) {
 		if name == "" {
 			return
 		}
 		if other, taken := users[name]; taken {
-			at.fault(fmt.Sprintf("interface %q is that of %s already", name, other), "write another one")
+			at.fault(fmt.Sprintf("interface %q is that of %s already", name, other), fix)
 			return
 		}
 		users[name] = at.String()
 	}
 	for _, l := range d.LANs {
-		key := "interface"
+		key, fix := "interface", "write another one"
 		if l.TAP != "" {
 			key = "tap"
+		} else if other := d.lanOn(l.Interface); other != l { // one LAN has all frame types of its wire
+			fix = fmt.Sprintf("put its frame types into [lan.%s]", other.Name)
 		}
-		take(l.Device(), d.lanAt[l].at(key))
+		take(l.Device(), d.lanAt[l].at(key), fix)
 	}
 	for _, s := range d.Sites {
-		take(s.Device, d.siteAt[s].site.below("device"))
+		take(s.Device, d.siteAt[s].site.below("device"), "write another one")
 	}
+}
+
+// lanOn returns the first LAN on an interface.
+func (d *draft) lanOn(device string) *LAN {
+	i := slices.IndexFunc(d.LANs, func(l *LAN) bool { return l.Interface == device })
+	if i < 0 {
+		return nil
+	}
+	return d.LANs[i]
 }

@@ -344,7 +344,7 @@ metric = 7
 `)
 	d.file("sites.d/b.toml", "[site.b]\ndial = [\"192.0.2.2\"]\n[site.b.ip]\n[site.b.auth]\nsecret_out_file = \"b.out\"\n", 0o644)
 	d.file("sites.d/a.toml", "[site.a]\ndial = [\"192.0.2.1\"]\n[site.a.ip]\nmetric = 8\n", 0o644)
-	d.file("lans.toml", "[lan.x]\ninterface = \"eth1\"\n", 0o644)
+	d.file("lans.toml", "[lan.x]\ninterface = \"eth1\"\nethernet_ii = \"10\"\n", 0o644)
 	d.secret("shared", "shared")
 	d.secret("sites.d/b.out", "of b")
 	c, err := Load(d.path())

@@ -70,7 +70,8 @@ func (d *draft) agreeOnDOSBox() {
 			}
 		}
 		taken = append(taken, l)
-		if len(l.Frames) == 0 && !d.bridges(l) && d.segmentsFaultless() && t.at("network").faultless() {
+		if len(l.Frames) == 0 && !d.bridges(l) && d.segmentsFaultless() &&
+			t.at("network").faultless() && t.at("dosbox").faultless() {
 			t.below("network").fault("missing, and no segment has this LAN", networkFix+", or name the LAN in a segment")
 		}
 	}

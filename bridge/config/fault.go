@@ -56,6 +56,14 @@ func (p place) faultless() bool {
 	return !slices.ContainsFunc(*p.doc.faults, func(f Fault) bool { return f.File == p.doc.path && f.Key == key })
 }
 
+// sound reports that nothing was wrong so far with the table and what is below it.
+func (t *table) sound() bool {
+	at := t.String()
+	return !slices.ContainsFunc(*t.doc.faults, func(f Fault) bool {
+		return f.File == t.doc.path && (f.Key == at || strings.HasPrefix(f.Key, at+"."))
+	})
+}
+
 // inOrder sorts by line and key; files stay in the order in which they were read.
 func (f Faults) inOrder(files []string) {
 	slices.SortStableFunc(f, func(a, b Fault) int {

@@ -47,7 +47,11 @@ func encapsulation(raw any) (ipx.Encapsulation, *mistake) {
 	s, _ := raw.(string)
 	e, err := ipx.ParseEncapsulation(s)
 	if err != nil {
-		return 0, notA(raw, "an IPX frame type", "write "+oneOf(encapsulationNames()))
+		fix := "write " + oneOf(encapsulationNames())
+		if meant, err := ipx.ParseFrameType(s); err == nil {
+			fix = fmt.Sprintf("write %q", meant)
+		}
+		return 0, notA(raw, "an IPX frame type", fix)
 	}
 	return e, nil
 }

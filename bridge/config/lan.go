@@ -142,6 +142,10 @@ func (d *draft) agreeOnLAN(l *LAN, here numbers) {
 	}
 	t.agreeOnLimits(&l.Limits, here)
 	d.agreeOnBridging(l)
+	if !routes && l.DOSBox == nil && !d.bridges(l) && d.segmentsFaultless() && t.sound() {
+		t.fault("nothing is done with this LAN: it has no frame type, and no segment has it",
+			`write ethernet_802_2 = "00000010", or another frame type, or name it in the lans of a segment`)
+	}
 }
 
 // agreeOnBridging checks what concerns the frame types that a segment bridges.

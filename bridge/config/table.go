@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"sitebridge/ipx"
 )
 
 // A table is one table of a document on its way to a checked type. Each key
@@ -124,6 +126,9 @@ func (t *table) unknown() {
 
 // suggest names the key that was meant, when it can be guessed.
 func suggest(key string, known []string) string {
+	if e, err := ipx.ParseFrameType(key); err == nil && slices.Contains(known, e.String()) {
+		return "did you mean " + e.String() + "?"
+	}
 	best, at := "", len(key)/3+1
 	for _, k := range known {
 		if d := distance(key, k); d <= at && (best == "" || d < distance(key, best)) {

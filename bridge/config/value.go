@@ -73,10 +73,19 @@ func duration(low, high time.Duration) func(any) (time.Duration, *mistake) {
 		text, _ := raw.(string)
 		d, err := time.ParseDuration(text)
 		if err != nil || d < low || d > high {
+			if meant, ok := seconds(raw); ok && meant >= low && meant <= high {
+				return 0, &mistake{show(raw) + " has no unit", fmt.Sprintf("write \"%ds\", or another time from %q to %q", meant/time.Second, brief(low), brief(high))}
+			}
 			return 0, notA(raw, "a time that fits", fmt.Sprintf("write %q to %q", brief(low), brief(high)))
 		}
 		return d, nil
 	}
+}
+
+// seconds is what a number without a unit most likely means.
+func seconds(raw any) (time.Duration, bool) {
+	n, err := strconv.ParseUint(fmt.Sprint(raw), 10, 32)
+	return time.Duration(n) * time.Second, err == nil
 }
 
 // brief is a time as a person writes it: "5m" for "5m0s".

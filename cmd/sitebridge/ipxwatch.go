@@ -69,7 +69,7 @@ func (s selection) compile() (tests []test, err error) {
 		}, err
 	})
 	add(*s.frame, func() (test, error) {
-		n, err := parseFrame(*s.frame)
+		n, err := ipx.ParseFrameType(*s.frame)
 		return func(p *wirePacket) bool { return p.enc == n }, err
 	})
 	return tests, err

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strings"
 	"time"
 
 	"sitebridge/ipx"
@@ -93,18 +92,8 @@ func (w wireChoice) frames() ([]ipx.Encapsulation, error) {
 	if *w.frame == "" {
 		return nil, nil
 	}
-	e, err := parseFrame(*w.frame)
+	e, err := ipx.ParseFrameType(*w.frame)
 	return []ipx.Encapsulation{e}, err
-}
-
-// parseFrame reads a frame type as the configuration writes it, and as Novell
-// does: ETHERNET_802.2.
-func parseFrame(s string) (ipx.Encapsulation, error) {
-	name := strings.ToLower(strings.ReplaceAll(s, ".", "_"))
-	if e, err := ipx.ParseEncapsulation("ethernet_" + strings.TrimPrefix(name, "ethernet_")); err == nil {
-		return e, nil
-	}
-	return ipx.ParseEncapsulation(s) // for its message
 }
 
 // String says where was asked, for messages.
