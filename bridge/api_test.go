@@ -85,14 +85,10 @@ func TestNoIPXTables(t *testing.T) {
 	}
 }
 
-// A ping to a network alone says whom it asked, and what else to ask.
-func TestNodeHint(t *testing.T) {
-	_, node, err := parseTarget("10")
-	if err != nil || nodeHint(node) != ": a LAN has no such node: ask NETWORK:MAC" {
-		t.Errorf("%q, %v", nodeHint(node), err)
-	}
-	if hint := nodeHint(ipx.Node{2, 0, 0, 0, 0, 7}); hint != "" {
-		t.Errorf("of a station: %q", hint)
+// A network alone is the inside of its server.
+func TestPingTarget(t *testing.T) {
+	if n, node, err := parseTarget("10"); err != nil || n != 0x10 || node != ipx.ServerNode {
+		t.Errorf("%v:%v, %v", n, node, err)
 	}
 }
 

@@ -76,9 +76,15 @@ func (d *Daemon) pingIPX(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	pong := IPXPong{To: fmt.Sprintf("%v:%v", network, node)}
 	pong.RoundTrip, pong.Hops, err = d.ipx.router.Ping(ctx, kind, network, node, size)
+	held := ""
+	if err != nil {
+		held = heldHint(d.ipx.router.Routes(), network, time.Now())
+	}
 	switch {
+	case held != "":
+		pong.Error = held
 	case errors.Is(err, context.DeadlineExceeded):
-		pong.Error = fmt.Sprintf("no answer in %v%s", pingWait, nodeHint(node))
+		pong.Error = fmt.Sprintf("no answer in %v%s", pingWait, nodeHint(d.ipx.router.Services(), network, node))
 	case errors.Is(err, router.ErrNoRoute) && d.ipx.bridges(network):
 		pong.Error = fmt.Sprintf("network %v is bridged here, so we have no address on it: ping from one of its stations", network)
 	case errors.Is(err, router.ErrNoRoute):
@@ -90,11 +96,27 @@ func (d *Daemon) pingIPX(w http.ResponseWriter, r *http.Request) {
 }
 
 // nodeHint says what may be wrong with a ping to the inside of a server.
-func nodeHint(node ipx.Node) string {
+func nodeHint(services []router.ServiceInfo, network ipx.Network, node ipx.Node) string {
 	if node != ipx.ServerNode {
 		return ""
 	}
+	for _, s := range services {
+		if s.Addr.Network == network && s.Addr.Node == node {
+			return fmt.Sprintf(": %s is known there, but some servers answer no ping", s.Name)
+		}
+	}
 	return ": a LAN has no such node: ask NETWORK:MAC"
+}
+
+// heldHint says that a network is known only because its link was there a moment
+// ago.
+func heldHint(routes []router.RouteInfo, network ipx.Network, now time.Time) string {
+	for _, r := range routes {
+		if r.Network == network && !r.Held.IsZero() {
+			return fmt.Sprintf("network %v is held for %v more, its link is lost", network, max(0, r.Held.Sub(now)).Round(time.Second))
+		}
+	}
+	return ""
 }
 
 // parseTarget reads "00000020:020000001002", or a network alone for the router

@@ -1,11 +1,13 @@
 package bridge
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
+	"sitebridge/bridge/config"
 	"sitebridge/bridge/identity"
 	"sitebridge/control"
 	"sitebridge/control/gre"
@@ -286,9 +288,21 @@ func (l *ipxLink) status() *IPXStatus {
 	}
 	if routed != nil {
 		info := routed.Info()
-		s.Exchange, s.Ticks, s.Stats = info.Exchange, info.Ticks, &info.Stats
+		s.Exchange, s.Ticks, s.Stats = exchangeWords(l.n.st.cfg.IPX.Exchange, info.Exchange), info.Ticks, &info.Stats
 	}
 	return s
+}
+
+// exchangeWords is the configuration's word, and what became of it. The router
+// itself exchanges nothing where what is behind the peer stands in a file.
+func exchangeWords(wanted config.IPXExchange, is string) string {
+	switch {
+	case wanted == config.ExchangeAutoStatic && is == string(config.ExchangeStatic):
+		return string(wanted)
+	case is == string(config.ExchangeStatic) && wanted != config.ExchangeStatic:
+		return fmt.Sprintf("%s, agreed on %s by IPXWAN", wanted, is)
+	}
+	return is
 }
 
 func (l *lan) status(wires []router.WireInfo) LANStatus {
@@ -306,6 +320,10 @@ func (l *lan) status(wires []router.WireInfo) LANStatus {
 			}
 		}
 	}
-	s.Trouble = trouble(s, time.Now())
+	var used frameTypes
+	for e := range used {
+		used[e] = l.routed[e] != nil || l.bridged[e] != nil
+	}
+	s.Trouble = trouble(s, used, time.Now())
 	return s
 }

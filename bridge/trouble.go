@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"sitebridge/ipx"
 	"sitebridge/ipx/port"
 )
 
@@ -18,8 +19,16 @@ const (
 // recently is how long a trouble is told after it was last seen.
 const recently = 5 * time.Minute
 
+// How many packets there must be of a frame type that nobody asked for: one is a
+// passer-by, or who tries all four.
+// Without a number it takes more, since it is not known when they were.
+const (
+	leastClaims = 3
+	leastFrames = 20
+)
+
 // trouble says in words what is wrong with a LAN.
-func trouble(s LANStatus, now time.Time) []string {
+func trouble(s LANStatus, used frameTypes, now time.Time) []string {
 	var words []string
 	if !s.Up {
 		words = append(words, fmt.Sprintf("interface %s is down or gone", s.Device))
@@ -32,9 +41,43 @@ func trouble(s LANStatus, now time.Time) []string {
 		words = append(words, fmt.Sprintf("frames from our own address %v come in by %s: "+
 			"a second machine has it, the wire is a loop, or a switch mirrors what we send", s.MAC, s.Device))
 	}
+	words = append(words, unusedFrames(s, used, now)...)
 	for _, w := range s.Wires {
+		if w.Network == ipx.ThisNetwork && s.Up {
+			words = append(words, fmt.Sprintf("%s: no number learned yet: nobody on %s tells one; write a number if there is no server there", w.Name, s.Device))
+		}
 		for _, c := range w.Claims {
 			words = append(words, fmt.Sprintf("%s says that the network of %s is %v, not %v: give both the same number", c.Node, w.Name, c.Network, w.Network))
+		}
+	}
+	return words
+}
+
+// frameTypes are the frame types of a LAN that are routed or bridged.
+type frameTypes [ipx.Encapsulations]bool
+
+// unusedFrames tells of stations that nobody here hears, for their frame type is
+// neither routed nor bridged.
+func unusedFrames(s LANStatus, used frameTypes, now time.Time) (words []string) {
+	if s.DOSBox != nil {
+		return nil // emulators have no frames
+	}
+	numbered := frameTypes{}
+	for _, c := range s.Heard.Claims {
+		if used[c.Encap] || c.Packets < leastClaims {
+			continue
+		}
+		numbered[c.Encap] = true
+		if now.Sub(c.Last) < recently {
+			words = append(words, fmt.Sprintf("%v is spoken on %s with network %v and is not in [lan.%s]: write %v = \"%v\"",
+				c.Encap, s.Device, c.Network, s.Name, c.Encap, c.Network))
+		}
+	}
+	in := s.Stats.In
+	for e, n := range [ipx.Encapsulations]uint64{in.EthernetII, in.Ethernet8023, in.Ethernet8022, in.EthernetSNAP} {
+		if e := ipx.Encapsulation(e); !used[e] && !numbered[e] && n >= leastFrames {
+			words = append(words, fmt.Sprintf("%d frames of %v came in on %s, which is not in [lan.%s], from stations that tell no network number: "+
+				"write %v with a number that nothing else has, or name the LAN in a segment", n, e, s.Device, s.Name, e))
 		}
 	}
 	return words

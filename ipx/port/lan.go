@@ -64,6 +64,9 @@ func openSocket(cfg LANConfig, mustBeUp bool) (*device, error) {
 // openFiltered opens the socket that receives, with a filter of that kind.
 func openFiltered(cfg LANConfig, mustBeUp bool, assemble func(promiscuous bool) ([]bpf.RawInstruction, error)) (*device, error) {
 	ifi, err := net.InterfaceByName(cfg.Interface)
+	if op, is := errors.AsType[*net.OpError](err); is {
+		err = op.Err // without "route ip+net", which nobody has asked for
+	}
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("interface %s: %w: `ip link` lists those that are there", cfg.Interface, err)

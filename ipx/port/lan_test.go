@@ -293,7 +293,7 @@ func TestOpenLANErrors(t *testing.T) {
 		enter     func() error // on a thread that ends with the function
 		want      string
 	}{
-		{"no interface", "none", nil, "interface none: route ip+net: no such network interface: `ip link` lists those that are there"},
+		{"no interface", "none", nil, "interface none: no such network interface: `ip link` lists those that are there"},
 		{"no Ethernet", "lo", nil, "interface lo is no Ethernet: it has no MAC address of 6 octets"},
 		{"no privilege", "lan", dropCapabilities, "open packet socket on lan: missing capability: CAP_NET_RAW"},
 	} {

@@ -120,7 +120,7 @@ func ipxCommands(t *testing.T, a, b *lab.Daemon, far []*station.Station) {
 		{[]string{"ipx", "routes"}, 0, []string{"NETWORK", "00000010", "00000013", "00000023", "00005EA1", "static"}},
 		{[]string{"ipx", "services"}, 0, []string{"0004", "FS1", "00005EA1:000000000001:0451"}},
 		{[]string{"ipx", "nodes"}, 0, []string{"NODE", "00000012", "lan/ethernet_802_3"}},
-		{[]string{"ipx", "ping", "-c", "1", "--size", "33", far[0].Addr().Network.String() + ":" + far[0].Addr().Node.String()}, 0, []string{"1 of 1 answered", "1 hops"}},
+		{[]string{"ipx", "ping", "-c", "1", "--size", "33", far[0].Addr().Network.String() + ":" + far[0].Addr().Node.String()}, 0, []string{"1 of 1 answered", "1 hop\n"}},
 		{[]string{"ipx", "ping", "00000020:" + atB.LANs[0].MAC.String(), "-c", "1"}, 0, []string{"1 of 1 answered"}},
 		{[]string{"ipx", "ping", "-c", "1", "00000020"}, 4, []string{"00000020:000000000001: no answer in 3s: a LAN has no such node: ask NETWORK:MAC"}},
 		{[]string{"ipx", "ping", "-c", "1", "0000AAAA"}, 4, []string{"0 of 1 answered"}},

@@ -131,7 +131,7 @@ func TestAutoStatic(t *testing.T) {
 	a.WaitUp("b")
 	b.WaitUp("a")
 	a.WaitService(fsName, true)
-	exchangeIs(b, "a", "static")
+	exchangeIs(b, "a", "auto-static")
 	if b.Knows(fsName) {
 		t.Error("known before anybody asked")
 	}
