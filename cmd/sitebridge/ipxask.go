@@ -65,7 +65,7 @@ func (e *env) orNothing(wire wireChoice, n int, what string) int {
 	case n > 0:
 		return exitOK
 	}
-	return e.fail(fmt.Errorf("%s %v: %s", what, wire, wire.hint()))
+	return e.fail(fmt.Errorf("%s %v: %s; a daemon of this machine is not asked with -i", what, wire, wire.hint()))
 }
 
 // printNetworks tells the wire's own numbers.

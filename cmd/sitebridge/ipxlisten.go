@@ -27,7 +27,11 @@ func runIPXListen(e *env, args []string) int {
 	s, began := survey.New(), time.Now()
 	begin := func() { fmt.Fprintf(e.stderr, "listening on %s %s\n", *l.name, how) }
 	lost, err := e.watch(*l.name, *l.limit, begin, func(x port.Sighting) bool {
-		s.See(x.Time, x.Frame)
+		if x.Own {
+			s.SeeOwn(x.Time, x.Frame)
+		} else {
+			s.See(x.Time, x.Frame)
+		}
 		return false
 	})
 	r := s.Report()
@@ -44,8 +48,14 @@ func runIPXListen(e *env, args []string) int {
 }
 
 func printSurvey(e *env, name string, r *survey.Report, took time.Duration) {
-	fmt.Fprintf(e.stdout, "%s, %v: %d IPX packets, %d octets\n\n", name, took.Round(time.Second), r.Packets, r.Octets)
+	fmt.Fprintf(e.stdout, "%s, %v: %s, %s\n\n", name, took.Round(time.Second), amount(r.Packets, "IPX packet"), amount(r.Octets, "octet"))
+	if r.OnlyUs {
+		fmt.Fprintln(e.stdout, "nobody but this machine was heard")
+	}
 	e.table(func(w *tabwriter.Writer) {
+		if len(r.FrameTypes) == 0 {
+			return
+		}
 		fmt.Fprintln(w, "FRAME TYPE\tPACKETS\tOCTETS\tNETWORK")
 		for _, t := range r.FrameTypes {
 			fmt.Fprintf(w, "%v\t%d\t%d\t%s\n", t.Frame, t.Packets, t.Octets, numbers(t.Networks))
@@ -67,7 +77,7 @@ func printSurvey(e *env, name string, r *survey.Report, took time.Duration) {
 		fmt.Fprintf(e.stdout, "\nbroken frames, %s: %d", reason, r.Broken[reason])
 	}
 	if r.LeftOut > 0 {
-		fmt.Fprintf(e.stdout, "\nthere was more than a table holds: left out %d times", r.LeftOut)
+		fmt.Fprintf(e.stdout, "\nthere was more than a table holds: left out %s", amount(r.LeftOut, "time"))
 	}
 	if r.OnlyToAll {
 		fmt.Fprint(e.stdout, "\nonly broadcasts were heard: a switch keeps what stations say to each other, so there may be more")
@@ -85,7 +95,7 @@ func numbers(networks []survey.Network) string {
 	}
 	var all []string
 	for _, n := range networks {
-		all = append(all, fmt.Sprintf("%v (%d stations)", n.Network, len(n.Stations)))
+		all = append(all, fmt.Sprintf("%v (%s)", n.Network, amount(len(n.Stations), "station")))
 	}
 	return strings.Join(all, ", ")
 }
@@ -115,7 +125,10 @@ func printStations(w *tabwriter.Writer, r *survey.Report) {
 	fmt.Fprintln(w, "NETWORK\tSTATION\tFRAME TYPE\tPACKETS\tWHERE\tWHAT")
 	for _, s := range r.Stations {
 		where := "on this wire"
-		if !s.Here() {
+		switch {
+		case s.Own:
+			where = "this machine"
+		case !s.Here():
 			where = fmt.Sprintf("by %v", s.By[0])
 		}
 		what := servers[ipx.Addr{Network: s.Network, Node: s.Node}]

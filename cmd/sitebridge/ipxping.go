@@ -59,7 +59,7 @@ func pingByDaemon(e *env, daemon whichDaemon, to string, count, size int, cisco 
 			fmt.Fprintf(e.stdout, "%s: %s\n", pong.To, pong.Error)
 		default:
 			answered++
-			fmt.Fprintf(e.stdout, "%s: answer in %v, %d hops\n", pong.To, pong.RoundTrip.Round(10*time.Microsecond), pong.Hops)
+			fmt.Fprintf(e.stdout, "%s: answer in %v, %s\n", pong.To, pong.RoundTrip.Round(10*time.Microsecond), amount(pong.Hops, "hop"))
 		}
 	}
 	fmt.Fprintf(e.stdout, "%d of %d answered\n", answered, count)
@@ -162,7 +162,7 @@ func (p *pinger) tellWay(n ipx.Network) {
 		fmt.Fprintf(p.e.stdout, "network %v is this wire, in %v\n", n, best.Encapsulation)
 		p.ways = p.ways[:1]
 	default:
-		fmt.Fprintf(p.e.stdout, "network %v is %d hops and %d ticks away, by router %v in %v\n", n, best.Hops, best.Ticks, best.Router, best.Encapsulation)
+		fmt.Fprintf(p.e.stdout, "network %v is %s and %s away, by router %v in %v\n", n, amount(best.Hops, "hop"), amount(best.Ticks, "tick"), best.Router, best.Encapsulation)
 		p.ways = p.ways[:1]
 	}
 }
@@ -221,7 +221,7 @@ func (p *pinger) once() error {
 	p.took = append(p.took, pong.RoundTrip)
 	p.ways = []station.Way{pong.Way}
 	p.name = fmt.Sprintf("%v:%v", pong.From.Network, pong.From.Node)
-	fmt.Fprintf(p.e.stdout, "%s: answer in %v, %d hops, %v\n", p.name, pong.RoundTrip.Round(time.Microsecond), pong.Hops, pong.Way.Encapsulation)
+	fmt.Fprintf(p.e.stdout, "%s: answer in %v, %s, %v\n", p.name, pong.RoundTrip.Round(time.Microsecond), amount(pong.Hops, "hop"), pong.Way.Encapsulation)
 	return nil
 }
 

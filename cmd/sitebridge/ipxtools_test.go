@@ -188,7 +188,7 @@ func TestIPXPingOnAWire(t *testing.T) {
 		want []string
 	}{
 		{"the inside of a server", func(b *toolBench) { b.marsServer(ipx.Ethernet8023, 0xA3A3) }, []string{"5EA1"}, exitOK,
-			[]string{"network 00005EA1 is 1 hops and 2 ticks away, by router 020000000A01 in ethernet_802_3", "00005EA1:000000000001: answer in ", "3 of 3 answered; least"}},
+			[]string{"network 00005EA1 is 1 hop and 2 ticks away, by router 020000000A01 in ethernet_802_3", "00005EA1:000000000001: answer in ", "3 of 3 answered; least"}},
 		{"by Cisco's ping", func(b *toolBench) { b.marsServer(ipx.EthernetSNAP, 0xA3A3) }, []string{"--cisco", "-c", "1", "5ea1:000000000001", "--size", "1000"}, exitOK, []string{"1 of 1 answered"}},
 		{"the server's card, by network and node", func(b *toolBench) { b.marsServer(ipx.Ethernet8022, 0xA3A3) }, []string{"-c", "1", "A3A3:020000000A01"}, exitOK,
 			[]string{"network 0000A3A3 is this wire, in ethernet_802_2", "0000A3A3:020000000A01: answer in", "1 of 1"}},
@@ -252,7 +252,7 @@ func TestIPXSlistOnAWire(t *testing.T) {
 			servers[0] != (survey.Server{Type: sap.FileServer, TypeName: "file server", Name: "MARSVR", Address: mars.Addr, Hops: 1, Frame: ipx.Ethernet8023, By: serverMAC}) {
 			t.Errorf("%v: %+v", err, servers)
 		}
-		b.want(exitFailed, []string{"no server of type 0278 (directory tree) answers on eth0 in any frame type: is there"}, "ipx", "slist", "-i", "eth0", "0278")
+		b.want(exitFailed, []string{"no server of type 0278 (directory tree) answers on eth0 in any frame type: is there", "a daemon of this machine is not asked with -i"}, "ipx", "slist", "-i", "eth0", "0278")
 		b.want(exitFailed, []string{"no server answers on eth0 in snap: without --frame"}, "ipx", "slist", "-i", "eth0", "--frame", "snap")
 		b.want(exitUsage, []string{"not a service type"}, "ipx", "slist", "-i", "eth0", "file")
 	})
@@ -492,6 +492,20 @@ func TestIPXListen(t *testing.T) {
 			"0000A0A0  020000000A01  ethernet_802_2  4        on this wire     router\n",
 			"00005EA1  000000000001  ethernet_802_2  65       by 020000000A01  server MARSVR\n",
 		}, "ipx", "listen", "-i", "eth0")
+	})
+}
+
+// What this machine asks is not what is spoken on the wire.
+func TestIPXListenTellsOurQuestionsApart(t *testing.T) {
+	onMemoryWire(t, func(b *toolBench) {
+		go func() {
+			time.Sleep(time.Second)
+			b.run("ipx", "slist", "-i", "eth0")
+		}()
+		out := b.want(exitOK, []string{"nobody but this machine was heard\n", "this machine"}, "ipx", "listen", "-i", "eth0", "--for", "9s")
+		if strings.Contains(out, "on this wire") || strings.Contains(out, "OCTETS") {
+			t.Errorf("our own questions are on the wire:\n%s", out)
+		}
 	})
 }
 

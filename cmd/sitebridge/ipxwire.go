@@ -155,7 +155,7 @@ func (e *env) asHost(w wireChoice, do func(*station.Host) int) int {
 	defer func() { cancel(); <-ran }()
 	code := do(h)
 	if n := h.Missed(); n > 0 {
-		fmt.Fprintf(e.stderr, "sitebridge: %d packets came too fast and were not looked at\n", n)
+		fmt.Fprintf(e.stderr, "sitebridge: %s came too fast, and nobody looked\n", amount(n, "packet"))
 	}
 	return code
 }

@@ -15,6 +15,9 @@ import (
 	"sitebridge/control"
 	"sitebridge/control/gre"
 	"sitebridge/internal/privilege"
+	"sitebridge/ipx/router"
+	"sitebridge/ipx/segment"
+	"sitebridge/ipx/watchdog"
 	"sitebridge/ppp"
 )
 
@@ -152,5 +155,38 @@ func TestStatusSaysWhyFirst(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "\x1b") {
 		t.Error("a name steers the terminal")
+	}
+}
+
+// What is there once is not there "1 times", and what has no number is not 00000000.
+func TestStatusOfIPXInWords(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	s := &bridge.Status{
+		Clashes: []router.Clash{{Kind: router.OtherNumber, Network: 0x99, Text: "change one", First: now, Last: now}},
+		Sites: []bridge.SiteStatus{{
+			Name: "b", State: bridge.StateUp, Since: now, Ups: 1, Dials: 2,
+			IPX:       &bridge.IPXStatus{Exchange: "auto-static", Ticks: 1},
+			Watchdogs: &watchdog.Stats{Sessions: 2, Refused: watchdog.Refused{Silent: 3}},
+		}},
+		LANs:      []bridge.LANStatus{{Name: "office", Device: "eth1", Up: true, Wires: []router.WireInfo{{Name: "office/ethernet_ii"}}}},
+		Segments:  []bridge.SegmentStatus{{Name: "games", Ports: []segment.PortInfo{{Name: "players", Stations: 1}}, Troubles: []segment.Trouble{{Port: "players", Text: "a loop", Since: now, Count: 1}}}},
+		Listeners: []bridge.ListenerStatus{{Address: "0.0.0.0:1723", ListenerStats: control.ListenerStats{Connections: 1}}},
+	}
+	var out bytes.Buffer
+	printStatus(&out, s, now)
+	for _, want := range []string{
+		"clash: network 00000099, other number: change one (first seen 0s ago, last 0s ago)\n",
+		"up 1 time, dialled 2 times, 0 calls refused\n",
+		"IPX         unnumbered, node 000000000000, peer's 000000000000, exchange auto-static, 1 tick\n",
+		"2 NetWare and 0 SPX sessions known, 0 answered; refused: silent 3\n",
+		"routed      office/ethernet_ii has no number yet; in 0",
+		"segment games: network 00000000, 0 stations\n",
+		"trouble     players: a loop (for 0s, 1 time)\n",
+		"port        players: 1 station, in 0",
+		"calls on 0.0.0.0:1723: 1 connection, 0 of them",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in:\n%s", want, out.String())
+		}
 	}
 }

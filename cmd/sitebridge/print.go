@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sitebridge/bridge"
+	"sitebridge/ipx"
 	"sitebridge/ppp"
 )
 
@@ -21,7 +22,7 @@ func printStatus(w io.Writer, s *bridge.Status, now time.Time) {
 		fmt.Fprintf(w, "warning: %s\n", warning)
 	}
 	for _, c := range s.Clashes {
-		fmt.Fprintf(w, "clash: %s (first seen %s ago, last %s ago)\n", c.Text, ago(now, c.First), ago(now, c.Last))
+		fmt.Fprintf(w, "clash: network %v, %s: %s (first seen %s ago, last %s ago)\n", c.Network, strings.ReplaceAll(c.Kind, "_", " "), c.Text, ago(now, c.First), ago(now, c.Last))
 	}
 	for i := range s.Sites {
 		fmt.Fprintln(w)
@@ -39,7 +40,7 @@ func printStatus(w io.Writer, s *bridge.Status, now time.Time) {
 		fmt.Fprintf(w, "\ncallers that did not show which site they are: %d; the last from %v, %s ago: %s\n", x.Count, x.From, ago(now, x.Last), x.Reason)
 	}
 	if g := s.Guard; g.Wrong > 0 {
-		fmt.Fprintf(w, "wrong proofs: %d, and %d had to wait; slowed down now: %d addresses, %d names\n", g.Wrong, g.Delayed, g.Sources, g.Names)
+		fmt.Fprintf(w, "wrong proofs: %d, and %d had to wait; slowed down now: %s, %s\n", g.Wrong, g.Delayed, amountOf(g.Sources, "address", "addresses"), amount(g.Names, "name"))
 		for _, worst := range append(g.WorstSources, g.WorstNames...) {
 			fmt.Fprintf(w, "  %s: %d, the last %s ago\n", worst.Who, worst.Wrong, ago(now, worst.Last))
 		}
@@ -47,13 +48,13 @@ func printStatus(w io.Writer, s *bridge.Status, now time.Time) {
 	for _, c := range s.Certificates {
 		fmt.Fprintf(w, "certificate %s (%s): until %s, %s; %s\n", escape(c.Name), c.Use, date(c.NotAfter), daysLeft(c.DaysLeft), c.Fingerprint)
 	}
-	fmt.Fprintf(w, "\nGRE  %d packets received%s\n", s.GRE.Received, drops(s.GRE.Drops))
+	fmt.Fprintf(w, "\nGRE  %s received%s\n", amount(s.GRE.Received, "packet"), drops(s.GRE.Drops))
 	if d := drops(s.Sockets.Drops); d != "" {
 		fmt.Fprintf(w, "GRE sockets%s\n", d)
 	}
 	for _, l := range s.Listeners {
-		fmt.Fprintf(w, "calls on %s: %d connections, %d of them without a call, %d pushed out, %d refused%s\n",
-			l.Address, l.Connections, l.Vacant, l.Evicted, l.Refused, drops(l.Drops))
+		fmt.Fprintf(w, "calls on %s: %s, %d of them without a call, %d pushed out, %d refused%s\n",
+			l.Address, amount(l.Connections, "connection"), l.Vacant, l.Evicted, l.Refused, drops(l.Drops))
 	}
 }
 
@@ -67,7 +68,7 @@ func printSite(w io.Writer, s *bridge.SiteStatus, now time.Time) {
 	if !s.NextTry.IsZero() {
 		fmt.Fprintf(w, "  next try    in %s\n", s.NextTry.Sub(now).Round(100*time.Millisecond))
 	}
-	fmt.Fprintf(w, "  history     up %d times, dialled %d times, %d calls refused\n", s.Ups, s.Dials, s.Refused)
+	fmt.Fprintf(w, "  history     up %s, dialled %s, %s refused\n", amount(s.Ups, "time"), amount(s.Dials, "time"), amount(s.Refused, "call"))
 	if t := s.Tunnel; t != nil {
 		printTunnel(w, t, now)
 	}
@@ -82,12 +83,16 @@ func printSite(w io.Writer, s *bridge.SiteStatus, now time.Time) {
 		if d.Answering {
 			state = "answering for hosts behind the lost tunnel"
 		}
-		fmt.Fprintf(w, "  watchdogs   %s; %d NetWare and %d SPX sessions known, %d answered\n", state, d.Sessions, d.Connections, d.Answered)
+		fmt.Fprintf(w, "  watchdogs   %s; %d NetWare and %d SPX sessions known, %d answered%s\n", state, d.Sessions, d.Connections, d.Answered, counts("refused", d.Refused))
 	}
 }
 
 func printIPX(w io.Writer, x *bridge.IPXStatus) {
-	fmt.Fprintf(w, "  IPX         network %v, node %v, peer's %v", x.Network, x.Local, x.Peer)
+	network := "network " + x.Network.String()
+	if x.Network == ipx.ThisNetwork {
+		network = "unnumbered"
+	}
+	fmt.Fprintf(w, "  IPX         %s, node %v, peer's %v", network, x.Local, x.Peer)
 	if x.PeerRouter != "" {
 		fmt.Fprintf(w, " (%s)", escape(x.PeerRouter))
 	}
@@ -98,7 +103,7 @@ func printIPX(w io.Writer, x *bridge.IPXStatus) {
 		fmt.Fprintf(w, ", bridged: segment %s", x.Segment)
 	}
 	if x.Exchange != "" {
-		fmt.Fprintf(w, ", exchange %s, %d ticks", x.Exchange, x.Ticks)
+		fmt.Fprintf(w, ", exchange %s, %s", x.Exchange, amount(x.Ticks, "tick"))
 	}
 	if x.Stats != nil {
 		fmt.Fprintf(w, "; in %d, out %d%s", x.Stats.PacketsIn, x.Stats.PacketsOut, drops(x.Stats.Drops))
@@ -224,28 +229,31 @@ func printLAN(w io.Writer, l *bridge.LANStatus, now time.Time) {
 	if d := l.DOSBox; d != nil {
 		fmt.Fprintf(w, "  DOSBox      ipxnet connect %v %d\n", d.Address.Addr(), d.Address.Port())
 		for _, c := range d.Clients {
-			fmt.Fprintf(w, "              %v at %v for %s, %d packets, last heard %s ago\n", c.Node, c.Address, ago(now, c.Since), c.Packets, ago(now, c.Last))
+			fmt.Fprintf(w, "              %v at %v for %s, %s, last heard %s ago\n", c.Node, c.Address, ago(now, c.Since), amount(c.Packets, "packet"), ago(now, c.Last))
 		}
 	}
 	for _, x := range l.Wires {
-		how := ""
-		if x.Learned {
-			how = " (learned)"
+		network := "is network " + x.Network.String()
+		switch {
+		case x.Learned:
+			network += " (learned)"
+		case x.Network == ipx.ThisNetwork:
+			network = "has no number yet"
 		}
-		fmt.Fprintf(w, "  routed      %s is network %v%s; in %d, out %d%s\n", x.Name, x.Network, how, x.Stats.PacketsIn, x.Stats.PacketsOut, drops(x.Stats.Drops))
+		fmt.Fprintf(w, "  routed      %s %s; in %d, out %d%s\n", x.Name, network, x.Stats.PacketsIn, x.Stats.PacketsOut, drops(x.Stats.Drops))
 	}
 	fmt.Fprintf(w, "  frames in   II %d, 802.2 %d, 802.3 %d, SNAP %d; broadcast %d, to us %d, to others %d%s\n",
 		l.Stats.In.EthernetII, l.Stats.In.Ethernet8022, l.Stats.In.Ethernet8023, l.Stats.In.EthernetSNAP,
 		l.Stats.BroadcastIn, l.Stats.UnicastIn, l.Stats.OtherIn, drops(l.Stats.Drops))
 	for _, c := range l.Heard.Claims {
-		fmt.Fprintf(w, "  heard       %v network %v, last from %v %s ago, %d packets\n", c.Encap, c.Network, c.Node, ago(now, c.Last), c.Packets)
+		fmt.Fprintf(w, "  heard       %v network %v, last from %v %s ago, %s\n", c.Encap, c.Network, c.Node, ago(now, c.Last), amount(c.Packets, "packet"))
 	}
 }
 
 func printSegment(w io.Writer, s *bridge.SegmentStatus, now time.Time) {
-	fmt.Fprintf(w, "segment %s: network %v, %d stations\n", escape(s.Name), s.Network, len(s.Stations))
+	fmt.Fprintf(w, "segment %s: network %v, %s\n", escape(s.Name), s.Network, amount(len(s.Stations), "station"))
 	for _, t := range s.Troubles {
-		fmt.Fprintf(w, "  trouble     %s (%s, %d times)\n", t.Text, ago(now, t.Since), t.Count)
+		fmt.Fprintf(w, "  trouble     %s: %s (for %s, %s)\n", t.Port, t.Text, ago(now, t.Since), amount(t.Count, "time"))
 	}
 	for _, p := range s.Ports {
 		state := ""
@@ -255,23 +263,26 @@ func printSegment(w io.Writer, s *bridge.SegmentStatus, now time.Time) {
 		case !p.Lost.IsZero():
 			state = fmt.Sprintf(" lost, its stations are known for another %s;", p.Held.Sub(now).Round(time.Second))
 		}
-		fmt.Fprintf(w, "  port        %s:%s %d stations, in %d, out %d%s\n", p.Name, state, p.Stations, p.Stats.PacketsIn, p.Stats.PacketsOut, drops(p.Stats.Drops))
+		fmt.Fprintf(w, "  port        %s:%s %s, in %d, out %d%s\n", p.Name, state, amount(p.Stations, "station"), p.Stats.PacketsIn, p.Stats.PacketsOut, drops(p.Stats.Drops))
 	}
 }
 
-// drops prints the counters of a struct of drops that are not zero, by the names
-// that they have in JSON.
-func drops(v any) string {
+// drops prints the counters of a struct of drops.
+func drops(v any) string { return counts("dropped", v) }
+
+// counts prints the counters of a struct that are not zero, by the names that they
+// have in JSON.
+func counts(what string, v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return ""
 	}
-	var counts map[string]uint64
-	if json.Unmarshal(b, &counts) != nil {
+	var all map[string]uint64
+	if json.Unmarshal(b, &all) != nil {
 		return ""
 	}
 	var words []string
-	for name, n := range counts {
+	for name, n := range all {
 		if n > 0 {
 			words = append(words, fmt.Sprintf("%s %d", name, n))
 		}
@@ -280,5 +291,17 @@ func drops(v any) string {
 		return ""
 	}
 	slices.Sort(words)
-	return "; dropped: " + strings.Join(words, ", ")
+	return "; " + what + ": " + strings.Join(words, ", ")
+}
+
+// amount is a number of things: "1 hop", "2 hops".
+func amount[N ~int | ~uint8 | ~uint16 | ~uint64](n N, thing string) string {
+	return amountOf(n, thing, thing+"s")
+}
+
+func amountOf[N ~int | ~uint8 | ~uint16 | ~uint64](n N, one, many string) string {
+	if n == 1 {
+		many = one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

@@ -21,13 +21,15 @@ type Report struct {
 	Stations   []Station         `json:"stations"`
 	Broken     map[string]uint64 `json:"broken,omitempty"` // frames with no packet in them, by reason
 	LeftOut    uint64            `json:"left_out"`         // times that a table was full
+	// OnlyUs says that this machine alone was heard.
+	OnlyUs bool `json:"only_us,omitempty"`
 	// OnlyToAll says that nothing was for one station: the wire hides what stations
 	// say to each other, as switches do.
 	OnlyToAll bool     `json:"only_to_all"`
 	Trouble   []string `json:"trouble"` // what contradicts what, in words
 }
 
-// A FrameType is one of the four, and the numbers that stations give its network.
+// A FrameType is one of the four that somebody else than this machine speaks, and the numbers that stations give its network.
 type FrameType struct {
 	Frame    ipx.Encapsulation `json:"frame"`
 	Packets  uint64            `json:"packets"`
@@ -69,6 +71,7 @@ type Station struct {
 	Packets uint64            `json:"packets"`
 	Octets  uint64            `json:"octets"`
 	Last    time.Time         `json:"last"`
+	Own     bool              `json:"own,omitempty"` // this machine sent them all
 }
 
 // Here reports whether the station itself is on the wire, and no router spoke for
@@ -80,7 +83,7 @@ func (s *Survey) Report() Report {
 	r := Report{
 		Packets: s.packets, Octets: s.octets, Broken: maps.Clone(s.broken), LeftOut: s.leftOut,
 		FrameTypes: s.frameTypes(), Routers: s.routerList(), Servers: s.servers(), Stations: s.stationList(),
-		OnlyToAll: s.packets > 0 && !s.single,
+		OnlyUs: s.packets > 0 && s.others == 0, OnlyToAll: s.others > 0 && !s.single,
 	}
 	r.Trouble = append([]string{}, s.trouble(&r)...) // [] in JSON
 	return r
@@ -135,7 +138,7 @@ func (s *Survey) servers() []Server {
 func (s *Survey) stationList() []Station {
 	all := []Station{}
 	for k, st := range s.stations {
-		all = append(all, Station{k.enc, k.network, k.node, nodes(st.macs), st.packets, st.octets, st.last})
+		all = append(all, Station{k.enc, k.network, k.node, nodes(st.macs), st.packets, st.octets, st.last, st.others == 0})
 	}
 	slices.SortFunc(all, func(a, b Station) int {
 		return cmp.Or(cmp.Compare(a.Frame, b.Frame), cmp.Compare(a.Network, b.Network), compareNodes(a.Node, b.Node))

@@ -25,7 +25,8 @@ const maxNumbers = 64
 // A Survey is what is known so far. It is for one goroutine.
 type Survey struct {
 	packets, octets uint64
-	single          bool // something was for one station, and not for all
+	others          uint64 // packets that this machine did not send
+	single          bool   // something of theirs was for one station, and not for all
 	frames          [ipx.Encapsulations]frameType
 	stations        map[stationKey]*station
 	services        map[serviceKey]*service
@@ -55,6 +56,7 @@ type stationKey struct {
 
 type station struct {
 	packets, octets uint64
+	others          uint64 // packets that this machine did not send
 	macs            map[ipx.Node]bool
 	last            time.Time
 }
@@ -90,7 +92,13 @@ func New() *Survey {
 }
 
 // See takes in one frame as it was on the wire.
-func (s *Survey) See(at time.Time, frame []byte) {
+func (s *Survey) See(at time.Time, frame []byte) { s.see(at, frame, false) }
+
+// SeeOwn takes in a frame that this machine sent: it asks in all frame types, so that
+// this says nothing about those that are spoken.
+func (s *Survey) SeeOwn(at time.Time, frame []byte) { s.see(at, frame, true) }
+
+func (s *Survey) see(at time.Time, frame []byte, own bool) {
 	enc, dst, src, pkt, err := ipx.Decapsulate(frame)
 	if reason, dropped := err.(ipx.DropReason); dropped {
 		s.broken[reason.String()]++
@@ -99,11 +107,14 @@ func (s *Survey) See(at time.Time, frame []byte) {
 	h, payload, _ := ipx.Parse(pkt) // Decapsulate found it whole
 	s.packets++
 	s.octets += uint64(len(pkt))
-	s.single = s.single || !dst.IsGroup()
 	f := &s.frames[enc]
-	f.packets++
-	f.octets += uint64(len(pkt))
-	s.seeStation(stationKey{enc, h.Src.Network, h.Src.Node}, src, len(pkt), at)
+	if !own {
+		s.others++
+		s.single = s.single || !dst.IsGroup()
+		f.packets++
+		f.octets += uint64(len(pkt))
+	}
+	s.seeStation(stationKey{enc, h.Src.Network, h.Src.Node}, src, len(pkt), at, own)
 	if h.Src.Node == src && h.Src.Network == h.Dst.Network && h.Src.Network.Assignable() {
 		s.claim(f, h.Src.Network, src)
 	}
@@ -129,7 +140,7 @@ func add[K comparable, V any](s *Survey, table map[K]*V, k K) *V {
 	return v
 }
 
-func (s *Survey) seeStation(k stationKey, mac ipx.Node, octets int, at time.Time) {
+func (s *Survey) seeStation(k stationKey, mac ipx.Node, octets int, at time.Time, own bool) {
 	if k.node.IsGroup() || k.node.IsZero() {
 		return // nobody has such an address
 	}
@@ -137,6 +148,9 @@ func (s *Survey) seeStation(k stationKey, mac ipx.Node, octets int, at time.Time
 	st.packets++
 	st.octets += uint64(octets)
 	st.last = at
+	if !own {
+		st.others++
+	}
 	st.macs = mark(st.macs, mac)
 }
 

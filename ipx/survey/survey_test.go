@@ -227,3 +227,24 @@ func FuzzSee(f *testing.F) {
 		}
 	})
 }
+
+// Who looks for a server asks in all frame types, which are not spoken for that.
+func TestOwnQuestionsAreNoVerdict(t *testing.T) {
+	s := New()
+	for e := range ipx.Encapsulation(ipx.Encapsulations) {
+		s.SeeOwn(now, toAll(t, e, 0, node(7), 0x4000, nil))
+	}
+	if r := s.Report(); len(r.FrameTypes) != 0 || !r.OnlyUs || r.OnlyToAll || len(r.Stations) != 4 || !r.Stations[0].Own {
+		t.Errorf("alone: %+v", r)
+	}
+	s.See(now, toAll(t, ipx.Ethernet8022, 0x10, node(1), 0x5000, nil))
+	r := s.Report()
+	if len(r.FrameTypes) != 1 || r.FrameTypes[0].Frame != ipx.Ethernet8022 || r.FrameTypes[0].Packets != 1 || r.OnlyUs || !r.OnlyToAll {
+		t.Errorf("with one station: %+v", r)
+	}
+	for _, st := range r.Stations {
+		if st.Own != (st.Node == node(7)) {
+			t.Errorf("station %v: own is %v", st.Node, st.Own)
+		}
+	}
+}

@@ -136,7 +136,7 @@ func told(t *testing.T, w *lab.World, d *lab.Daemon, name string) {
 		t.Errorf("%s: the log does not tell of the blocked port", d.NS.Name())
 	}
 	wantOutput(t, d, "BLOCKED for a loop", "status")
-	wantOutput(t, d, "trouble     blocked until", "status")
+	wantOutput(t, d, ": blocked until", "status")
 	want := fmt.Sprintf(`sitebridge_segment_port_blocked{port=%q,segment="games"} 1`, name)
 	if got := metrics(w, d); !strings.Contains(got, want) {
 		t.Errorf("%s: no %s in the metrics", d.NS.Name(), want)
