@@ -509,6 +509,19 @@ func TestIPXListenTellsOurQuestionsApart(t *testing.T) {
 	})
 }
 
+// A time without a unit is answered with what to write.
+func TestTimeFlag(t *testing.T) {
+	for args, want := range map[string]string{
+		"listen -i eth0 --for 60":  "a time has a unit: write 60s for seconds",
+		"slist -i eth0 --for long": "want a time, as in 60s or 2m",
+		"routes --help":            "wait this time for answers, and for what is told to all, at least (default 3s)",
+	} {
+		if _, _, errs := run(t, append([]string{"ipx"}, strings.Fields(args)...)...); !strings.Contains(errs, want) {
+			t.Errorf("%s: no %q in %s", args, want, errs)
+		}
+	}
+}
+
 // Pain 33 and 34: two numbers in one frame type, one number in two.
 func TestIPXListenNamesConflicts(t *testing.T) {
 	onMemoryWire(t, func(b *toolBench) {

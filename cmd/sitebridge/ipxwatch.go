@@ -18,7 +18,7 @@ func selectionFlags(f *flag.FlagSet) selection {
 		socket:  f.String("socket", "", "only packets from or to this `socket`, hexadecimal: 0453"),
 		network: f.String("network", "", "only packets from or to this `network`, hexadecimal"),
 		node:    f.String("node", "", "only packets from or to this `node`, in IPX or Ethernet"),
-		frame:   f.String("frame", "", "only this frame `type`: ethernet_ii, ethernet_802_3, ethernet_802_2 or ethernet_snap"),
+		frame:   f.String("frame", "", "only this frame `type`: ethernet_ii, ethernet_802_3, ethernet_802_2 or ethernet_snap, or ii, 802.3, 802.2 or snap"),
 	}
 }
 
@@ -94,7 +94,7 @@ func (e *env) look(name, args string, limit time.Duration) *look {
 	return &look{
 		f:     f,
 		name:  f.String("i", "", "the `interface` to look at (needs CAP_NET_RAW)"),
-		limit: f.Duration("for", limit, "end after this time; 0: when interrupted"),
+		limit: timeFlag(f, "for", limit, "end after this `time`; 0: when interrupted"),
 		count: new(int),
 	}
 }

@@ -76,13 +76,13 @@ type wireChoice struct{ name, frame *string }
 func wireFlags(f *flag.FlagSet) wireChoice {
 	return wireChoice{
 		name:  f.String("i", "", "speak on an `interface` oneself, without any daemon (needs CAP_NET_RAW)"),
-		frame: f.String("frame", "", "with -i: one frame `type` only: ethernet_ii, ethernet_802_3, ethernet_802_2 or ethernet_snap (default all four)"),
+		frame: f.String("frame", "", "with -i: one frame `type` only: ethernet_ii, ethernet_802_3, ethernet_802_2 or ethernet_snap, or ii, 802.3, 802.2 or snap (default all four)"),
 	}
 }
 
 // answerFlag is for questions that many may answer.
 func answerFlag(f *flag.FlagSet) *time.Duration {
-	return f.Duration("for", 3*time.Second, "with -i: how long to wait for answers, and to listen to what is told to all, at least")
+	return timeFlag(f, "for", 3*time.Second, "with -i: wait this `time` for answers, and for what is told to all, at least")
 }
 
 func (w wireChoice) wanted() bool { return *w.name != "" }

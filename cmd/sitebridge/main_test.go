@@ -190,3 +190,34 @@ func TestStatusOfIPXInWords(t *testing.T) {
 		}
 	}
 }
+
+// An interface that is not there is no fault of the file, but worth a word.
+func TestCheckTellsOfAnAbsentInterface(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "sites.toml")
+	for path, text := range map[string]string{filepath.Join(dir, "secret"): "one secret that is long", file: `[daemon]
+name = "hq"
+[lan.shop]
+interface = "none7"
+ethernet_ii = "10"
+[lan.here]
+interface = "lo"
+ethernet_ii = "11"
+[site.b]
+dial = ["192.0.2.1"]
+[site.b.auth]
+methods = ["mschapv2"]
+secret_out_file = "secret"
+[site.b.encryption]
+policy = "disabled"
+[site.b.ipx]
+`} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, out, errs := run(t, "check", "--config", file)
+	if code != exitOK || !strings.Contains(out, "warning: lan.shop: interface \"none7\" is not there now\n") || strings.Contains(out, "lan.here") {
+		t.Errorf("exit %d:\n%s%s", code, out, errs)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -78,11 +79,26 @@ func runCheck(e *env, args []string) int {
 	for _, w := range cfg.Warnings() {
 		fmt.Fprintln(e.stdout, "warning:", w)
 	}
+	for _, l := range cfg.LANs {
+		if absent(l.Interface) {
+			fmt.Fprintf(e.stdout, "warning: lan.%s: interface %q is not there now\n", l.Name, l.Interface)
+		}
+	}
 	for _, a := range cfg.Advice() {
 		fmt.Fprintln(e.stdout, "advice:", a)
 	}
 	fmt.Fprintf(e.stdout, "%s is in order: sites %d, LANs %d, segments %d\n", *path, len(cfg.Sites), len(cfg.LANs), len(cfg.Segments))
 	return exitOK
+}
+
+// absent reports whether an interface that the host must have is not there. The file
+// may be for another machine, or the interface plugged in later: it is no fault.
+func absent(device string) bool {
+	if device == "" {
+		return false
+	}
+	_, err := net.InterfaceByName(device)
+	return err != nil
 }
 
 // version is that of the module, or of the commit that it was built from.

@@ -75,7 +75,7 @@ func TestMissingCapability(t *testing.T) {
 	w := lab.New(t)
 	for capability, config := range map[string]string{
 		"NET_ADMIN": lab.Config{}.A(),
-		"NET_RAW":   lab.Config{LAN: "# none", IPX: "none"}.A(),
+		"NET_RAW":   lab.Config{IPX: "none"}.A(),
 	} {
 		file := w.Write(capability+".toml", strings.ReplaceAll(config, "STATUS", w.Dir+"/"+capability))
 		drop := "-" + strings.ToLower(capability)
