@@ -19,12 +19,12 @@ const (
 // recently is how long a trouble is told after it was last seen.
 const recently = 5 * time.Minute
 
-// How many packets there must be of a frame type that nobody asked for: one is a
-// passer-by, or who tries all four.
-// Without a number it takes more, since it is not known when they were.
+// How many packets there must be of a frame type that nobody asked for: a few are a
+// passer-by's, or of one who tries all four. Without a number it takes more, since it
+// is not known when they were.
 const (
 	leastClaims = 3
-	leastFrames = 20
+	leastFrames = 100
 )
 
 // trouble says in words what is wrong with a LAN.

@@ -17,7 +17,7 @@ func TestTroubleOfALAN(t *testing.T) {
 		return LANStatus{Name: "shop", Device: "eth1", Up: true, Stats: port.Stats{In: port.ByEncapsulation{Ethernet8023: packets, Ethernet8022: packets}},
 			Heard: port.Heard{Claims: []port.Claim{{Encap: enc, Network: 0x21, Last: now.Add(-ago), Packets: packets}}}}
 	}
-	silent := port.Stats{In: port.ByEncapsulation{Ethernet8022: 90, EthernetSNAP: 25}}
+	silent := port.Stats{In: port.ByEncapsulation{Ethernet8022: 190, EthernetSNAP: 125, EthernetII: 99}}
 	for _, c := range []struct {
 		name string
 		lan  LANStatus
@@ -37,7 +37,7 @@ func TestTroubleOfALAN(t *testing.T) {
 		{"one that is a passer-by's", spoken(ipx.Ethernet8023, 2, time.Minute), ""},
 		{"one that is routed", spoken(ipx.Ethernet8022, 9, time.Minute), ""},
 		{"stations without a number, in a frame type that nobody asked for", LANStatus{Name: "shop", Device: "eth1", Up: true, Stats: silent},
-			"25 frames of ethernet_snap came in on eth1, which is not in [lan.shop], from stations that tell no network number"},
+			"125 frames of ethernet_snap came in on eth1, which is not in [lan.shop], from stations that tell no network number"},
 		{"emulators have no frames", LANStatus{Up: true, DOSBox: &DOSBoxStatus{}, Stats: silent}, ""},
 		{"nobody to learn from", LANStatus{Up: true, Device: "eth1", Wires: []router.WireInfo{{Name: "shop/ethernet_802_2"}}},
 			"shop/ethernet_802_2: no number learned yet: nobody on eth1 tells one; write a number if there is no server there"},
