@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
-
 )
 
 // A Sighting is an IPX frame as it passed an interface: whole, with its padding,
