@@ -73,7 +73,7 @@ func TestGateHasAFilterForEachWay(t *testing.T) {
 
 func TestJudgeDoesNotAllocate(t *testing.T) {
 	if race.Enabled {
-		t.Skip("the race detector allocates")
+		return // the race detector allocates: test/run looks at it without
 	}
 	g := Gate{PassNetBIOS: true, In: filter(t, "deny socket 4004", "deny type 20 src-network 00000040-0000004F"), Out: filter(t, "deny")}
 	if n := testing.AllocsPerRun(100, func() {

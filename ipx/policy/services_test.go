@@ -123,7 +123,7 @@ func TestMatchesInBoundedTime(t *testing.T) {
 
 func TestServicesDoNotAllocate(t *testing.T) {
 	if race.Enabled {
-		t.Skip("the race detector allocates")
+		return // the race detector allocates: test/run looks at it without
 	}
 	some := Services{{sap.FileServer, "*A*A*A"}, {sap.AnyType, "PRINT?"}}
 	if n := testing.AllocsPerRun(100, func() { some.Has(sap.FileServer, "AAAAAAAB") }); n != 0 {

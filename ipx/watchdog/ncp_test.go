@@ -367,7 +367,7 @@ func TestNilTableAnswersNothing(t *testing.T) {
 
 func TestTableDoesNotAllocate(t *testing.T) {
 	if race.Enabled {
-		t.Skip("the race detector allocates")
+		return // the race detector allocates: test/run looks at it without
 	}
 	l := newLink(t, Config{Limit: hold})
 	l.login(client, 1)
