@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"os"
 	"time"
-	"unsafe"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"sitebridge/internal/stamp"
 )
 
 // A Capture writes every frame that passes an interface, in both directions, to
@@ -82,7 +83,7 @@ func packetSocket(ifindex int) (fd int, err error) {
 	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, captureBuffer) // a smaller one also works
 	all := uint16(unix.ETH_P_ALL)<<8 | uint16(unix.ETH_P_ALL)>>8
 	err = errors.Join(
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1),
+		stamp.Ask(uintptr(fd)),
 		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: ifindex}),
 	)
 	if err != nil {
@@ -135,7 +136,7 @@ func (c *Capture) run() error {
 		if c.full() {
 			continue // it was queued before the filter was there
 		}
-		if err := writeRecord(c.out, timestamp(oob[:oobn]), frame[:n]); err != nil {
+		if err := writeRecord(c.out, stamp.Of(oob[:oobn]), frame[:n]); err != nil {
 			return err
 		}
 		if c.frames++; c.full() {
@@ -159,22 +160,6 @@ func refuseAll(fd, ifindex int) error {
 			&unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}),
 		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: experimental, Ifindex: ifindex}),
 	)
-}
-
-// timestamp returns when the kernel saw the frame (socket(7), SO_TIMESTAMPNS).
-func timestamp(oob []byte) time.Time {
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return time.Now()
-	}
-	for _, m := range messages {
-		if m.Header.Type == unix.SCM_TIMESTAMPNS && len(m.Data) >= int(unsafe.Sizeof(unix.Timespec{})) {
-			var ts unix.Timespec
-			copy(unsafe.Slice((*byte)(unsafe.Pointer(&ts)), unsafe.Sizeof(ts)), m.Data)
-			return time.Unix(ts.Unix())
-		}
-	}
-	return time.Now()
 }
 
 // Stop ends the capture and returns the number of frames in the file. It fails

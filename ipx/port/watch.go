@@ -9,10 +9,11 @@ import (
 	"slices"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"sitebridge/internal/stamp"
 )
 
 // A Sighting is an IPX frame as it passed an interface: whole, with its padding,
@@ -45,9 +46,7 @@ func OpenWatch(cfg LANConfig) (*Watch, error) {
 	}
 	w := &Watch{name: cfg.Interface, index: ifi.Index, d: d}
 	var failed error
-	err = d.raw.Control(func(fd uintptr) {
-		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
-	})
+	err = d.raw.Control(func(fd uintptr) { failed = stamp.Ask(fd) })
 	if err = errors.Join(err, failed); err != nil {
 		return nil, errors.Join(fmt.Errorf("ask for times on %s: %w", cfg.Interface, err), d.file.Close())
 	}
@@ -98,7 +97,7 @@ func (w *Watch) receive(frame, oob []byte) (s Sighting, errno syscall.Errno, err
 			return errno != unix.EAGAIN
 		}
 		link, _ := from.(*unix.SockaddrLinklayer)
-		s, errno = Sighting{timeOf(oob[:oobn]), frame[:n], link != nil && link.Pkttype == packetOutgoing}, 0
+		s, errno = Sighting{stamp.Of(oob[:oobn]), frame[:n], link != nil && link.Pkttype == packetOutgoing}, 0
 		return true
 	})
 	return s, errno, err
@@ -108,22 +107,6 @@ func (w *Watch) receive(frame, oob []byte) (s Sighting, errno syscall.Errno, err
 func (w *Watch) there() bool {
 	ifi, err := net.InterfaceByIndex(w.index)
 	return err == nil && ifi.Name == w.name
-}
-
-// timeOf returns when the kernel saw a frame (socket(7), SO_TIMESTAMPNS).
-func timeOf(oob []byte) time.Time {
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return time.Now()
-	}
-	for _, m := range messages {
-		if m.Header.Type == unix.SCM_TIMESTAMPNS && len(m.Data) >= int(unsafe.Sizeof(unix.Timespec{})) {
-			var ts unix.Timespec
-			copy(unsafe.Slice((*byte)(unsafe.Pointer(&ts)), unsafe.Sizeof(ts)), m.Data)
-			return time.Unix(ts.Unix())
-		}
-	}
-	return time.Now()
 }
 
 // Lost returns how many frames found the kernel's queue full: the tool was too
