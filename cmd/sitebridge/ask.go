@@ -109,16 +109,12 @@ func runDown(e *env, args []string) int { return commandSite(e, "down", args) }
 func commandSite(e *env, verb string, args []string) int {
 	f := e.flags(verb, "[--config FILE] [--socket FILE] SITE")
 	daemon := daemonFlags(f)
-	names, code, ok := parse(f, args, 1)
+	name, code, ok := parseOne(f, args)
 	if !ok {
 		return code
 	}
-	if len(names) == 0 {
-		f.Usage()
-		return exitUsage
-	}
 	var s bridge.SiteStatus
-	if err := e.post(daemon, "/v1/sites/"+url.PathEscape(names[0])+"/"+verb, &s); err != nil {
+	if err := e.post(daemon, "/v1/sites/"+url.PathEscape(name)+"/"+verb, &s); err != nil {
 		return e.fail(err)
 	}
 	fmt.Fprintf(e.stdout, "%s: %s\n", s.Name, s.State)

@@ -23,21 +23,17 @@ func runIPXPing(e *env, args []string) int {
 	size := f.Int("size", 32, "octets of data")
 	cisco := f.Bool("cisco", false, "ask as Cisco's routers do, and not as Novell's servers")
 	daemon, wire := daemonFlags(f), wireFlags(f)
-	addresses, code, ok := parse(f, args, 1)
+	address, code, ok := parseOne(f, args)
 	if !ok {
 		return code
 	}
 	if code, ok := e.eitherWay(f); !ok {
 		return code
 	}
-	if len(addresses) == 0 {
-		f.Usage()
-		return exitUsage
-	}
 	if wire.wanted() {
-		return pingOnWire(e, f, wire, addresses[0], *count, *size, *cisco)
+		return pingOnWire(e, f, wire, address, *count, *size, *cisco)
 	}
-	return pingByDaemon(e, daemon, addresses[0], *count, *size, *cisco)
+	return pingByDaemon(e, daemon, address, *count, *size, *cisco)
 }
 
 func pingByDaemon(e *env, daemon whichDaemon, to string, count, size int, cisco bool) int {

@@ -24,15 +24,11 @@ func runIPXUpdate(e *env, args []string) int {
 	f := e.flags("ipx update", "[--dry-run] [--config FILE] [--socket FILE] SITE")
 	dry := f.Bool("dry-run", false, "only show what would change")
 	daemon := daemonFlags(f)
-	names, code, ok := parse(f, args, 1)
+	name, code, ok := parseOne(f, args)
 	if !ok {
 		return code
 	}
-	if len(names) == 0 {
-		f.Usage()
-		return exitUsage
-	}
-	at := "/v1/sites/" + url.PathEscape(names[0]) + "/ipx/"
+	at := "/v1/sites/" + url.PathEscape(name) + "/ipx/"
 	var got bridge.IPXLearned
 	if err := e.within(updateWait, daemon, bridge.Client.Post, at+"ask", &got); err != nil {
 		return e.fail(err)

@@ -159,6 +159,19 @@ func parse(f *flag.FlagSet, args []string, most int) (rest []string, code int, o
 	}
 }
 
+// parseOne is parse for a command that cannot do without its one argument.
+func parseOne(f *flag.FlagSet, args []string) (arg string, code int, ok bool) {
+	rest, code, ok := parse(f, args, 1)
+	if !ok {
+		return "", code, false
+	}
+	if len(rest) == 0 {
+		f.Usage()
+		return "", exitUsage, false
+	}
+	return rest[0], exitOK, true
+}
+
 // unexpected says that a command has no use for arg. To forget --config is easy, and
 // to take the usual configuration then would be a surprise.
 func unexpected(f *flag.FlagSet, arg string) int {
