@@ -1,11 +1,9 @@
 package bridge
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"sitebridge/bridge/config"
@@ -71,30 +69,26 @@ func (d *Daemon) askIPX(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusServiceUnavailable, fmt.Errorf("ask the peer of site %q for its networks and services: %w", s.cfg.Name, err))
 		return
 	}
-	answer(w, s.learnedOf(routes, services))
+	answer(w, d.learnedOf(s, routes, services))
 }
 
-// learnedOf leaves out what the file need not hold: what is static anyhow, and what
-// the site's limits do not accept.
-func (s *site) learnedOf(routes []router.Route, services []router.Service) IPXLearned {
-	x := s.cfg.IPX
-	out := IPXLearned{Site: s.cfg.Name, File: x.Learned, Routes: []IPXRoute{}, Services: []IPXService{}} // [] in JSON
+// learnedOf leaves out what the file need not hold: what would not be used.
+func (d *Daemon) learnedOf(s *site, routes []router.Route, services []router.Service) IPXLearned {
+	var told learned
 	for _, r := range routes {
-		static := slices.ContainsFunc(x.Routes, func(o config.IPXRoute) bool { return o.Network == r.Network })
-		if !static && x.Limits.AcceptNetworks.Has(r.Network) {
-			out.Routes = append(out.Routes, IPXRoute{r.Network, r.Hops, r.Ticks})
-		}
+		told.routes = append(told.routes, config.IPXRoute{Network: r.Network, Hops: r.Hops, Ticks: r.Ticks})
 	}
 	for _, v := range services {
-		static := slices.ContainsFunc(x.Services, func(o config.IPXService) bool { return o.Type == uint16(v.Type) && o.Name == v.Name })
-		if !static && x.Limits.Accepted(v) {
-			out.Services = append(out.Services, IPXService{v.Type, []byte(v.Name), v.Addr, uint8(v.Hops)})
-		}
+		told.services = append(told.services, config.IPXService{Type: uint16(v.Type), Name: v.Name, Address: v.Addr, Hops: uint8(v.Hops)})
 	}
-	slices.SortFunc(out.Routes, func(a, b IPXRoute) int { return cmp.Compare(a.Network, b.Network) })
-	slices.SortFunc(out.Services, func(a, b IPXService) int {
-		return cmp.Or(cmp.Compare(a.Type, b.Type), slices.Compare(a.Name, b.Name))
-	})
+	told.routes, told.services = d.cfg.AcceptLearned(s.cfg, told.routes, told.services)
+	out := IPXLearned{Site: s.cfg.Name, File: s.cfg.IPX.Learned, Routes: []IPXRoute{}, Services: []IPXService{}} // [] in JSON
+	for _, r := range told.routes {
+		out.Routes = append(out.Routes, IPXRoute(r))
+	}
+	for _, v := range told.services {
+		out.Services = append(out.Services, IPXService{sap.ServiceType(v.Type), []byte(v.Name), v.Address, v.Hops})
+	}
 	return out
 }
 

@@ -242,9 +242,8 @@ type (
 func (r routedLink) Send(_ ipx.Node, pkts []*packet.Buffer) error { return r.l.send(pkts) }
 func (b bridgedLink) Send(pkts []*packet.Buffer) error            { return b.l.send(pkts) }
 
-// measure keeps the ticks of the link to its round trip, zero while there was no
-// LCP Echo yet.
-func (l *ipxLink) measure(roundTrip time.Duration) {
+// located keeps the ticks of the link to its round trip, zero for an unknown one.
+func (l *ipxLink) located(roundTrip time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if a := l.routed.Load(); a != nil {

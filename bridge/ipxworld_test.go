@@ -211,6 +211,25 @@ func TestTicksOfALinkAreMeasured(t *testing.T) {
 	})
 }
 
+// A link that is never silent has no LCP Echo, and is measured nevertheless.
+func TestTicksOfABusyLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, _ := joined(t, w, config.IPX{Exchange: config.ExchangeTriggered}, config.IPX{Exchange: config.ExchangeTriggered})
+		reaches(t, 10*time.Second, "known at alpha", a.knows(betaWire))
+		for range 30 {
+			if _, _, err := a.ipx.router.Ping(t.Context(), ping.Novell, 0xB, ipx.ServerNode, 0); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		v := a.sites[0].status()
+		if v.Tunnel.PPP.RoundTrip != 0 || v.IPX.Ticks != 1 {
+			t.Errorf("LCP took %v, and the link is %d ticks long", v.Tunnel.PPP.RoundTrip, v.IPX.Ticks)
+		}
+	})
+}
+
 func TestIPXWANOnALink(t *testing.T) {
 	const number = 0xFF01
 	for _, tt := range []struct {

@@ -183,6 +183,7 @@ func (s *session) watch(ctx context.Context) {
 			path.Reset(pathInterval)
 			s.measure()
 			s.keep()
+			s.locate(ctx)
 		}
 	}
 }
@@ -233,18 +234,29 @@ func (s *session) down() string {
 	return "a required network protocol closed"
 }
 
-// measure looks at the path again: its MTU, and how far the peer is.
+// measure looks at the path's MTU again.
 func (s *session) measure() {
-	n := s.nets.Load()
-	if n == nil {
-		return
-	}
-	if n.st.ip != nil {
+	if n := s.nets.Load(); n != nil && n.st.ip != nil {
 		n.st.ip.measure(n)
 	}
-	if n.ipx != nil {
-		n.ipx.measure(s.link.Status().RoundTrip)
+}
+
+// locate finds out how far the peer is, for IPX. A link that is never silent has no
+// LCP Echo; then the control connection is asked.
+func (s *session) locate(ctx context.Context) {
+	n := s.nets.Load()
+	if n == nil || n.ipx == nil {
+		return
 	}
+	trip := s.link.Status().RoundTrip
+	if trip == 0 {
+		ctx, cancel := context.WithTimeout(ctx, echoWait)
+		defer cancel()
+		if began := time.Now(); s.alive(ctx) {
+			trip = time.Since(began)
+		}
+	}
+	n.ipx.located(trip)
 }
 
 // keep looks after what the kernel was given for this call.
