@@ -215,10 +215,13 @@ func TestTicksOfALinkAreMeasured(t *testing.T) {
 func TestTicksOfABusyLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		a, _ := joined(t, w, config.IPX{Exchange: config.ExchangeTriggered}, config.IPX{Exchange: config.ExchangeTriggered})
+		a, b := joined(t, w, config.IPX{Exchange: config.ExchangeTriggered}, config.IPX{Exchange: config.ExchangeTriggered})
 		reaches(t, 10*time.Second, "known at alpha", a.knows(betaWire))
+		reaches(t, 10*time.Second, "known at beta", b.knows(alphaWire))
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
 		for range 30 {
-			if _, _, err := a.ipx.router.Ping(t.Context(), ping.Novell, 0xB, ipx.ServerNode, 0); err != nil {
+			if _, _, err := a.ipx.router.Ping(ctx, ping.Novell, 0xB, ipx.ServerNode, 0); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Second)

@@ -249,14 +249,15 @@ func (s *session) locate(ctx context.Context) {
 		return
 	}
 	trip := s.link.Status().RoundTrip
-	if trip == 0 {
+	beside := trip == 0
+	if beside {
 		ctx, cancel := context.WithTimeout(ctx, echoWait)
 		defer cancel()
 		if began := time.Now(); s.alive(ctx) {
-			trip = time.Since(began)
+			trip = max(time.Since(began), 1) // zero means unknown
 		}
 	}
-	n.ipx.located(trip)
+	n.ipx.located(trip, beside)
 }
 
 // keep looks after what the kernel was given for this call.
@@ -364,10 +365,7 @@ func (s *session) admit(a ppp.Admission) (ppp.Network, error) {
 	if err != nil {
 		return ppp.Network{}, err
 	}
-	n, err := newNetworks(s, st)
-	if err != nil {
-		return ppp.Network{}, err
-	}
+	n := newNetworks(s, st)
 	s.nets.Store(n)
 	network := n.network()
 	network.Encryption = encryption

@@ -14,20 +14,23 @@ const tick = time.Second * 100 / 1821
 type ticks struct {
 	mu     sync.Mutex    // guards what follows
 	smooth time.Duration // of the round trips, zero before the first
+	beside bool          // smooth is that of the control connection, which may take another way
 	told   uint16        // zero before the first
 }
 
-// measured takes one round trip. It returns how many ticks one way takes, at
-// least 1, and whether that is news.
-func (t *ticks) measured(roundTrip time.Duration) (n uint16, news bool) {
+// measured takes one round trip, through the link or beside it by the control
+// connection. It returns how many ticks one way takes, at least 1, and whether that
+// is news.
+func (t *ticks) measured(roundTrip time.Duration, beside bool) (n uint16, news bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if roundTrip <= 0 {
 		return t.told, false
 	}
-	if t.smooth == 0 {
+	if t.smooth == 0 || t.beside && !beside {
 		t.smooth = roundTrip
 	}
+	t.beside = beside
 	t.smooth += (roundTrip - t.smooth) / 4
 	oneWay, told := t.smooth/2, time.Duration(t.told)*tick
 	if t.told != 0 && (oneWay-told).Abs() <= max(tick, told/4) {

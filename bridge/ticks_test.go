@@ -25,7 +25,7 @@ func TestTicksFollowTheRoundTrip(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var m ticks
 			for i, trip := range tt.trips {
-				n, changed := m.measured(trip)
+				n, changed := m.measured(trip, false)
 				if !changed {
 					n = 0
 				}
@@ -34,5 +34,13 @@ func TestTicksFollowTheRoundTrip(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestTicksOfTheLinkItselfWin(t *testing.T) {
+	var m ticks
+	m.measured(1, true)
+	if n, news := m.measured(time.Second, false); n != 10 || !news {
+		t.Errorf("told %d, new: %v", n, news)
 	}
 }
