@@ -72,7 +72,8 @@ func (l *answers) turn(now time.Time) (first *answer) {
 }
 
 // reply answers the sender of h, where it asked: to its node and its socket.
-// The first packet leaves at once, unless there is a delay. A host that asks again before it has the whole answer gets no second one.
+// The first packet leaves at once, unless there is a delay. A host that asks again
+// before it has the whole answer gets no second one.
 func (o *owner) reply(at *Attached, h *ipx.Header, typ ipx.PacketType, delay time.Duration, page func() ([]byte, bool)) drop {
 	l := o.answers[at]
 	if l == nil {

@@ -45,11 +45,11 @@ func (g *gate) admit(h *ipx.Header, p *packet.Buffer, now time.Time) drop {
 }
 
 // release judges a packet to the peer.
-func (g *gate) release(h *ipx.Header, p *packet.Buffer) drop {
+func (g *gate) release(h *ipx.Header, p *packet.Buffer, now time.Time) drop {
 	if g == nil {
 		return kept
 	}
-	return g.judge(h, p, false, g.out, time.Time{})
+	return g.judge(h, p, false, g.out, now)
 }
 
 func (g *gate) judge(h *ipx.Header, p *packet.Buffer, in bool, passed *fastpath.Memory, now time.Time) drop {
@@ -58,9 +58,6 @@ func (g *gate) judge(h *ipx.Header, p *packet.Buffer, in bool, passed *fastpath.
 	}
 	if passed == nil || !slices.Contains(g.Duplicates, h.Dst.Socket) {
 		return kept
-	}
-	if now.IsZero() {
-		now = time.Now()
 	}
 	hash, at := maphash.Bytes(seed, p.Bytes()[hashFrom:]), now.UnixNano()
 	if passed.Saw(hash, at) {

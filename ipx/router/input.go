@@ -169,7 +169,7 @@ func (a *Attached) forward(f *face, way hop, h *ipx.Header, p *packet.Buffer) dr
 	case p.Len() > out.mtu:
 		return dropTooLong
 	}
-	if why := way.face.at.gate.release(h, p); why != kept {
+	if why := way.face.at.gate.release(h, p, a.now); why != kept {
 		return why
 	}
 	if way.face == f {
@@ -223,7 +223,7 @@ func parse(p *packet.Buffer) (ipx.Header, drop) {
 }
 
 // checkEnds refuses addresses that nobody can have. An IPXWAN router has no
-// node yet, but we do not speak IPXWAN.
+// node yet, but whoever speaks IPXWAN takes its packets before they come here.
 func checkEnds(h *ipx.Header) drop {
 	switch {
 	case h.Src.Node.IsGroup(), h.Src.Node.IsZero(), h.Src.Network == ipx.AllNetworks:

@@ -102,7 +102,7 @@ func (a *Attached) copyTo(out *face, h ipx.Header, p *packet.Buffer) {
 	ipx.SetDstNetwork(c.Bytes(), out.network)
 	ipx.SetDstNode(c.Bytes(), ipx.Broadcast)
 	h.Dst.Network, h.Dst.Node = out.network, ipx.Broadcast
-	if why := out.at.gate.release(&h, c); why != kept {
+	if why := out.at.gate.release(&h, c, a.now); why != kept {
 		a.count.drop(why)
 		packet.Put(c)
 		return

@@ -14,12 +14,13 @@ func (o *owner) rip(at *Attached, h *ipx.Header, payload []byte) drop {
 	if f == nil || !onWire(f, h) {
 		return dropIgnored
 	}
+	if h.Src.Socket == ipx.SocketRIP && o.r.receive(at, h, payload) {
+		return kept
+	}
 	m, err := rip.Parse(payload)
 	switch {
 	case err != nil:
 		return dropIgnored
-	case h.Src.Socket == ipx.SocketRIP && o.r.receive(at, h, payload):
-		return kept
 	case m.Operation == rip.OpRequest:
 		return o.reply(at, h, ipx.TypeRIP, 0, o.r.ripAnswer(at, m.Entries))
 	case m.Operation == rip.OpResponse && h.Src.Socket == ipx.SocketRIP && f.kind != Workstation:

@@ -4,7 +4,8 @@
 //
 // Forwarding runs in the goroutine of whoever received the packets, against
 // tables behind atomic pointers: no lock, no allocation, one call per output and
-// batch. What is for the router itself, RIP, SAP and pings, is copied to a
+// batch. (Where watchdogs are answered, NCP and SPX of that link take the lock of its
+// table of sessions.) What is for the router itself, RIP, SAP and pings, is copied to a
 // bounded queue for the one goroutine that owns the conversation, Run.
 //
 // A network or service may be known in several ways: as our own, by
@@ -39,8 +40,6 @@ type Config struct {
 	// node 000000000001; zero for none. Packets of type 20 cross unnumbered
 	// links only when there is one.
 	InternalNetwork ipx.Network
-	// Name is what the router calls itself to those who ask.
-	Name string
 	// MaxNetworks and MaxServices bound what is known in all; zero: 16384.
 	MaxNetworks, MaxServices int
 	Log                      *slog.Logger // nil: none
@@ -70,7 +69,6 @@ const (
 // A Router forwards IPX packets. All methods are safe for concurrent use.
 type Router struct {
 	log    *slog.Logger
-	name   string
 	table  atomic.Pointer[table] // never nil; replaced by publish
 	ways   forwarding
 	queue  chan arrival // to Run; never closed
@@ -103,8 +101,8 @@ type arrival struct {
 // answers while Run runs.
 func New(cfg Config) *Router {
 	r := &Router{
-		log:      cfg.Log,
-		name:     cfg.Name,
+		log: cfg.Log,
+
 		queue:    make(chan arrival, queueLen),
 		internal: cfg.InternalNetwork,
 		routes:   newBase(ofRoutes, cmp.Or(cfg.MaxNetworks, defaultMax), cmp.Compare[ipx.Network]),

@@ -99,10 +99,10 @@ func (r *Router) receive(at *Attached, h *ipx.Header, payload []byte) bool {
 func (t *triggering) work(now time.Time) {
 	a, r := t.at, t.at.router
 	t.now = now
-	if lines := a.rip.unread(r.routes, a); lines != nil && !t.absent[ofRoutes] {
+	if lines := a.rip.unread(r.routes, a); lines != nil {
 		t.routes.Changed(a.ripEntries(lines), now)
 	}
-	if lines := a.sap.unread(r.services, a); lines != nil && !t.absent[ofServices] {
+	if lines := a.sap.unread(r.services, a); lines != nil {
 		t.services.Changed(sapServices(lines), now)
 	}
 	if t.wants(ofRoutes) && t.mayAsk(ofRoutes, now) {

@@ -115,8 +115,14 @@ func (p *Port) reach(n ipx.Network, frame uint64, hops uint32, now int64) {
 	p.take(n, frame, hops, now)
 }
 
-// take notes that n is beyond p.
+// take notes that n is beyond p. A full table is looked through for what is old once
+// a second, and not for each network that somebody makes up.
 func (p *Port) take(n ipx.Network, frame uint64, hops uint32, now int64) {
+	if len(p.networks.All()) >= maxNetworks {
+		if last := p.cleared.Load(); now-last < settle || !p.cleared.CompareAndSwap(last, now) {
+			return
+		}
+	}
 	p.networks.Update(func(next map[ipx.Network]*beyond) {
 		for other, b := range next {
 			if p.segment.old(b.last.Load(), now) {

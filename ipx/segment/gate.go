@@ -1,6 +1,8 @@
 package segment
 
 import (
+	"slices"
+
 	"sitebridge/ipx"
 	"sitebridge/ipx/internal/fastpath"
 	"sitebridge/ipx/policy"
@@ -10,15 +12,19 @@ import (
 type gate struct {
 	*policy.Gate
 	// What went in and out in the last second for the sockets on which repeated
-	// packets are dropped.
-	in, out fastpath.Memory
+	// packets are dropped; nil: there are none.
+	in, out *fastpath.Memory
 }
 
 func newGate(g *policy.Gate) *gate {
 	if g == nil {
 		return nil
 	}
-	return &gate{Gate: g}
+	made := &gate{Gate: g}
+	if len(g.Duplicates) > 0 {
+		made.in, made.out = new(fastpath.Memory), new(fastpath.Memory)
+	}
+	return made
 }
 
 // judge reports why a packet may not come in from the peer, or go out to it.
@@ -34,12 +40,12 @@ func (g *gate) judge(h *ipx.Header, hash uint64, in bool, now int64) drop {
 	default:
 		return dropFiltered
 	}
-	if !g.filtersRepeats(h.Dst.Socket) {
-		return kept
-	}
-	m := &g.out
+	m := g.out
 	if in {
-		m = &g.in
+		m = g.in
+	}
+	if m == nil || !slices.Contains(g.Duplicates, h.Dst.Socket) {
+		return kept
 	}
 	// A packet that is dropped is not remembered, so that what is repeated for
 	// ever passes once a second.
@@ -48,13 +54,4 @@ func (g *gate) judge(h *ipx.Header, hash uint64, in bool, now int64) drop {
 	}
 	m.Remember(hash, now)
 	return kept
-}
-
-func (g *gate) filtersRepeats(to ipx.Socket) bool {
-	for _, s := range g.Duplicates {
-		if s == to {
-			return true
-		}
-	}
-	return false
 }

@@ -40,6 +40,7 @@ type Port struct {
 	stations atomic.Int32                       // live ones here, for the limit
 	swept    atomic.Int64                       // when the limit last made us look for silent ones
 	networks fastpath.Map[ipx.Network, *beyond] // reached by this port
+	cleared  atomic.Int64                       // when full networks were last looked through
 	heard    [ipx.Encapsulations]atomic.Int64   // when a frame of that type last came
 	budget   budget
 

@@ -31,8 +31,11 @@ const (
 // reports whether the port is in use again. Two ends watch at different times,
 // so that one opens first and the other sees it.
 func (p *Port) reopens(pkt *packet.Buffer, now int64) bool {
+	if now < p.watching.Load() { // in a storm, all but one
+		return false
+	}
 	h, _, err := ipx.Parse(pkt.Bytes())
-	if now < p.watching.Load() || err != nil || !h.Dst.Node.IsGroup() || !p.segment.mu.TryLock() {
+	if err != nil || !h.Dst.Node.IsGroup() || !p.segment.mu.TryLock() {
 		return false
 	}
 	defer p.segment.mu.Unlock()

@@ -115,14 +115,12 @@ func saySPX(_ *ipx.Header, payload []byte) string {
 		what = "close the connection"
 	case stream == 0xFF:
 		what = "the connection is closed"
-	case control&0x80 != 0 && dst == 0xFFFF:
+	case dst == 0xFFFF:
 		what = "open a connection"
 	case control&0xC0 == 0xC0 && data == 0:
 		what = "watchdog: still there?"
 	case control&0x80 != 0:
 		what = "acknowledgement"
-	case dst == 0xFFFF:
-		what = "open a connection"
 	}
 	return fmt.Sprintf("SPX %04X to %04X, sequence %d, acknowledges %d, takes up to %d: %s", src, dst, u16(payload[6:]), u16(payload[8:]), u16(payload[10:]), what)
 }

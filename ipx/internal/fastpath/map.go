@@ -1,6 +1,7 @@
 // Package fastpath holds what route mode and bridge mode have in common on a
 // packet's way: a map that is read without a lock, a batch sorted by where its
-// packets go, and the guess at a wire's network number.
+// packets go, a memory of what passed, the guess at a wire's network number, and
+// counters as status shows them.
 package fastpath
 
 import (
