@@ -23,9 +23,8 @@ type ipxLink struct {
 	n     *networks
 	plane *ipxPlane
 
-	mu     sync.Mutex // guards what follows, and the order of up and detach
+	mu     sync.Mutex // guards agreed, and the order of up and detach
 	agreed agreement
-	wan    *wan // nil: IPXWAN is off, or the link is down
 
 	// At most one of these is set, while the link carries IPX.
 	routed  atomic.Pointer[router.Attached]
@@ -34,8 +33,9 @@ type ipxLink struct {
 	// compression of a packet until the link has it: the peer needs their order.
 	codec   atomic.Pointer[cipx.Codec]
 	sending sync.Mutex
-	// early takes IPXWAN's packets while wan is set.
-	early atomic.Pointer[wan]
+	// wan takes IPXWAN's packets; nil: it is off, or the link is down. It changes
+	// under mu alone.
+	wan atomic.Pointer[wan]
 }
 
 // An agreement is what the ends of a link know of each other, by IPXCP or by
@@ -48,9 +48,7 @@ type agreement struct {
 	static      bool // no RIP and SAP is to cross, whatever the configuration says
 }
 
-func newIPXLink(n *networks) (*ipxLink, error) {
-	return &ipxLink{n: n, plane: n.s.d.ipx}, nil
-}
+func newIPXLink(n *networks) *ipxLink { return &ipxLink{n: n, plane: n.s.d.ipx} }
 
 // config is what the link's IPXCP is to agree on.
 func (l *ipxLink) config() ipxcp.Config {
@@ -99,7 +97,9 @@ func (l *ipxLink) up(r ipxcp.Result) error {
 func (l *ipxLink) compress(r ipxcp.Result) {
 	if r.Send.Slots > 0 || r.Receive.Slots > 0 {
 		l.codec.Store(cipx.NewCodec(
-			cipx.Config{Slots: r.Send.Slots, CompressSlotID: r.Send.CompressSlotID, MTU: l.n.s.link.MaxPacket()},
+			// The number of the slot stays in, though the peer may do without: after
+			// a loss, of which GRE says nothing, it would take another slot's header.
+			cipx.Config{Slots: r.Send.Slots, MTU: l.n.s.link.MaxPacket()},
 			cipx.Config{Slots: r.Receive.Slots, CompressSlotID: r.Receive.CompressSlotID},
 		))
 	}
@@ -172,7 +172,7 @@ var exchanges = map[config.IPXExchange]router.Exchange{
 	config.ExchangeTriggered:  router.ExchangeTriggered,
 }
 
-// detach is IPXCP's this-layer-down.
+// detach is IPXCP's this-layer-down, and the end of the link.
 func (l *ipxLink) detach() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -194,15 +194,12 @@ func (l *ipxLink) release() {
 	}
 }
 
-// down is the end of the link.
-func (l *ipxLink) down() { l.detach() }
-
 // deliver takes packets from the link.
 func (l *ipxLink) deliver(_ uint16, pkts []*packet.Buffer) {
 	if c := l.codec.Load(); c != nil {
 		pkts = c.In(pkts, l.reply)
 	}
-	if w := l.early.Load(); w != nil {
+	if w := l.wan.Load(); w != nil {
 		pkts = w.take(pkts)
 	}
 	if a := l.routed.Load(); a != nil {
@@ -242,12 +239,13 @@ type (
 func (r routedLink) Send(_ ipx.Node, pkts []*packet.Buffer) error { return r.l.send(pkts) }
 func (b bridgedLink) Send(pkts []*packet.Buffer) error            { return b.l.send(pkts) }
 
-// located keeps the ticks of the link to its round trip, zero for an unknown one.
-func (l *ipxLink) located(roundTrip time.Duration) {
+// located keeps the ticks of the link to its round trip, zero for an unknown one,
+// which was measured through the link or beside it.
+func (l *ipxLink) located(roundTrip time.Duration, beside bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if a := l.routed.Load(); a != nil {
-		if n, news := l.n.st.ticks.measured(roundTrip); news {
+		if n, news := l.n.st.ticks.measured(roundTrip, beside); news {
 			a.SetTicks(n)
 		}
 	}

@@ -33,7 +33,7 @@ func openIPX(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *ipxP
 	p := &ipxPlane{
 		log:      log,
 		internal: cfg.Daemon.InternalNetwork,
-		router:   router.New(router.Config{InternalNetwork: cfg.Daemon.InternalNetwork, Name: cfg.Daemon.Name, Log: log}),
+		router:   router.New(router.Config{InternalNetwork: cfg.Daemon.InternalNetwork, Log: log}),
 		segments: map[string]*segment.Segment{},
 	}
 	defer func() {

@@ -40,7 +40,7 @@ type ncp struct {
 func (n *ncp) Data() []uint16                                 { return n.data }
 func (n *ncp) Deliver(protocol uint16, pkts []*packet.Buffer) { n.deliver(protocol, pkts) }
 
-func newNetworks(s *session, st *site) (*networks, error) {
+func newNetworks(s *session, st *site) *networks {
 	n := &networks{s: s, st: st}
 	if st.cfg.Runs(config.ProtocolIP) {
 		n.add(n.ipcp(), protocolIPv4, st.ip.deliver)
@@ -49,13 +49,10 @@ func newNetworks(s *session, st *site) (*networks, error) {
 		n.add(n.ipv6cp(), protocolIPv6, st.ip.deliver)
 	}
 	if st.cfg.Runs(config.ProtocolIPX) {
-		var err error
-		if n.ipx, err = newIPXLink(n); err != nil {
-			return nil, err
-		}
+		n.ipx = newIPXLink(n)
 		n.add(ipxcp.New(n.ipx.config()), protocolIPX, n.ipx.deliver)
 	}
-	return n, nil
+	return n
 }
 
 func (n *networks) add(p fsm.Protocol, data uint16, deliver func(uint16, []*packet.Buffer)) {
@@ -81,7 +78,7 @@ func (n *networks) down() {
 		n.st.ip.down(n, true, true)
 	}
 	if n.ipx != nil {
-		n.ipx.down()
+		n.ipx.detach()
 	}
 }
 

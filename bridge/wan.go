@@ -39,17 +39,14 @@ func (l *ipxLink) startWAN(got agreement, begin bool) {
 	}
 	w.agreed = func(r ipxwan.Result) error { return l.agreedByWAN(w, got, r) }
 	w.undone = func() { l.undoneByWAN(w) }
-	l.wan = w
-	l.early.Store(w)
+	l.wan.Store(w)
 	l.n.s.d.sessions.Go(func() { w.run(ctx, begin) })
 }
 
 // stopWAN ends it; its goroutine finds out. l.mu is held.
 func (l *ipxLink) stopWAN() {
-	if l.wan != nil {
-		l.early.Store(nil)
-		l.wan.stop()
-		l.wan = nil
+	if w := l.wan.Swap(nil); w != nil {
+		w.stop()
 	}
 }
 
@@ -76,7 +73,7 @@ func (l *ipxLink) wanConfig() ipxwan.Config {
 func (l *ipxLink) agreedByWAN(w *wan, got agreement, r ipxwan.Result) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.wan != w {
+	if l.wan.Load() != w {
 		return nil // the link is down
 	}
 	l.release()
@@ -98,7 +95,7 @@ func (l *ipxLink) agreedByWAN(w *wan, got agreement, r ipxwan.Result) error {
 func (l *ipxLink) undoneByWAN(w *wan) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.wan == w && l.routed.Load() != nil {
+	if l.wan.Load() == w && l.routed.Load() != nil {
 		l.release()
 		l.plane.router.Forget(l.n.st.cfg.Name)
 	}
