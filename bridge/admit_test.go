@@ -16,8 +16,8 @@ import (
 
 func TestSiteOf(t *testing.T) {
 	beta, gamma := peerSite("alpha", "beta", false, true), peerSite("alpha", "gamma", true, false)
-	d := &Daemon{cfg: &config.Config{Sites: []*config.Site{beta, gamma}}}
-	d.sites = []*site{{cfg: beta}, {cfg: gamma}}
+	d := configured(&config.Config{Sites: []*config.Site{beta, gamma}})
+	d.setSites([]*site{{cfg: beta}, {cfg: gamma}})
 	for _, c := range []struct {
 		name string
 		id   ppp.Identity
@@ -33,7 +33,7 @@ func TestSiteOf(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s, err := d.siteOf(c.id)
 			switch {
-			case c.want == "" && (err != nil || s != d.sites[0]):
+			case c.want == "" && (err != nil || s != d.allSites()[0]):
 				t.Errorf("siteOf = %v, %v", s, err)
 			case c.want != "" && (s != nil || err == nil || !strings.HasPrefix(err.Error(), c.want)):
 				t.Errorf("siteOf = %v, %v, want %s", s, err, c.want)
@@ -57,14 +57,14 @@ func TestAttackA3MethodOfTheSite(t *testing.T) {
 		if r := a.refused.snapshot(); !strings.Contains(r.Reason, `site "beta" does not allow chap`) {
 			t.Errorf("alpha: %+v", r)
 		}
-		if s := a.sites[0].status(); s.State != StateListening || s.Ups != 0 {
+		if s := a.allSites()[0].status(); s.State != StateListening || s.Ups != 0 {
 			t.Errorf("beta is %s, and was up %d times", s.State, s.Ups)
 		}
 		// The method itself is taken, from whom it is for.
 		own := peerSite("gamma", "alpha", true, false)
 		own.Auth.Methods = weak.Auth.Methods
 		g := w.start("gamma", own)
-		reaches(t, 5*time.Second, "gamma is up", func() bool { return g.is(StateUp)() && a.sites[1].status().State == StateUp })
+		reaches(t, 5*time.Second, "gamma is up", func() bool { return g.is(StateUp)() && a.allSites()[1].status().State == StateUp })
 	})
 }
 
@@ -84,7 +84,7 @@ func TestAdmitAnotherName(t *testing.T) {
 
 // tunnel returns the session of a daemon's first site, which must have one.
 func (t *testDaemon) tunnel() *session {
-	s, _ := t.sites[0].supervisor.snapshot().Current.(*session)
+	s, _ := t.allSites()[0].supervisor.snapshot().Current.(*session)
 	return s
 }
 

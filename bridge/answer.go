@@ -58,11 +58,11 @@ func pathOf(c *control.Conn) gre.Path {
 // the method must be in the site's own list (admit).
 func (d *Daemon) answerLink(g auth.Guard, c *credential) ppp.Config {
 	cfg := ppp.Config{
-		MRU: mru(d.cfg.Sites...),
-		Ask: d.cfg.Listen.Methods,
+		MRU: mru(d.config().Sites...),
+		Ask: d.config().Listen.Methods,
 		Authenticator: auth.AuthenticatorConfig{
-			Name:     d.cfg.Daemon.Name,
-			OwnNames: d.cfg.OwnNames(),
+			Name:     d.config().Daemon.Name,
+			OwnNames: d.config().OwnNames(),
 			Lookup:   d.secretOf,
 			TLS:      d.answerTLS(c),
 			Guard:    g,
@@ -71,13 +71,13 @@ func (d *Daemon) answerLink(g auth.Guard, c *credential) ppp.Config {
 	// A caller may ask back, by PAP or CHAP, before it has proved who it is.
 	// CHAP's challenge says whom it claims to be; with PAP we speak first, so
 	// there one answer must be right for every site that could be calling.
-	cfg.Peer = auth.PeerConfig{Name: d.cfg.Daemon.Name, ForChallenger: d.proofFor}
-	for _, s := range d.cfg.Sites {
+	cfg.Peer = auth.PeerConfig{Name: d.config().Daemon.Name, ForChallenger: d.proofFor}
+	for _, s := range d.config().Sites {
 		if provesBack(s, auth.CHAP) {
 			cfg.Prove = []auth.Method{auth.CHAP}
 		}
 	}
-	if own, ok := onePAP(d.cfg.Sites); ok {
+	if own, ok := onePAP(d.config().Sites); ok {
 		cfg.Prove = append(cfg.Prove, auth.PAP)
 		cfg.Peer.Name, cfg.Peer.Secret = own.Name, own.SecretOut
 	}
@@ -86,7 +86,7 @@ func (d *Daemon) answerLink(g auth.Guard, c *credential) ppp.Config {
 
 // proofFor finds what we prove ourselves with to a caller that claims a name.
 func (d *Daemon) proofFor(name string) (own string, s secret.Secret, ok bool) {
-	st := d.cfg.Caller(name)
+	st := d.config().Caller(name)
 	if st == nil || !provesBack(st, auth.CHAP) {
 		return "", "", false
 	}
@@ -101,7 +101,7 @@ func provesBack(s *config.Site, m auth.Method) bool {
 
 // secretOf finds what a caller of that name must know.
 func (d *Daemon) secretOf(name string) (secret.Secret, bool) {
-	s := d.cfg.Caller(name)
+	s := d.config().Caller(name)
 	if s == nil || s.Auth.SecretIn == "" {
 		return "", false
 	}
@@ -113,7 +113,7 @@ func (d *Daemon) siteOf(id ppp.Identity) (*site, error) {
 	if !id.Proved {
 		return nil, errors.New("caller did not prove who it is")
 	}
-	sc := d.cfg.Caller(id.Name)
+	sc := d.config().Caller(id.Name)
 	if sc == nil {
 		return nil, fmt.Errorf("no answering site has the peer name %q", id.Name)
 	}

@@ -155,7 +155,7 @@ func (d *Daemon) commandSite(w http.ResponseWriter, r *http.Request, up bool) {
 
 func (d *Daemon) siteNames() []string {
 	var names []string
-	for _, s := range d.cfg.Sites {
+	for _, s := range d.config().Sites {
 		names = append(names, s.Name)
 	}
 	return names

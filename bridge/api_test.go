@@ -79,7 +79,8 @@ func TestNoIPXTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &Daemon{cfg: &config.Config{}, ipx: planes}
+	d := configured(&config.Config{})
+	d.ipx = planes
 	if b, err := json.Marshal(d.ipxTables()); err != nil || string(b) != `{"routes":[],"services":[],"nodes":[]}` {
 		t.Errorf("%s, %v", b, err)
 	}

@@ -19,7 +19,7 @@ const certificateInterval = 24 * time.Hour
 
 // ownCertificate is our own one, for a handshake now.
 func (d *Daemon) ownCertificate() (*tls.Certificate, error) {
-	own := d.cfg.Daemon.Identity
+	own := d.config().Daemon.Identity
 	if own == nil {
 		return nil, errors.New("we have no certificate: daemon.certificate names it")
 	}
@@ -56,7 +56,7 @@ func (s *site) dialTLS(c *credential) *auth.TLSConfig {
 // answerTLS is our side of EAP-TLS where we were called: the certificate decides
 // which site it is. Nil: no answering site allows it.
 func (d *Daemon) answerTLS(c *credential) *auth.TLSConfig {
-	sites := d.cfg.Callers(auth.EAPTLS)
+	sites := d.config().Callers(auth.EAPTLS)
 	if len(sites) == 0 {
 		return nil
 	}
@@ -73,7 +73,7 @@ func (d *Daemon) answerTLS(c *credential) *auth.TLSConfig {
 	}
 	old := func(s *config.Site) bool { return s != nil && s.Auth.OldTLS13 }
 	if slices.ContainsFunc(sites, old) {
-		t.Old = func(name string) bool { return old(d.cfg.Caller(name)) }
+		t.Old = func(name string) bool { return old(d.config().Caller(name)) }
 	}
 	return t
 }
@@ -128,10 +128,10 @@ func nearest(errs []error) error {
 // certificates tells of all that have a date: our own one, and those of the sites.
 func (d *Daemon) certificates(now time.Time) []identity.Info {
 	var all []identity.Info
-	if own := d.cfg.Daemon.Identity; own != nil {
+	if own := d.config().Daemon.Identity; own != nil {
 		all = append(all, identity.Describe(own.Leaf(), "own", now))
 	}
-	for _, s := range d.cfg.Sites {
+	for _, s := range d.config().Sites {
 		if s.Auth.Trust == nil {
 			continue
 		}
@@ -142,7 +142,7 @@ func (d *Daemon) certificates(now time.Time) []identity.Info {
 			all = append(all, identity.DescribeList(l, "revocation list of site "+s.Name, now))
 		}
 	}
-	for _, s := range d.sites {
+	for _, s := range d.allSites() {
 		if leaf := s.peerCertificate.Load(); leaf != nil {
 			all = append(all, identity.Describe(leaf, "peer of site "+s.cfg.Name, now))
 		}
@@ -194,10 +194,10 @@ func (d *Daemon) watchCertificates(ctx context.Context) error {
 }
 
 func (d *Daemon) warnOfExpiry() {
-	for _, w := range d.cfg.Expiring(time.Now()) {
+	for _, w := range d.config().Expiring(time.Now()) {
 		d.log.Warn("certificate", "warning", w)
 	}
-	for _, s := range d.sites {
+	for _, s := range d.allSites() {
 		s.warnOfPeer()
 	}
 }

@@ -154,7 +154,7 @@ func TestDialTLS(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var shown credential
-			s := &site{d: &Daemon{cfg: &config.Config{}}, cfg: certified("b1", c.trust), log: slog.New(slog.DiscardHandler)}
+			s := &site{d: configured(&config.Config{}), cfg: certified("b1", c.trust), log: slog.New(slog.DiscardHandler)}
 			name, err := s.dialTLS(&shown).Verify("", c.shows)
 			switch {
 			case c.want == "" && (err != nil || name != "b1" || shown.leaf != c.shows[0]):
@@ -174,7 +174,7 @@ func TestAnswerTLS(t *testing.T) {
 	dialled.Answer = false
 	secretive.Auth.Methods, secretive.Auth.Trust = []auth.Method{auth.MSCHAPv2}, nil
 	ancient.Auth.OldTLS13 = true
-	d := &Daemon{cfg: &config.Config{Sites: []*config.Site{caller, dialled, secretive, ancient}}}
+	d := configured(&config.Config{Sites: []*config.Site{caller, dialled, secretive, ancient}})
 	var shown credential
 	c := d.answerTLS(&shown)
 	for name, want := range map[string]bool{"b1": true, "b2": false, "b3": false, "b4": true} {
@@ -188,11 +188,11 @@ func TestAnswerTLS(t *testing.T) {
 			t.Errorf("%s has the old TLS 1.3: %v", name, c.Old(name))
 		}
 	}
-	d.cfg.Sites = []*config.Site{caller, dialled}
+	d.config().Sites = []*config.Site{caller, dialled}
 	if c = d.answerTLS(&shown); c.Old != nil {
 		t.Error("nobody has the old TLS 1.3, and it is spoken")
 	}
-	d.cfg.Sites = []*config.Site{dialled, secretive}
+	d.config().Sites = []*config.Site{dialled, secretive}
 	if d.answerTLS(&shown) != nil {
 		t.Error("nobody may call by EAP-TLS, and it is offered")
 	}
@@ -204,16 +204,16 @@ func TestAnswerTLS(t *testing.T) {
 // TestOwnCertificateIsLookedAtEachTime: one that expires while the daemon runs is not
 // shown any more.
 func TestOwnCertificateIsLookedAtEachTime(t *testing.T) {
-	d := &Daemon{cfg: &config.Config{}}
+	d := configured(&config.Config{})
 	own := func() (*tls.Certificate, error) { return d.ownCertificate() }
 	if _, err := own(); err == nil || !strings.Contains(err.Error(), "daemon.certificate names it") {
 		t.Errorf("without one: %v", err)
 	}
-	d.cfg.Daemon.Identity = must(identity.SelfSigned("hq", time.Now(), time.Hour))
-	if c, err := own(); err != nil || !c.Leaf.Equal(d.cfg.Daemon.Identity.Leaf()) {
+	d.config().Daemon.Identity = must(identity.SelfSigned("hq", time.Now(), time.Hour))
+	if c, err := own(); err != nil || !c.Leaf.Equal(d.config().Daemon.Identity.Leaf()) {
 		t.Errorf("a good one: %v", err)
 	}
-	d.cfg.Daemon.Identity = must(identity.SelfSigned("hq", time.Now().Add(-2*time.Hour), time.Hour))
+	d.config().Daemon.Identity = must(identity.SelfSigned("hq", time.Now().Add(-2*time.Hour), time.Hour))
 	if _, err := own(); err == nil || !strings.Contains(err.Error(), "expired") {
 		t.Errorf("one that has expired: %v", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,10 +31,13 @@ const vendor = "sitebridge"
 
 // A Daemon is everything that one configuration asks for.
 type Daemon struct {
-	cfg     *config.Config
 	log     *slog.Logger
 	version string
 	started time.Time
+	// configured and joined are read behind config and allSites: a reload puts others
+	// in their place.
+	configured atomic.Pointer[config.Config]
+	joined     atomic.Pointer[[]*site]
 
 	// connect opens TCP to a site's peer; the tests have another one.
 	connect func(context.Context, *site, netip.AddrPort) (net.Conn, error)
@@ -46,7 +50,6 @@ type Daemon struct {
 	mux       *gre.Mux
 	sockets   *gre.Raw // under mux; nil in the tests
 	listeners []*control.Listener
-	sites     []*site
 	ipx       *ipxPlane
 	sessions  sync.WaitGroup
 	gate      sync.RWMutex // held while a call is answered; guards closed
@@ -99,29 +102,29 @@ func (d *Daemon) open(ctx context.Context) (err error) {
 	}
 	d.undone(d.sockets.Close)
 	d.mux = gre.NewMux(d.sockets, d.log)
-	if d.ipx, err = openIPX(ctx, d.cfg, d.log); err != nil {
+	if d.ipx, err = openIPX(ctx, d.config(), d.log); err != nil {
 		return err
 	}
 	d.undone(d.ipx.close)
 	d.undone(d.unprotectPeers)
-	for _, sc := range d.cfg.Sites {
+	for _, sc := range d.config().Sites {
 		s, err := d.openSite(sc)
 		if err != nil {
 			return fmt.Errorf("site %q: %w", sc.Name, err)
 		}
 		d.undone(s.close)
-		d.sites = append(d.sites, s)
+		d.setSites(append(slices.Clip(d.allSites()), s))
 	}
 	if err := d.listen(ctx); err != nil {
 		return err
 	}
-	if d.cfg.Daemon.Status != "" {
-		if d.api, err = listenSocket(d.cfg.Daemon.Status); err != nil {
+	if d.config().Daemon.Status != "" {
+		if d.api, err = listenSocket(d.config().Daemon.Status); err != nil {
 			return err
 		}
 		d.undone(closed(d.api))
 	}
-	if at := d.cfg.Daemon.Metrics; at.IsValid() {
+	if at := d.config().Daemon.Metrics; at.IsValid() {
 		if d.metrics, err = listenMetrics(ctx, at); err != nil {
 			return err
 		}
@@ -155,7 +158,7 @@ func closed(l net.Listener) func() error {
 
 // warn tells of what works and is not as it should be.
 func (d *Daemon) warn() {
-	for _, w := range d.cfg.Warnings() {
+	for _, w := range d.config().Warnings() {
 		d.log.Warn("configuration", "warning", w)
 	}
 	for _, m := range d.missing() {
@@ -176,7 +179,7 @@ func (d *Daemon) serve(ctx context.Context, ready func()) error {
 
 	group.Go(func() error { return d.mux.Run(under) })
 	d.ipx.run(under, group)
-	for _, s := range d.sites {
+	for _, s := range d.allSites() {
 		s.runInterface(under, group)
 	}
 	group.Go(func() error { return d.watchCertificates(under) })
@@ -196,10 +199,10 @@ func (d *Daemon) serve(ctx context.Context, ready func()) error {
 		})
 	}
 	var supervisors sync.WaitGroup
-	for _, s := range d.sites {
+	for _, s := range d.allSites() {
 		supervisors.Go(func() { s.supervisor.run(calls) })
 	}
-	d.log.Info("sitebridge runs", "name", d.cfg.Daemon.Name, "version", d.version, "sites", len(d.sites), "listen", fmt.Sprint(d.cfg.Daemon.Listen))
+	d.log.Info("sitebridge runs", "name", d.config().Daemon.Name, "version", d.version, "sites", len(d.allSites()), "listen", fmt.Sprint(d.config().Daemon.Listen))
 	if ready != nil {
 		ready()
 	}
@@ -227,21 +230,37 @@ func (d *Daemon) answerNoMore() {
 
 func newDaemon(cfg *config.Config, log *slog.Logger, version string) *Daemon {
 	g := newGuard()
-	return &Daemon{
-		cfg: cfg, log: log, version: version, started: time.Now(),
+	d := &Daemon{
+		log: log, version: version, started: time.Now(),
 		connect:   connectTCP,
 		strangers: strangers{knows: g.knows},
 		guard:     g,
 		peerOf:    map[string][]netip.Addr{},
 		protected: map[netip.Addr]func() error{},
 	}
+	d.configured.Store(cfg)
+	return d
 }
+
+// config is what the daemon carries out now. Who needs two things of it that must fit
+// together asks once.
+func (d *Daemon) config() *config.Config { return d.configured.Load() }
+
+// allSites are those of the configuration, in its order. Nobody changes the slice.
+func (d *Daemon) allSites() []*site {
+	if all := d.joined.Load(); all != nil {
+		return *all
+	}
+	return nil
+}
+
+func (d *Daemon) setSites(all []*site) { d.joined.Store(&all) }
 
 // missing lists kernel settings that stand in the way of what is configured. We
 // write none ourselves.
 func (d *Daemon) missing() []ip.Setting {
 	var v4, v6, surprise bool
-	for _, s := range d.cfg.Sites {
+	for _, s := range d.config().Sites {
 		if s.IP == nil {
 			continue
 		}
@@ -256,7 +275,7 @@ func (d *Daemon) missing() []ip.Setting {
 }
 
 func (d *Daemon) site(name string) *site {
-	for _, s := range d.sites {
+	for _, s := range d.allSites() {
 		if s.cfg.Name == name {
 			return s
 		}
@@ -278,7 +297,7 @@ func listenHint(err error) string {
 // listen opens the sockets on which calls are answered.
 func (d *Daemon) listen(ctx context.Context) error {
 	lc := net.ListenConfig{Control: markSocket}
-	for _, at := range d.cfg.Daemon.Listen {
+	for _, at := range d.config().Daemon.Listen {
 		l, err := lc.Listen(ctx, "tcp4", at.String())
 		if err != nil {
 			return fmt.Errorf("listen for calls on %v: %w%s", at, err, listenHint(err))
@@ -293,5 +312,5 @@ func (d *Daemon) listen(ctx context.Context) error {
 }
 
 func (d *Daemon) controlConfig(log *slog.Logger) control.Config {
-	return control.Config{Host: d.cfg.Daemon.Name, Vendor: vendor, Firmware: 1, Log: log}
+	return control.Config{Host: d.config().Daemon.Name, Vendor: vendor, Firmware: 1, Log: log}
 }

@@ -91,6 +91,13 @@ func (w *world) start(name string, sites ...*config.Site) *testDaemon {
 	return w.startInside(name, ipx.ThisNetwork, sites...)
 }
 
+// configured is a daemon that has nothing but a configuration.
+func configured(cfg *config.Config) *Daemon {
+	d := new(Daemon)
+	d.configured.Store(cfg)
+	return d
+}
+
 // startInside is start for a daemon with an internal IPX network.
 func (w *world) startInside(name string, inside ipx.Network, sites ...*config.Site) *testDaemon {
 	cfg := &config.Config{Daemon: config.Daemon{Name: name, InternalNetwork: inside}, Sites: sites}
@@ -118,12 +125,12 @@ func (w *world) startInside(name string, inside ipx.Network, sites ...*config.Si
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		t.sites = append(t.sites, s)
+		t.setSites(append(t.allSites(), s))
 	}
 	var running, below sync.WaitGroup
 	below.Go(func() { t.mux.Run(under) })
 	below.Go(func() { t.ipx.router.Run(under) })
-	for _, s := range t.sites {
+	for _, s := range t.allSites() {
 		running.Go(func() { s.supervisor.run(ctx) })
 	}
 	w.mu.Lock()
@@ -150,7 +157,7 @@ func (w *world) connect(ctx context.Context, from string, to netip.AddrPort) (ne
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	if d == nil || len(d.cfg.Listen.Methods) == 0 || d.ctx.Err() != nil {
+	if d == nil || len(d.config().Listen.Methods) == 0 || d.ctx.Err() != nil {
 		return nil, errors.New("connection refused")
 	}
 	near, far := net.Pipe()
@@ -241,7 +248,7 @@ func reaches(t *testing.T, within time.Duration, what string, condition func() b
 }
 
 func (t *testDaemon) is(s State) func() bool {
-	return func() bool { return t.sites[0].status().State == s }
+	return func() bool { return t.allSites()[0].status().State == s }
 }
 
 func both(a, b *testDaemon, s State) func() bool {
@@ -254,7 +261,7 @@ func TestDaemonsJoin(t *testing.T) {
 		a := w.start("alpha", peerSite("alpha", "beta", false, true))
 		b := w.start("beta", peerSite("beta", "alpha", true, false))
 		reaches(t, 5*time.Second, "both up", both(a, b, StateUp))
-		sa, sb := a.sites[0].status(), b.sites[0].status()
+		sa, sb := a.allSites()[0].status(), b.allSites()[0].status()
 		if sa.Tunnel.CallID != sb.Tunnel.PeerCallID || sb.Tunnel.CallID != sa.Tunnel.PeerCallID {
 			t.Errorf("call IDs %d/%d and %d/%d", sa.Tunnel.CallID, sa.Tunnel.PeerCallID, sb.Tunnel.CallID, sb.Tunnel.PeerCallID)
 		}
@@ -263,7 +270,7 @@ func TestDaemonsJoin(t *testing.T) {
 		}
 		b.stop()
 		reaches(t, 10*time.Second, "alpha listens again", a.is(StateListening))
-		if r := a.sites[0].status().Reason; r == "" {
+		if r := a.allSites()[0].status().Reason; r == "" {
 			t.Error("no reason for the end")
 		}
 	})
@@ -281,7 +288,7 @@ func TestSimultaneousDialsLeaveOneCall(t *testing.T) {
 			reaches(t, 40*time.Second, "both up", both(a, b, StateUp))
 			time.Sleep(2 * time.Minute)
 			synctest.Wait()
-			sa, sb := a.sites[0].status(), b.sites[0].status()
+			sa, sb := a.allSites()[0].status(), b.allSites()[0].status()
 			if sa.State != StateUp || sb.State != StateUp {
 				t.Fatalf("seed %d: states %s (%s) and %s (%s)", seed, sa.State, sa.Reason, sb.State, sb.Reason)
 			}
@@ -320,13 +327,13 @@ func TestBlockedGREIsNamed(t *testing.T) {
 		a.carrier.SetLine(gre.Line{Fault: gre.Lose(1, 1)})
 		b := w.start("beta", peerSite("beta", "alpha", true, false))
 		named := func() bool {
-			return strings.Contains(b.sites[0].status().Reason, "is IP protocol 47 blocked on the way?")
+			return strings.Contains(b.allSites()[0].status().Reason, "is IP protocol 47 blocked on the way?")
 		}
 		if took := reaches(t, 12*time.Second, "the words for blocked GRE", named); took < silentAfter {
 			t.Errorf("suspected after %v already", took)
 		}
 		reaches(t, time.Minute, "the attempt is given up", b.is(StateWaiting))
-		if r := b.sites[0].status().Reason; !strings.Contains(r, "TCP 1723 answers, but no GRE came back") {
+		if r := b.allSites()[0].status().Reason; !strings.Contains(r, "TCP 1723 answers, but no GRE came back") {
 			t.Errorf("reason %q", r)
 		}
 		a.carrier.SetLine(gre.Line{})
@@ -358,7 +365,7 @@ func TestWrongSecretIsNotTriedFast(t *testing.T) {
 		b := w.start("beta", bad)
 		reaches(t, time.Minute, "refused", b.is(StateWaiting))
 		time.Sleep(3 * time.Minute)
-		s := b.sites[0].status()
+		s := b.allSites()[0].status()
 		if s.Dials != 1 || !strings.Contains(s.Reason, "691") {
 			t.Errorf("%d dials, reason %q", s.Dials, s.Reason)
 		}
@@ -375,7 +382,7 @@ func TestRestartedPeerReplacesItsOldCall(t *testing.T) {
 		a := w.start("alpha", peerSite("alpha", "beta", false, true))
 		b := w.start("beta", peerSite("beta", "alpha", true, false))
 		reaches(t, 5*time.Second, "both up", both(a, b, StateUp))
-		old := a.sites[0].status().Tunnel.CallID
+		old := a.allSites()[0].status().Tunnel.CallID
 
 		// The power goes: nothing is said on the old call any more, and its TCP
 		// connection hangs.
@@ -384,7 +391,7 @@ func TestRestartedPeerReplacesItsOldCall(t *testing.T) {
 		time.Sleep(15 * time.Second)
 		b2 := w.start("beta", peerSite("beta", "alpha", true, false))
 		reaches(t, 30*time.Second, "the new call is up", both(a, b2, StateUp))
-		if s := a.sites[0].status(); s.Tunnel.CallID == old || s.Ups != 2 {
+		if s := a.allSites()[0].status(); s.Tunnel.CallID == old || s.Ups != 2 {
 			t.Errorf("call %d after %d, up %d times", s.Tunnel.CallID, old, s.Ups)
 		}
 	})

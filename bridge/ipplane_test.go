@@ -31,7 +31,7 @@ func newHub(t *testing.T) (d *Daemon, st *site, run func(args ...string) string)
 		t.Fatal(err)
 	}
 	t.Cleanup(d.host.Close)
-	d.sites = []*site{st}
+	d.setSites([]*site{st})
 	return d, st, func(args ...string) string {
 		t.Helper()
 		out, err := ns.Command("ip", args...).CombinedOutput()

@@ -35,7 +35,7 @@ func (d *Daemon) ipxTables() IPXTables {
 	for _, n := range d.ipx.router.Nodes() {
 		t.Nodes = append(t.Nodes, IPXNode{n.Network, n.Node, n.Via, n.Last})
 	}
-	for _, c := range d.cfg.Segments {
+	for _, c := range d.config().Segments {
 		for _, s := range d.ipx.segments[c.Name].Stations() {
 			t.Nodes = append(t.Nodes, nodeOf(s))
 		}

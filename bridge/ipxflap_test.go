@@ -20,7 +20,7 @@ import (
 // current is a daemon's one session.
 func (d *testDaemon) current(t *testing.T) *session {
 	t.Helper()
-	s, ok := d.sites[0].supervisor.snapshot().Current.(*session)
+	s, ok := d.allSites()[0].supervisor.snapshot().Current.(*session)
 	if !ok {
 		t.Fatal("there is no session")
 	}
@@ -77,7 +77,7 @@ func TestNegotiatedAnew(t *testing.T) {
 
 					reaches(t, 20*time.Second, "alpha has its routes back", back(a, betaWire))
 					reaches(t, 20*time.Second, "beta has its routes back", back(b, alphaWire))
-					if a.current(t) != call || a.sites[0].status().Ups > 2 {
+					if a.current(t) != call || a.allSites()[0].status().Ups > 2 {
 						t.Error("the call was given up")
 					}
 					for i, d := range ends {
@@ -89,7 +89,7 @@ func TestNegotiatedAnew(t *testing.T) {
 					talk(t, a, 10)
 					talk(t, b, 10)
 					for i, d := range ends {
-						c := d.sites[0].status().IPX.Compression
+						c := d.allSites()[0].status().IPX.Compression
 						if c == nil || c.Out.Initial == 0 || c.Out.Compressed == 0 || c.In.Dropped.EmptySlot+c.In.Dropped.UnknownType+c.In.Dropped.NotIPX != 0 {
 							t.Errorf("end %d: compression %+v", i, c)
 						}
@@ -123,7 +123,7 @@ func wantHeld(t *testing.T, when string, d *testDaemon, n ipx.Network, server st
 func talk(t *testing.T, d *testDaemon, times int) {
 	t.Helper()
 	inside := ipx.Network(0xA)
-	if d.cfg.Daemon.InternalNetwork == inside {
+	if d.config().Daemon.InternalNetwork == inside {
 		inside = 0xB
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -147,13 +147,13 @@ func TestLinkNumberInUse(t *testing.T) {
 				b := w.startInside("beta", 0xB, ipxSite("beta", "alpha", true, config.IPX{Network: number}))
 				if name == "free" {
 					reaches(t, 10*time.Second, "up", both(a, b, StateUp))
-					if got := a.sites[0].status().IPX.Network; got != number {
+					if got := a.allSites()[0].status().IPX.Network; got != number {
 						t.Errorf("the link is %v", got)
 					}
 					return
 				}
 				want := "network " + number.String() + ", which the peer wants for the link, is in use here"
-				reaches(t, time.Minute, "refused", func() bool { return strings.Contains(a.sites[0].status().Reason, want) })
+				reaches(t, time.Minute, "refused", func() bool { return strings.Contains(a.allSites()[0].status().Reason, want) })
 				for range 60 {
 					time.Sleep(time.Second)
 					if a.is(StateUp)() {

@@ -81,7 +81,7 @@ func (d *Daemon) learnedOf(s *site, routes []router.Route, services []router.Ser
 	for _, v := range services {
 		told.services = append(told.services, config.IPXService{Type: uint16(v.Type), Name: v.Name, Address: v.Addr, Hops: uint8(v.Hops)})
 	}
-	told.routes, told.services = d.cfg.AcceptLearned(s.cfg, told.routes, told.services)
+	told.routes, told.services = d.config().AcceptLearned(s.cfg, told.routes, told.services)
 	out := IPXLearned{Site: s.cfg.Name, File: s.cfg.IPX.Learned, Routes: []IPXRoute{}, Services: []IPXService{}} // [] in JSON
 	for _, r := range told.routes {
 		out.Routes = append(out.Routes, IPXRoute(r))
@@ -104,7 +104,7 @@ func (d *Daemon) loadIPX(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusConflict, err)
 		return
 	}
-	routes, services = d.cfg.AcceptLearned(s.cfg, routes, services)
+	routes, services = d.config().AcceptLearned(s.cfg, routes, services)
 	s.learned.Store(&learned{routes, services})
 	if at, err := s.routedLink(); err == nil {
 		at.SetStatic(s.behind())

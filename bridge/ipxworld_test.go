@@ -110,7 +110,7 @@ func TestNetworksAndServersCross(t *testing.T) {
 				if r := a.route(betaWire); r.Via != "beta" || r.Site != "beta" || r.Hops != 1 || r.Origin != "learned" {
 					t.Errorf("%+v", r)
 				}
-				if got := a.sites[0].status().IPX.Exchange; got != string(x) {
+				if got := a.allSites()[0].status().IPX.Exchange; got != string(x) {
 					t.Errorf("status says %q", got)
 				}
 				time.Sleep(10 * time.Minute)
@@ -198,14 +198,14 @@ func TestTicksOfALinkAreMeasured(t *testing.T) {
 		a.carrier.SetLine(slow)
 		b.carrier.SetLine(slow)
 		reaches(t, 10*time.Minute, "a link of a second is not taken for a fast one", func() bool {
-			v := a.sites[0].status().IPX
+			v := a.allSites()[0].status().IPX
 			return v != nil && v.Ticks >= 9 && v.Ticks <= 10
 		})
 		b.stop()
 		reaches(t, 2*time.Minute, "down", func() bool { return !a.is(StateUp)() })
 		b = w.start("beta", ipxSite("beta", "alpha", true, config.IPX{Exchange: config.ExchangeRIPSAP}))
 		reaches(t, 2*time.Minute, "up again", both(a, b, StateUp))
-		if v := a.sites[0].status().IPX; v == nil || v.Ticks < 9 {
+		if v := a.allSites()[0].status().IPX; v == nil || v.Ticks < 9 {
 			t.Errorf("a new call begins with %+v", v)
 		}
 	})
@@ -226,7 +226,7 @@ func TestTicksOfABusyLink(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		v := a.sites[0].status()
+		v := a.allSites()[0].status()
 		if v.Tunnel.PPP.RoundTrip != 0 || v.IPX.Ticks != 1 {
 			t.Errorf("LCP took %v, and the link is %d ticks long", v.Tunnel.PPP.RoundTrip, v.IPX.Ticks)
 		}
@@ -251,7 +251,7 @@ func TestIPXWANOnALink(t *testing.T) {
 				a, b := joined(t, w, tt.a, tt.b)
 				reaches(t, 3*time.Minute, "known at alpha", a.knows(betaWire))
 				reaches(t, 3*time.Minute, "known at beta", b.knows(alphaWire))
-				if got := a.sites[0].status().IPX.IPXWAN; got != tt.byWAN {
+				if got := a.allSites()[0].status().IPX.IPXWAN; got != tt.byWAN {
 					t.Errorf("agreed by IPXWAN: %v", got)
 				}
 			})
@@ -273,7 +273,7 @@ func TestHeadersCompressed(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		c := a.sites[0].status().IPX.Compression
+		c := a.allSites()[0].status().IPX.Compression
 		if c == nil || c.Out.Compressed < 10 || c.Out.After >= c.Out.Before || c.In.Compressed < 10 {
 			t.Errorf("compression %+v", c)
 		}
@@ -302,7 +302,7 @@ func TestHeadersOfAPeerWithoutCompression(t *testing.T) {
 		w := newWorld(t)
 		a, _ := joined(t, w, config.IPX{Exchange: config.ExchangeRIPSAP, Compression: 16}, config.IPX{Exchange: config.ExchangeRIPSAP})
 		reaches(t, 10*time.Second, "known at alpha", a.knows(betaWire))
-		if c := a.sites[0].status().IPX.Compression; c != nil {
+		if c := a.allSites()[0].status().IPX.Compression; c != nil {
 			t.Errorf("compression %+v", c)
 		}
 	})

@@ -33,7 +33,7 @@ func (d *Daemon) peersOf(st *site, addrs []netip.Addr) error {
 	d.peerOf[st.cfg.Name] = addrs
 	all := d.peersLocked()
 	errs := []error{d.protectPeers(all)}
-	for _, s := range d.sites {
+	for _, s := range d.allSites() {
 		if s.ip != nil {
 			errs = append(errs, s.ip.reroute(all))
 		}
@@ -70,7 +70,7 @@ func (d *Daemon) protectPeers(all []netip.Addr) error {
 }
 
 func (d *Daemon) routesCover(addr netip.Addr) bool {
-	for _, s := range d.sites {
+	for _, s := range d.allSites() {
 		if s.ip == nil {
 			continue
 		}

@@ -24,7 +24,7 @@ func TestSlowLineComesUp(t *testing.T) {
 				up := time.Now()
 				reaches(t, 2*time.Minute, "both up for a minute", func() bool {
 					if !both(a, b, StateUp)() {
-						t.Fatalf("up for %v: %q %q", time.Since(up), a.sites[0].status().Reason, b.sites[0].status().Reason)
+						t.Fatalf("up for %v: %q %q", time.Since(up), a.allSites()[0].status().Reason, b.allSites()[0].status().Reason)
 					}
 					return time.Since(up) > time.Minute
 				})

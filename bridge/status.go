@@ -165,7 +165,7 @@ type SegmentStatus struct {
 // Status tells how everything stands now.
 func (d *Daemon) Status() Status {
 	s := Status{
-		Name:    d.cfg.Daemon.Name,
+		Name:    d.config().Daemon.Name,
 		Version: d.version,
 		Started: d.started,
 		GRE:     d.mux.Stats(),
@@ -180,20 +180,20 @@ func (d *Daemon) Status() Status {
 	for _, l := range d.listeners {
 		s.Listeners = append(s.Listeners, ListenerStatus{l.Addr().String(), l.Stats()})
 	}
-	for _, w := range d.cfg.Warnings() {
+	for _, w := range d.config().Warnings() {
 		s.Warnings = append(s.Warnings, w.String())
 	}
 	for _, m := range d.missing() {
 		s.Warnings = append(s.Warnings, m.String())
 	}
-	for _, st := range d.sites {
+	for _, st := range d.allSites() {
 		s.Sites = append(s.Sites, st.status())
 	}
 	wires := d.ipx.router.Wires()
 	for _, l := range d.ipx.lans {
 		s.LANs = append(s.LANs, l.status(wires))
 	}
-	for _, c := range d.cfg.Segments {
+	for _, c := range d.config().Segments {
 		seg := d.ipx.segments[c.Name]
 		s.Segments = append(s.Segments, SegmentStatus{c.Name, c.Network, seg.Stations(), seg.Networks(), seg.Ports(), seg.Troubles()})
 	}
