@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"net"
 	"net/netip"
 	"slices"
@@ -212,13 +213,14 @@ type Reorder struct {
 // answerer asks for SecretIn; with PAP and CHAP both directions that have a secret
 // are asked.
 type Auth struct {
-	Methods   []auth.Method   // strongest first; never empty
-	Name      string          // our own name there
-	PeerName  string          // the name that the peer must prove
-	SecretOut secret.Secret   // empty: none, or no method has a use for it
-	SecretIn  secret.Secret   // the same
-	Trust     *identity.Trust // whose certificate is the peer's; nil: EAP-TLS is not allowed
-	OldTLS13  bool            // whether the peer's TLS 1.3 is that of pppd 2.4.9
+	Methods   []auth.Method     // strongest first; never empty
+	Name      string            // our own name there
+	PeerName  string            // the name that the peer must prove
+	SecretOut secret.Secret     // empty: none, or no method has a use for it
+	SecretIn  secret.Secret     // the same
+	Trust     *identity.Trust   // whose certificate is the peer's; nil: EAP-TLS is not allowed
+	Revoked   [sha256.Size]byte // of the revocation lists that Trust names, as they were read; zero: none
+	OldTLS13  bool              // whether the peer's TLS 1.3 is that of pppd 2.4.9
 }
 
 // Allows reports whether the site allows m.

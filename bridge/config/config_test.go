@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
@@ -194,6 +195,11 @@ func TestValues(t *testing.T) {
 			},
 		},
 	}
+	list, err := os.ReadFile(crl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	branch1.Auth.Revoked = sha256.Sum256(list)
 	if got := c.Sites[0]; !reflect.DeepEqual(got, branch1) {
 		t.Errorf("%+v, want %+v", got, branch1)
 	}

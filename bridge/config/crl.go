@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ import (
 // and may be out of date now: that it can be had at all is what is checked.
 type revocations struct {
 	path  string
+	sum   [sha256.Size]byte
 	lists []*x509.RevocationList
 }
 
@@ -28,7 +30,7 @@ func crlBeside(at place) func(any) (revocations, *mistake) {
 			return revocations{}, &mistake{fmt.Sprintf("%s: %s", show(raw), printable(err.Error())),
 				"write the path of a revocation list; sitebridge identity revoke makes one"}
 		}
-		return revocations{at.doc.beside(raw.(string)), lists}, nil
+		return revocations{at.doc.beside(raw.(string)), sha256.Sum256(b), lists}, nil
 	}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -63,7 +64,7 @@ func TestExampleDefaults(t *testing.T) {
 				s.IPX.Learned = filepath.Base(s.IPX.Learned)
 			}
 			if s.Auth.Trust != nil {
-				s.Auth.Trust.CRL = filepath.Base(s.Auth.Trust.CRL)
+				s.Auth.Trust.CRL, s.Auth.Revoked = filepath.Base(s.Auth.Trust.CRL), [sha256.Size]byte{}
 			}
 		}
 	}

@@ -26,6 +26,7 @@ func (d *draft) readTrust(a *Auth, t *table) *identity.Trust {
 		t.at("fingerprint").fault("the peer is known by ca already", "leave one out")
 	case byCA:
 		trust.CAs, trust.CRL = cas, crl.path
+		a.Revoked = crl.sum
 		t.agreeOnCRL(crl, cas)
 	case pinned:
 		trust.Fingerprint, trust.Pinned = fingerprint, true

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -49,6 +50,16 @@ func (o *Own) misfit() error {
 		}
 	}
 	return fmt.Errorf("the key does not fit the certificate of %q: one of the files is that of another certificate", label(o.Leaf()))
+}
+
+// Equal reports whether two are the same certificates with the same key. Either may
+// be nil.
+func (o *Own) Equal(other *Own) bool {
+	if o == nil || other == nil {
+		return o == other
+	}
+	key, ok := o.key.(interface{ Equal(crypto.PrivateKey) bool })
+	return ok && key.Equal(other.key) && slices.EqualFunc(o.chain, other.chain, (*x509.Certificate).Equal)
 }
 
 // Leaf is the certificate itself.
