@@ -120,7 +120,10 @@ func (d *Daemon) siteOf(id ppp.Identity) (*site, error) {
 	if !sc.Auth.Allows(id.Method) {
 		return nil, fmt.Errorf("site %q does not allow %v, by which its caller proved itself: auth.methods lists what it allows", sc.Name, id.Method)
 	}
-	return d.site(sc.Name), nil
+	if s := d.site(sc.Name); s != nil {
+		return s, nil
+	}
+	return nil, fmt.Errorf("site %q could not be opened when the configuration was read anew: see the log of that", sc.Name)
 }
 
 // onePAP returns how we prove ourselves by PAP, if that is the same for every

@@ -17,6 +17,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"sitebridge/bridge/config"
 )
 
 // The control socket speaks HTTP with JSON over a unix socket of mode 0660:
@@ -29,6 +31,8 @@ const farewellTime = time.Second
 // apiError is the body of an answer other than 200.
 type apiError struct {
 	Error string `json:"error"`
+	// Faults are those of a configuration.
+	Faults config.Faults `json:"faults,omitempty"`
 }
 
 // listenSocket makes the control socket. A socket that a crashed daemon left is
@@ -127,6 +131,7 @@ func (d *Daemon) apiHandler() http.Handler {
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) { answer(w, d.Status()) })
 	mux.HandleFunc("POST /v1/sites/{site}/up", func(w http.ResponseWriter, r *http.Request) { d.commandSite(w, r, true) })
 	mux.HandleFunc("POST /v1/sites/{site}/down", func(w http.ResponseWriter, r *http.Request) { d.commandSite(w, r, false) })
+	mux.HandleFunc("POST /v1/reload", d.reloadAPI)
 	mux.HandleFunc("GET /v1/ipx", func(w http.ResponseWriter, r *http.Request) { answer(w, d.ipxTables()) })
 	mux.HandleFunc("POST /v1/ipx/ping", d.pingIPX)
 	mux.HandleFunc("POST /v1/sites/{site}/ipx/ask", d.askIPX)
@@ -181,7 +186,14 @@ func answer(w http.ResponseWriter, v any) {
 func refuse(w http.ResponseWriter, code int, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	json.NewEncoder(w).Encode(apiError{err.Error()})
+	json.NewEncoder(w).Encode(apiError{Error: err.Error()})
+}
+
+// refuseFaults answers with all that is wrong with a configuration.
+func refuseFaults(w http.ResponseWriter, faults *config.Faults) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusUnprocessableEntity)
+	json.NewEncoder(w).Encode(apiError{Error: faults.Error(), Faults: *faults})
 }
 
 // A Client asks a running daemon over its control socket.
@@ -222,9 +234,12 @@ func (c Client) do(ctx context.Context, method, path string, v any) error {
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		var e apiError
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 		if json.Unmarshal(body, &e) != nil || e.Error == "" {
 			return fmt.Errorf("the daemon answered %s", resp.Status)
+		}
+		if len(e.Faults) > 0 {
+			return &e.Faults
 		}
 		return errors.New(e.Error)
 	}

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"sitebridge/bridge/config"
 	"sitebridge/control"
@@ -42,15 +41,22 @@ type Daemon struct {
 	// connect opens TCP to a site's peer; the tests have another one.
 	connect func(context.Context, *site, netip.AddrPort) (net.Conn, error)
 
-	undo      []func() error  // of open
-	api       net.Listener    // the control socket; nil: none
-	metrics   net.Listener    // nil: none
-	ctx       context.Context // ends when calls shall end
-	host      *ip.Host
-	mux       *gre.Mux
-	sockets   *gre.Raw // under mux; nil in the tests
-	listeners []*control.Listener
-	ipx       *ipxPlane
+	undo    []func() error  // of open
+	api     net.Listener    // the control socket; nil: none
+	metrics *metricsDoor    // nil: none; guarded by reloading
+	ctx     context.Context // ends when calls shall end
+	host    *ip.Host
+	mux     *gre.Mux
+	sockets *gre.Raw // under mux; nil in the tests
+	ears    atomic.Pointer[[]*ear]
+	ipx     *ipxPlane
+	run     *running // set by serve
+
+	reloading sync.Mutex // held while the configuration is exchanged; guards stopping
+	stopping  bool       // nothing is reloaded any more
+	// load reads the configuration anew.
+	load func() (*config.Config, error)
+
 	sessions  sync.WaitGroup
 	gate      sync.RWMutex // held while a call is answered; guards closed
 	closed    bool         // no call is answered any more
@@ -65,12 +71,13 @@ type Daemon struct {
 
 // Run joins the sites of cfg until ctx ends. Everything that it changed on the
 // host is undone when it returns. ready, unless nil, is called when calls can be
-// made and answered.
-func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version string, ready func()) (err error) {
+// made and answered; it must not wait for anything.
+func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version string, ready func(*Daemon)) (err error) {
 	if err := unsafeTLS(os.Getenv("GODEBUG")); err != nil {
 		return err
 	}
 	d := newDaemon(cfg, log, version)
+	d.load = func() (*config.Config, error) { return config.Load(cfg.Path) }
 	defer func() {
 		if e := d.close(); err == nil {
 			err = e
@@ -107,16 +114,21 @@ func (d *Daemon) open(ctx context.Context) (err error) {
 	}
 	d.undone(d.ipx.close)
 	d.undone(d.unprotectPeers)
+	d.undone(d.closeSites)
 	for _, sc := range d.config().Sites {
 		s, err := d.openSite(sc)
 		if err != nil {
 			return fmt.Errorf("site %q: %w", sc.Name, err)
 		}
-		d.undone(s.close)
 		d.setSites(append(slices.Clip(d.allSites()), s))
 	}
-	if err := d.listen(ctx); err != nil {
-		return err
+	d.undone(d.closeEars)
+	for _, at := range d.config().Daemon.Listen {
+		e, err := d.listen(ctx, at)
+		if err != nil {
+			return err
+		}
+		d.setEars(append(slices.Clip(d.allEars()), e))
 	}
 	if d.config().Daemon.Status != "" {
 		if d.api, err = listenSocket(d.config().Daemon.Status); err != nil {
@@ -124,13 +136,9 @@ func (d *Daemon) open(ctx context.Context) (err error) {
 		}
 		d.undone(closed(d.api))
 	}
-	if at := d.config().Daemon.Metrics; at.IsValid() {
-		if d.metrics, err = listenMetrics(ctx, at); err != nil {
-			return err
-		}
-		d.undone(closed(d.metrics))
-	}
-	return nil
+	d.undone(d.closeMetrics)
+	d.metrics, err = openMetrics(ctx, d.config().Daemon.Metrics)
+	return err
 }
 
 // undone keeps what close must do for something that was opened.
@@ -168,7 +176,7 @@ func (d *Daemon) warn() {
 
 // serve runs what was opened until ctx ends. Calls end first, while everything
 // that carries their goodbyes still runs.
-func (d *Daemon) serve(ctx context.Context, ready func()) error {
+func (d *Daemon) serve(ctx context.Context, ready func(*Daemon)) error {
 	calls, endCalls := context.WithCancel(ctx)
 	defer endCalls()
 	d.ctx = calls
@@ -176,44 +184,36 @@ func (d *Daemon) serve(ctx context.Context, ready func()) error {
 	defer endUnder()
 	group, under := errgroup.WithContext(under)
 	context.AfterFunc(under, endCalls) // what fails below ends the calls too
+	answering, stopAnswering := context.WithCancel(under)
+	defer stopAnswering()
+	d.run = &running{under: under, answering: answering, group: group, endCalls: endCalls}
 
 	group.Go(func() error { return d.mux.Run(under) })
 	d.ipx.run(under, group)
-	for _, s := range d.allSites() {
-		s.runInterface(under, group)
-	}
 	group.Go(func() error { return d.watchCertificates(under) })
 	if d.api != nil {
 		group.Go(func() error { return serveAPI(under, d.api, d.apiHandler(), d.log) })
 	}
-	if d.metrics != nil {
-		group.Go(func() error { return serveMetrics(under, d.metrics, d.Status, d.log) })
+	d.startMetrics()
+	for _, e := range d.allEars() {
+		d.hear(e)
 	}
-	answering, stopAnswering := context.WithCancel(under)
-	defer stopAnswering()
-	var ears errgroup.Group
-	for _, l := range d.listeners {
-		ears.Go(func() error {
-			defer endCalls() // a daemon that has gone deaf ends, and is started anew
-			return l.Run(answering)
-		})
-	}
-	var supervisors sync.WaitGroup
 	for _, s := range d.allSites() {
-		supervisors.Go(func() { s.supervisor.run(calls) })
+		d.startSite(s)
 	}
 	d.log.Info("sitebridge runs", "name", d.config().Daemon.Name, "version", d.version, "sites", len(d.allSites()), "listen", fmt.Sprint(d.config().Daemon.Listen))
 	if ready != nil {
-		ready()
+		ready(d)
 	}
 
 	<-calls.Done()
 	d.log.Info("sitebridge stops")
-	supervisors.Wait()
+	d.reloadNoMore()
+	d.run.supervisors.Wait()
 	d.answerNoMore()
 	d.sessions.Wait()
 	stopAnswering()
-	earsErr := ears.Wait()
+	earsErr := d.run.ears.Wait()
 	endUnder()
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
@@ -279,34 +279,6 @@ func (d *Daemon) site(name string) *site {
 		if s.cfg.Name == name {
 			return s
 		}
-	}
-	return nil
-}
-
-// listenHint says what to do about an error.
-func listenHint(err error) string {
-	switch {
-	case errors.Is(err, unix.EADDRINUSE):
-		return ": another program, such as pptpd, answers there: `ss -ltnp` names it; stop it, or write another address in daemon.listen"
-	case errors.Is(err, unix.EADDRNOTAVAIL):
-		return ": no interface has this address: write one that `ip addr` lists in daemon.listen, or 0.0.0.0"
-	}
-	return ""
-}
-
-// listen opens the sockets on which calls are answered.
-func (d *Daemon) listen(ctx context.Context) error {
-	lc := net.ListenConfig{Control: markSocket}
-	for _, at := range d.config().Daemon.Listen {
-		l, err := lc.Listen(ctx, "tcp4", at.String())
-		if err != nil {
-			return fmt.Errorf("listen for calls on %v: %w%s", at, err, listenHint(err))
-		}
-		d.undone(closed(l))
-		cfg := d.controlConfig(d.log)
-		cfg.Answer = d.answer
-		cfg.MaxCalls = 1 // NATs follow no second one, and no peer of ours makes it
-		d.listeners = append(d.listeners, control.Listen(l, cfg, control.Limits{}))
 	}
 	return nil
 }

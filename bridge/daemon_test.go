@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"sitebridge/bridge/config"
 	"sitebridge/control"
 	"sitebridge/control/gre"
@@ -127,21 +129,24 @@ func (w *world) startInside(name string, inside ipx.Network, sites ...*config.Si
 		}
 		t.setSites(append(t.allSites(), s))
 	}
-	var running, below sync.WaitGroup
+	var below sync.WaitGroup
 	below.Go(func() { t.mux.Run(under) })
 	below.Go(func() { t.ipx.router.Run(under) })
+	t.run = &running{under: under, answering: under, group: new(errgroup.Group), endCalls: cancel}
 	for _, s := range t.allSites() {
-		running.Go(func() { s.supervisor.run(ctx) })
+		t.startSite(s)
 	}
 	w.mu.Lock()
 	w.daemons[addrOf[name]] = t
 	w.mu.Unlock()
 	t.stop = sync.OnceFunc(func() {
 		cancel()
-		running.Wait()
+		t.reloadNoMore()
+		t.run.supervisors.Wait()
 		t.sessions.Wait()
 		endUnder()
 		t.serving.Wait()
+		t.run.group.Wait()
 		below.Wait()
 	})
 	w.t.Cleanup(t.stop)

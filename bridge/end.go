@@ -27,6 +27,9 @@ var errReplaced = errors.New("another call of this site took its place")
 // errStopping ends a tunnel, or a call that never became one, with the daemon.
 var errStopping = errors.New("the daemon stops")
 
+// errGone refuses a call or a command that came when the site's supervisor ended.
+var errGone = errors.New("the site was taken away, or is begun anew with another configuration")
+
 // classify says what kind of end err is.
 func classify(ctx context.Context, err error) kind {
 	var no *refusal

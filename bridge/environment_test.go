@@ -34,7 +34,7 @@ func TestRunRefusesUnsafeTLS(t *testing.T) {
 	t.Setenv("GODEBUG", "tlsunsafeekm=1")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	ready := func() { t.Error("it began") }
+	ready := func(*Daemon) { t.Error("it began") }
 	err := Run(ctx, &config.Config{}, slog.New(slog.DiscardHandler), "test", ready)
 	if err == nil || !strings.HasPrefix(err.Error(), "GODEBUG=tlsunsafeekm is in the environment") {
 		t.Errorf("Run = %v", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,7 @@ type ipPlane struct {
 
 	mu     sync.Mutex // guards what follows
 	routes []*siteRoute
+	shut   bool      // closed: nothing is installed any more
 	owner  *networks // whose link the interface has; nil: none
 	addrs  ip.Addresses
 	v4, v6 bool   // which protocol of owner's is up
@@ -128,6 +130,7 @@ func (p *ipPlane) deliver(protocol uint16, pkts []*packet.Buffer) {
 func (p *ipPlane) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.shut = true
 	p.dev.Load().Down()
 	var errs []error
 	for _, r := range p.routes {
@@ -161,6 +164,9 @@ func undoAll(list *[]func() error) error {
 func (p *ipPlane) reroute(peers []netip.Addr) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.shut {
+		return nil
+	}
 	covering := map[netip.Prefix]bool{}
 	for _, c := range ip.Covering(p.cfg.Routes, peers) {
 		covering[c] = true
@@ -204,6 +210,28 @@ func (p *ipPlane) move(r *siteRoute, protected bool) (err error) {
 		}
 	}
 	return errors.Join(undo(&old.live), undo(&old.unreachable), undo(&old.protect), undoAll(&old.left))
+}
+
+// hold keeps those of the routes that the site has unreachable, also when the site lets
+// go of them, until it is undone.
+func (p *ipPlane) hold(routes []netip.Prefix) (undo []func() error, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	host := p.site.d.host
+	for _, r := range p.routes {
+		if !slices.Contains(routes, r.dst) {
+			continue
+		}
+		one := []netip.Prefix{r.dst}
+		if r.protect != nil {
+			release, e := host.ProtectMarked(one)
+			undo, err = append(undo, release), errors.Join(err, e)
+		}
+		release, e := host.InstallUnreachable(one)
+		undo, err = append(undo, release), errors.Join(err, e)
+	}
+	slices.Reverse(undo) // the rules last
+	return undo, err
 }
 
 func (p *ipPlane) install(r *siteRoute) (err error) {

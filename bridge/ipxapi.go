@@ -36,8 +36,10 @@ func (d *Daemon) ipxTables() IPXTables {
 		t.Nodes = append(t.Nodes, IPXNode{n.Network, n.Node, n.Via, n.Last})
 	}
 	for _, c := range d.config().Segments {
-		for _, s := range d.ipx.segments[c.Name].Stations() {
-			t.Nodes = append(t.Nodes, nodeOf(s))
+		if seg := d.ipx.segment(c.Name); seg != nil { // else it is being exchanged
+			for _, s := range seg.Stations() {
+				t.Nodes = append(t.Nodes, nodeOf(s))
+			}
 		}
 	}
 	return t

@@ -105,12 +105,17 @@ func (d *Daemon) loadIPX(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	routes, services = d.config().AcceptLearned(s.cfg, routes, services)
-	s.learned.Store(&learned{routes, services})
+	s.use(learned{routes, services})
+	answer(w, struct{}{})
+}
+
+// use takes over what the file of a site holds.
+func (s *site) use(l learned) {
+	s.learned.Store(&l)
 	if at, err := s.routedLink(); err == nil {
 		at.SetStatic(s.behind())
 	}
-	s.log.Info("networks and services of the peer read anew", "file", s.cfg.IPX.Learned, "networks", len(routes), "services", len(services))
-	answer(w, struct{}{})
+	s.log.Info("networks and services of the peer read anew", "file", s.cfg.IPX.Learned, "networks", len(l.routes), "services", len(l.services))
 }
 
 // learningSite finds a site whose peer is asked on demand.

@@ -117,7 +117,7 @@ func (l *ipxLink) attach(got agreement) error {
 		if st.watchdog != nil {
 			cfg.Watchdog = st.watchdog
 		}
-		l.bridged.Store(l.plane.segments[seg.Name].AttachLink(cfg))
+		l.bridged.Store(l.plane.segment(seg.Name).AttachLink(cfg))
 		l.n.s.log.Info("IPX up, bridged", "segment", seg.Name)
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,8 +25,38 @@ type ipxPlane struct {
 	log      *slog.Logger
 	internal ipx.Network // our number inside; 0: none
 	router   *router.Router
+
+	mu       sync.RWMutex                // guards what follows, which is replaced and not changed
 	segments map[string]*segment.Segment // by name
 	lans     []*lan
+}
+
+// allLANs are those of the configuration, in its order.
+func (p *ipxPlane) allLANs() []*lan {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.lans
+}
+
+// segment finds a segment by its name; nil: there is none.
+func (p *ipxPlane) segment(name string) *segment.Segment {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.segments[name]
+}
+
+// allSegments are the segments by name.
+func (p *ipxPlane) allSegments() map[string]*segment.Segment {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.segments
+}
+
+// take puts other LANs and segments in the place of those that there are.
+func (p *ipxPlane) take(lans []*lan, segments map[string]*segment.Segment) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lans, p.segments = lans, segments
 }
 
 // openIPX opens the LANs and joins them with the router and the segments.
@@ -42,14 +73,10 @@ func openIPX(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *ipxP
 		}
 	}()
 	for _, s := range cfg.Segments {
-		p.segments[s.Name] = segment.New(segment.Config{
-			Network: s.Network, StationLimit: s.StationLimit, Ageing: s.Ageing,
-			SplitHorizon: s.SplitHorizon, Broadcasts: s.Broadcasts, StormBlock: s.StormBlock,
-			Log: log.With("segment", s.Name),
-		})
+		p.segments[s.Name] = p.newSegment(s)
 	}
 	for _, c := range cfg.LANs {
-		l, err := p.openLAN(ctx, c, cfg.Segments)
+		l, err := p.openLAN(ctx, c, cfg.Segments, true)
 		if err != nil {
 			return nil, fmt.Errorf("lan %q: %w", c.Name, err)
 		}
@@ -58,17 +85,25 @@ func openIPX(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *ipxP
 	return p, nil
 }
 
+func (p *ipxPlane) newSegment(s *config.Segment) *segment.Segment {
+	return segment.New(segment.Config{
+		Network: s.Network, StationLimit: s.StationLimit, Ageing: s.Ageing,
+		SplitHorizon: s.SplitHorizon, Broadcasts: s.Broadcasts, StormBlock: s.StormBlock,
+		Log: p.log.With("segment", s.Name),
+	})
+}
+
 // run runs the router and the LANs until ctx ends.
 func (p *ipxPlane) run(ctx context.Context, group *errgroup.Group) {
 	group.Go(func() error { return p.router.Run(ctx) })
-	for _, l := range p.lans {
-		group.Go(func() error { return l.run(ctx) })
+	for _, l := range p.allLANs() {
+		l.start(ctx, group)
 	}
 }
 
 func (p *ipxPlane) close() error {
 	var errs []error
-	for _, l := range p.lans {
+	for _, l := range p.allLANs() {
 		errs = append(errs, l.port.Close())
 	}
 	return errors.Join(errs...)
@@ -83,17 +118,59 @@ type lan struct {
 	bridged [ipx.Encapsulations]*segment.Port
 
 	in []router.In // run's own, so that a batch needs no memory
+
+	end  context.CancelFunc // of start
+	over chan struct{}      // closed when run has ended
 }
 
-func (p *ipxPlane) openLAN(ctx context.Context, c *config.LAN, segments []*config.Segment) (*lan, error) {
+// start runs the LAN until it is stopped or ctx ends.
+func (l *lan) start(ctx context.Context, group *errgroup.Group) {
+	ctx, l.end = context.WithCancel(ctx)
+	l.over = make(chan struct{})
+	group.Go(func() error {
+		defer close(l.over)
+		return l.run(ctx)
+	})
+}
+
+// stop takes the LAN out of use, one that runs or was only opened. Politely, its
+// stations are told that what they reached by us is gone.
+func (l *lan) stop(politely bool) error {
+	if politely {
+		for _, a := range l.routed {
+			if a != nil {
+				a.Farewell(farewellTime)
+			}
+		}
+	}
+	if l.end != nil {
+		l.end()
+		<-l.over
+	}
+	for _, a := range l.routed {
+		if a != nil {
+			a.Detach()
+		}
+	}
+	for _, p := range l.bridged {
+		if p != nil {
+			p.Detach()
+		}
+	}
+	return l.port.Close()
+}
+
+// openLAN opens a LAN and attaches it. An interface that is not there is waited for, or
+// an error.
+func (p *ipxPlane) openLAN(ctx context.Context, c *config.LAN, segments []*config.Segment, wait bool) (*lan, error) {
 	l := &lan{name: c.Name}
-	if err := p.openPort(ctx, l, c, segments); err != nil {
+	if err := p.openPort(ctx, l, c, segments, wait); err != nil {
 		return nil, err
 	}
 	for _, f := range c.Frames {
 		a, err := p.router.Attach(p.wire(l, c, f))
 		if err != nil {
-			return nil, errors.Join(err, l.port.Close())
+			return nil, errors.Join(err, l.stop(false))
 		}
 		l.routed[f.Encapsulation] = a
 	}
@@ -102,7 +179,7 @@ func (p *ipxPlane) openLAN(ctx context.Context, c *config.LAN, segments []*confi
 			if part.LAN != c {
 				continue
 			}
-			at := p.segments[s.Name].AttachLAN(segment.LANConfig{
+			at := p.segment(s.Name).AttachLAN(segment.LANConfig{
 				Name: c.Name, Wire: l.port, Encapsulations: part.Frames,
 				Allow: c.Allow, Deny: c.Deny, Frames: c.Stations,
 			})
@@ -116,7 +193,7 @@ func (p *ipxPlane) openLAN(ctx context.Context, c *config.LAN, segments []*confi
 
 // openPort opens the LAN's port, which takes in what is for others where a
 // segment bridges.
-func (p *ipxPlane) openPort(ctx context.Context, l *lan, c *config.LAN, segments []*config.Segment) (err error) {
+func (p *ipxPlane) openPort(ctx context.Context, l *lan, c *config.LAN, segments []*config.Segment, wait bool) (err error) {
 	bridges := slices.ContainsFunc(segments, func(s *config.Segment) bool {
 		return slices.ContainsFunc(s.LANs, func(part config.SegmentLAN) bool { return part.LAN == c })
 	})
@@ -130,7 +207,7 @@ func (p *ipxPlane) openPort(ctx context.Context, l *lan, c *config.LAN, segments
 	case c.TAP != "":
 		l.port, err = port.OpenTAP(port.TAPConfig{Name: c.TAP, Log: log})
 	default:
-		l.port, err = port.OpenLAN(port.LANConfig{Interface: c.Interface, Promiscuous: bridges, Changed: l.readdressed, Log: log})
+		l.port, err = port.OpenLAN(port.LANConfig{Interface: c.Interface, Promiscuous: bridges, Wait: wait, Changed: l.readdressed, Log: log})
 	}
 	return err
 }
@@ -217,7 +294,9 @@ func (l *lan) one(enc ipx.Encapsulation, frames []port.Frame) {
 func (p *ipxPlane) forget(st *config.Site) {
 	switch {
 	case st.Segment != nil:
-		p.segments[st.Segment.Name].Forget(st.Name)
+		if seg := p.segment(st.Segment.Name); seg != nil {
+			seg.Forget(st.Name)
+		}
 	case st.IPX != nil:
 		p.router.Forget(st.Name)
 	}
@@ -225,7 +304,7 @@ func (p *ipxPlane) forget(st *config.Site) {
 
 // bridges reports whether a segment has that number.
 func (p *ipxPlane) bridges(n ipx.Network) bool {
-	for _, s := range p.segments {
+	for _, s := range p.allSegments() {
 		if s.Network() == n {
 			return true
 		}

@@ -39,6 +39,48 @@ func listenMetrics(ctx context.Context, at netip.AddrPort) (net.Listener, error)
 	return l, nil
 }
 
+// A metricsDoor is where metrics can be read.
+type metricsDoor struct {
+	at  netip.AddrPort
+	l   net.Listener
+	end context.CancelFunc // of what startMetrics started
+}
+
+// openMetrics opens the socket that at names; nil when it names none.
+func openMetrics(ctx context.Context, at netip.AddrPort) (*metricsDoor, error) {
+	if !at.IsValid() {
+		return nil, nil
+	}
+	l, err := listenMetrics(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	return &metricsDoor{at: at, l: l}, nil
+}
+
+// startMetrics answers there, until the daemon's end or until closeMetrics.
+func (d *Daemon) startMetrics() {
+	m := d.metrics
+	if m == nil {
+		return
+	}
+	ctx, end := context.WithCancel(d.run.under)
+	m.end = end
+	d.run.group.Go(func() error { return serveMetrics(ctx, m.l, d.Status, d.log) })
+}
+
+func (d *Daemon) closeMetrics() error { return d.metrics.close() }
+
+func (m *metricsDoor) close() error {
+	if m == nil {
+		return nil
+	}
+	if m.end != nil {
+		m.end()
+	}
+	return closed(m.l)()
+}
+
 // serveMetrics answers GET /metrics on l until ctx ends, in the words of
 // Prometheus. status is asked once for each scrape.
 func serveMetrics(ctx context.Context, l net.Listener, status func() Status, log *slog.Logger) error {

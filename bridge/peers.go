@@ -45,12 +45,31 @@ func (d *Daemon) peersOf(st *site, addrs []netip.Addr) error {
 	return err
 }
 
+// reroute looks at all routes and peers again, after sites came and went.
+func (d *Daemon) reroute() error {
+	d.peersMu.Lock()
+	defer d.peersMu.Unlock()
+	for name := range d.peerOf {
+		if d.site(name) == nil {
+			delete(d.peerOf, name)
+		}
+	}
+	all := d.peersLocked()
+	errs := []error{d.protectPeers(all)}
+	for _, s := range d.allSites() {
+		if s.ip != nil {
+			errs = append(errs, s.ip.reroute(all))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // protectPeers lets the peers that lie inside of some site's routes reach us
 // past the kernel's reverse path filter. peersMu is held.
 func (d *Daemon) protectPeers(all []netip.Addr) error {
 	var errs []error
 	for addr, undo := range d.protected {
-		if !slices.Contains(all, addr) {
+		if !slices.Contains(all, addr) || !d.routesCover(addr) {
 			delete(d.protected, addr)
 			errs = append(errs, undo())
 		}

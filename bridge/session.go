@@ -367,6 +367,10 @@ func (s *session) admit(a ppp.Admission) (ppp.Network, error) {
 	}
 	n := newNetworks(s, st)
 	s.nets.Store(n)
+	if s.closing() { // by close, which did not know n
+		n.down()
+		return ppp.Network{}, errReplaced
+	}
 	network := n.network()
 	network.Encryption = encryption
 	return network, nil
@@ -430,6 +434,14 @@ func (s *session) close(why error) {
 		n.down()
 	}
 	s.link.Close(why.Error())
+}
+
+// closing reports whether the session was closed, and gives nothing of the site to it
+// any more.
+func (s *session) closing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.why != nil
 }
 
 func (s *session) done() <-chan struct{} { return s.over }

@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"sitebridge/bridge/config"
@@ -49,6 +48,12 @@ type site struct {
 	ticks    ticks                   // to the peer
 	// peerCertificate is what the peer has shown last; nil: nothing.
 	peerCertificate atomic.Pointer[x509.Certificate]
+
+	// What follows belongs to startSite and to who stops the site.
+	endCalls     context.CancelFunc
+	endInterface context.CancelFunc
+	over         chan struct{} // closed when the supervisor has ended, and all goodbyes
+	unread       chan struct{} // closed when nobody reads from the interface any more
 }
 
 func (d *Daemon) openSite(cfg *config.Site) (*site, error) {
@@ -78,13 +83,6 @@ func (s *site) close() error {
 		return nil
 	}
 	return s.ip.close()
-}
-
-// runInterface reads from the site's TUN interface until ctx ends.
-func (s *site) runInterface(ctx context.Context, group *errgroup.Group) {
-	if s.ip != nil {
-		group.Go(func() error { return s.ip.run(ctx) })
-	}
 }
 
 // ncpNames are the required protocols by the names that PPP uses.

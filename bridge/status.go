@@ -177,8 +177,8 @@ func (d *Daemon) Status() Status {
 	if d.sockets != nil {
 		s.Sockets = d.sockets.Stats()
 	}
-	for _, l := range d.listeners {
-		s.Listeners = append(s.Listeners, ListenerStatus{l.Addr().String(), l.Stats()})
+	for _, e := range d.allEars() {
+		s.Listeners = append(s.Listeners, ListenerStatus{e.at.String(), e.Stats()})
 	}
 	for _, w := range d.config().Warnings() {
 		s.Warnings = append(s.Warnings, w.String())
@@ -190,11 +190,14 @@ func (d *Daemon) Status() Status {
 		s.Sites = append(s.Sites, st.status())
 	}
 	wires := d.ipx.router.Wires()
-	for _, l := range d.ipx.lans {
+	for _, l := range d.ipx.allLANs() {
 		s.LANs = append(s.LANs, l.status(wires))
 	}
 	for _, c := range d.config().Segments {
-		seg := d.ipx.segments[c.Name]
+		seg := d.ipx.segment(c.Name)
+		if seg == nil { // it is being exchanged
+			continue
+		}
 		s.Segments = append(s.Segments, SegmentStatus{c.Name, c.Network, seg.Stations(), seg.Networks(), seg.Ports(), seg.Troubles()})
 	}
 	s.IPX, s.Clashes = d.ipx.router.Tally(), d.ipx.router.Clashes()

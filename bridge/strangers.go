@@ -50,6 +50,13 @@ func (l *strangers) leave(s *session) {
 	}
 }
 
+// all returns them, the oldest first.
+func (l *strangers) all() []*session {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.calls)
+}
+
 // waiting returns how many there are.
 func (l *strangers) waiting() int {
 	l.mu.Lock()

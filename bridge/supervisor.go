@@ -52,6 +52,8 @@ type supervisor struct {
 	claims   chan claimRequest
 	commands chan command
 	changed  chan struct{} // a tunnel's link changed; holds one
+	gone     chan struct{} // closed when run has let go of its tunnel and takes no other
+	stopped  bool          // from the start, until the operator wants it up
 
 	mu   sync.Mutex // guards view
 	view view
@@ -90,6 +92,7 @@ func newSupervisor(log *slog.Logger, ourName, peerName string, dial func(context
 		claims:   make(chan claimRequest),
 		commands: make(chan command),
 		changed:  make(chan struct{}, 1),
+		gone:     make(chan struct{}),
 		view:     view{State: StateListening, Since: time.Now()},
 	}
 }
@@ -109,6 +112,8 @@ func (s *supervisor) admit(ctx context.Context, t tunnel) error {
 	r := claimRequest{t, make(chan error, 1)}
 	select {
 	case s.claims <- r:
+	case <-s.gone:
+		return errGone
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -125,6 +130,8 @@ func (s *supervisor) command(ctx context.Context, up bool) error {
 	c := command{up, make(chan struct{})}
 	select {
 	case s.commands <- c:
+	case <-s.gone:
+		return errGone
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -156,8 +163,8 @@ func (s *supervisor) set(change func(*view)) {
 
 // run keeps the site up until ctx ends; then its tunnel is gone.
 func (s *supervisor) run(ctx context.Context) {
-	l := siteLoop{s: s, ctx: ctx, enabled: true, retry: time.NewTimer(0)}
-	if s.dial == nil {
+	l := siteLoop{s: s, ctx: ctx, enabled: !s.stopped, retry: time.NewTimer(0)}
+	if s.dial == nil || s.stopped {
 		l.retry.Stop()
 	}
 	defer l.retry.Stop()
@@ -166,6 +173,7 @@ func (s *supervisor) run(ctx context.Context) {
 	}
 	l.stopDialing()
 	l.drop(errStopping)
+	close(s.gone)
 	l.goodbyes.Wait()
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,6 +21,7 @@ type Listener struct {
 	lobby  *lobby
 	count  counters
 	warn   ration
+	deaf   atomic.Bool // Deafen was called
 }
 
 // Listen returns a Listener that owns nl and answers as cfg says.
@@ -59,6 +61,13 @@ func (l *Listener) Stats() ListenerStats {
 	}
 }
 
+// Deafen closes the listening socket. The connections that are there go on, and Run
+// returns when the last of them has ended.
+func (l *Listener) Deafen() {
+	l.deaf.Store(true)
+	l.nl.Close()
+}
+
 // Run answers until ctx ends; then it stops all connections in order, waits for
 // them, and returns nil.
 func (l *Listener) Run(ctx context.Context) error {
@@ -75,6 +84,9 @@ func (l *Listener) Run(ctx context.Context) error {
 			if err == nil {
 				nc.Close()
 			}
+			return nil
+		case err != nil && l.deaf.Load():
+			serving.Wait()
 			return nil
 		case err != nil:
 			return fmt.Errorf("accept control connections: %w", err)

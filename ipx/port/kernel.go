@@ -49,14 +49,17 @@ type kernelPort struct {
 	closed bool
 }
 
-// start makes p a Port with its first device.
+// start makes p a Port with its first device, nil for none yet.
 func (p *kernelPort) start(name string, log *slog.Logger, d *device) Port {
 	p.name, p.put, p.log = name, p.putOnDevice, log
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
-	p.mac.Store(&d.mac)
-	p.device.Store(d)
+	p.mac.Store(new(ipx.Node))
+	if d != nil {
+		p.mac.Store(&d.mac)
+		p.device.Store(d)
+	}
 	return p
 }
 
@@ -93,7 +96,14 @@ func (p *kernelPort) putOnDevice(o *outgoing) error {
 }
 
 func (p *kernelPort) Run(ctx context.Context, h Handler) error {
-	for d := p.device.Load(); d != nil; {
+	d := p.device.Load()
+	if d == nil && p.absent() {
+		p.log.Warn("there is no such interface yet; waiting for it", "interface", p.name)
+		if d = p.reopen(ctx); d != nil {
+			p.log.Info("interface there", "interface", p.name, "mac", p.MAC())
+		}
+	}
+	for d != nil {
 		err := p.receive(ctx, d, h)
 		if ctx.Err() != nil {
 			return nil
@@ -162,6 +172,13 @@ func (p *kernelPort) reopen(ctx context.Context) *device {
 		}
 		return d
 	}
+}
+
+// absent reports that the port was opened without its interface, and is not closed.
+func (p *kernelPort) absent() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.closed
 }
 
 // replace puts d, which may be nil, in the place of old, which it closes. It

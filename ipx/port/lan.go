@@ -20,23 +20,32 @@ type LANConfig struct {
 	Interface string
 	// Promiscuous takes in what is for other stations too, as bridging needs.
 	Promiscuous bool
+	// Wait opens the port also while there is no such interface: Run waits for it, as
+	// for one that goes later.
+	Wait bool
 	// Changed is called by Run when the interface came back with another MAC
 	// address, as one that was made anew does.
 	Changed func(mac ipx.Node)
 	Log     *slog.Logger
 }
 
+// errAbsent marks an error: there is no such interface. It adds nothing to its words.
+var errAbsent = errors.New("")
+
 // queueLen is how many octets of frames the kernel may hold for us, and how
 // many of ours it may hold for the wire.
 const queueLen = 1 << 20
 
-// OpenLAN opens a port on an Ethernet interface, which must be there; if it is
-// not up yet, Run waits for that.
+// OpenLAN opens a port on an Ethernet interface, which must be there unless Wait says
+// otherwise; if it is not up yet, Run waits for that.
 //
 // The interface's offloads may stay on. They change frames whose checksums or
 // cutting the host leaves to the hardware, and IPX has neither.
 func OpenLAN(cfg LANConfig) (Port, error) {
 	d, err := openSocket(cfg, false)
+	if errors.Is(err, errAbsent) && cfg.Wait {
+		err = nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +78,7 @@ func openFiltered(cfg LANConfig, mustBeUp bool, assemble func(promiscuous bool) 
 	}
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("interface %s: %w: `ip link` lists those that are there", cfg.Interface, err)
+		return nil, fmt.Errorf("interface %s: %w%w: `ip link` lists those that are there", cfg.Interface, errAbsent, err)
 	case len(ifi.HardwareAddr) != len(ipx.Node{}):
 		return nil, fmt.Errorf("interface %s is no Ethernet: it has no MAC address of 6 octets", cfg.Interface)
 	case mustBeUp && ifi.Flags&net.FlagUp == 0: // a socket there would fail at its first read
