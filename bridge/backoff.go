@@ -7,13 +7,15 @@ import (
 
 const (
 	minWait = time.Second      // before the first redial
+	soon    = minWait * 3 / 10 // before that of a peer that was up and said goodbye: it may be back in a moment
 	maxWait = time.Minute      // between redials of a peer that does not answer
 	refused = 5 * time.Minute  // when configuration says no: an account may be locked by trying faster
 	settled = 30 * time.Second // a tunnel that was up this long starts the back-off afresh
 )
 
 // A backoff says how long to wait before the next dial: 1 s, 2 s, 4 s and so on
-// up to a minute.
+// up to a minute. After a goodbye it begins with 0.3 s, 0.45 s and 0.7 s: a peer
+// that is started anew is back in less than three seconds.
 type backoff struct {
 	next   time.Duration
 	jitter func(time.Duration) time.Duration // nil: spread
@@ -24,9 +26,16 @@ type backoff struct {
 func (b *backoff) wait(k kind, wasUp time.Duration) time.Duration {
 	if wasUp >= settled || b.next == 0 {
 		b.next = minWait
+		if k == endOrderly && wasUp > 0 {
+			b.next = soon
+		}
 	}
 	w := b.next
-	b.next = min(2*b.next, maxWait)
+	if b.next < minWait {
+		b.next += b.next / 2
+	} else {
+		b.next = min(2*b.next, maxWait)
+	}
 	if k == endRefused {
 		w = refused
 	}

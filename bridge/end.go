@@ -3,6 +3,8 @@ package bridge
 import (
 	"context"
 	"errors"
+
+	"sitebridge/ppp"
 )
 
 // A kind tells the three ends of a tunnel apart (architecture, "Who owns what").
@@ -11,6 +13,7 @@ type kind uint8
 const (
 	endRetry   kind = iota // worth another try
 	endStopped             // we were asked to stop
+	endOrderly             // worth another try, and soon: the peer said goodbye
 	endRefused             // configuration says no, here or at the peer: trying soon will not help
 )
 
@@ -33,11 +36,14 @@ var errGone = errors.New("the site was taken away, or is begun anew with another
 // classify says what kind of end err is.
 func classify(ctx context.Context, err error) kind {
 	var no *refusal
+	var end *ppp.End
 	switch {
 	case ctx.Err() != nil:
 		return endStopped
 	case errors.As(err, &no):
 		return endRefused
+	case errors.As(err, &end) && end.Kind == ppp.PeerTerminated:
+		return endOrderly
 	}
 	return endRetry
 }

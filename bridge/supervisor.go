@@ -167,6 +167,9 @@ func (s *supervisor) run(ctx context.Context) {
 	if s.dial == nil || s.stopped {
 		l.retry.Stop()
 	}
+	if s.stopped {
+		s.set(func(v *view) { v.State, v.Reason = StateStopped, byOperator.Error() })
+	}
 	defer l.retry.Stop()
 	for ctx.Err() == nil {
 		l.step()
@@ -400,14 +403,17 @@ func (l *siteLoop) mayReplace() bool {
 	return len(l.replaced) < 4
 }
 
+// byOperator ends a tunnel, and is why a stopped site is not up.
+var byOperator = errors.New("stopped by its operator")
+
 // obey carries out `sitebridge up` and `sitebridge down`.
 func (l *siteLoop) obey(up bool) {
 	l.enabled = up
 	if !up {
 		l.retry.Stop()
 		l.stopDialing()
-		l.drop(errors.New("stopped by its operator"))
-		l.s.set(func(v *view) { v.State, v.Reason, v.NextTry = StateStopped, "stopped by its operator", time.Time{} })
+		l.drop(byOperator)
+		l.s.set(func(v *view) { v.State, v.Reason, v.NextTry = StateStopped, byOperator.Error(), time.Time{} })
 		l.s.log.Info("site stopped by its operator")
 		return
 	}

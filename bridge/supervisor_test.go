@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sitebridge/ppp"
 )
 
 func exactly(d time.Duration) time.Duration { return d }
@@ -247,6 +249,29 @@ func TestTwoBoxesWithOneNameDoNotFight(t *testing.T) {
 		}
 		if taken != 5 {
 			t.Errorf("%d calls taken in a minute, want the first and 4 that replaced it", taken)
+		}
+	})
+}
+
+// A peer that was up and said goodbye is called again soon, but not in a hurry for ever.
+func TestSupervisorCallsSoonAfterAGoodbye(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, dials := newFake(true, true), []time.Duration(nil)
+		var left time.Time
+		startSite(t, "a", "b", func(context.Context) (tunnel, error) {
+			if left.IsZero() {
+				return first, nil
+			}
+			dials = append(dials, time.Since(left))
+			return nil, errors.New("connection refused")
+		})
+		time.Sleep(time.Minute)
+		left = time.Now()
+		first.close(&ppp.End{Kind: ppp.PeerTerminated, Reason: "goodbye"})
+		time.Sleep(6 * time.Second)
+		want := []time.Duration{300e6, 750e6, 1425e6, 2437500e3, 4462500e3}
+		if !slices.Equal(dials, want) {
+			t.Errorf("called after %v, want %v", dials, want)
 		}
 	})
 }

@@ -52,6 +52,7 @@ func init() { // not in the declaration: help prints the table itself
 		{"run", "[--config FILE] [--user NAME]", "join the sites of the configuration, until stopped", runDaemon},
 		{"check", "[--config FILE]", "read the configuration and name everything wrong with it", runCheck},
 		{"status", "[--json] [--config FILE] [SITE]", "each site: its state and why, its link, every counter", runStatus},
+		{"reload", "[--dry-run] [--json]", "take over a changed configuration; what did not change runs on", runReload},
 		{"up", "SITE", "start a stopped site, or dial at once", runUp},
 		{"down", "SITE", "end a site's tunnel and stop dialling", runDown},
 		{"ipx routes", "[--json] [-i INTERFACE]", "IPX networks: how far, by which way", runIPXRoutes},
@@ -121,8 +122,8 @@ func usage(w io.Writer) {
 	for _, c := range commands {
 		fmt.Fprintf(w, "  sitebridge %-36s %s\n", c.name+" "+c.args, c.about)
 	}
-	fmt.Fprintf(w, "\nThe configuration is %s unless --config FILE names another. What asks the daemon (status, up, down,\n"+
-		"ipx) does so on %s, on --socket FILE, or on the daemon.status of --config FILE.\n"+
+	fmt.Fprintf(w, "\nThe configuration is %s unless --config FILE names another. What asks the daemon (status, reload, up,\n"+
+		"down, ipx) does so on %s, on --socket FILE, or on the daemon.status of --config FILE.\n"+
 		"The ipx commands with -i INTERFACE need no daemon: they speak on the interface themselves.\n", defaultConfig, defaultSocket)
 }
 

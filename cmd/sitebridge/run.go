@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
+	"syscall"
 
 	"sitebridge/bridge"
 	"sitebridge/bridge/config"
@@ -45,11 +49,29 @@ func runDaemon(e *env, args []string) int {
 			return e.fail(fmt.Errorf("make the control socket's directory: %w: daemon.status names another", err))
 		}
 	}
-	if err := bridge.Run(e.ctx, cfg, log, version(), nil); err != nil {
+	if err := serve(e.ctx, cfg, log); err != nil {
 		log.Error("sitebridge failed", "error", err)
 		return exitFailed
 	}
 	return exitOK
+}
+
+// serve runs the daemon, and beside it what listens to systemd and tells it.
+func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+	n := notifier{log}
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	besides, end := context.WithCancel(context.WithoutCancel(ctx)) // goodbyes are life too
+	defer end()
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // which would end us, before there is anything to reload
+	defer signal.Stop(hangups)
+	defer context.AfterFunc(ctx, n.stopping)()
+	return bridge.Run(ctx, cfg, log, version(), func(d *bridge.Daemon) {
+		beside.Go(func() { reloadOn(besides, hangups, d, n) })
+		beside.Go(func() { n.watchdog(besides, answers(d, cfg.Daemon.Status)) })
+		n.ready()
+	})
 }
 
 func logger(e *env, format string, verbose bool) (*slog.Logger, error) {
