@@ -1,6 +1,7 @@
 # make        builds bin/sitebridge
 # make demo   two sites on this machine, joined, cut and healed; needs no root
 # make test   everything that must hold; installs what it needs on Debian
+# make package  dist/*.deb for amd64 and arm64; VERSION=1.2.3 names another version
 # make bench  codec and link figures, and throughput through two daemons
 #
 # STRICT=1 makes a skipped test a failure, as in CI.
@@ -9,7 +10,7 @@ GO          ?= go
 STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 STRICT      ?=
 
-.PHONY: all build demo test lint unit deps bench clean
+.PHONY: all build demo test lint unit deps package bench clean
 all: build
 
 build:
@@ -33,8 +34,11 @@ lint:
 unit: build
 	STRICT=$(STRICT) GO=$(GO) test/run
 
+package:
+	GO=$(GO) VERSION=$(VERSION) packaging/package
+
 bench: build
 	GO=$(GO) test/bench/run
 
 clean:
-	rm -rf bin
+	rm -rf bin dist

@@ -147,7 +147,13 @@ func TestValues(t *testing.T) {
 			Stations: map[ipx.Node]ipx.Encapsulation{{2, 0, 0, 0, 0x10, 1}: ipx.Ethernet8023}}},
 		{old, &LAN{Name: "old", Interface: "eth2", Frames: []Frame{
 			{Encapsulation: ipx.Ethernet8023, Network: 0x12}, {Encapsulation: ipx.EthernetSNAP, Network: 0x13}},
-			Exchange: ExchangeRIPSAP, Update: time.Minute, Limits: learnable}},
+			Exchange: ExchangeRIPSAP, Update: time.Minute, Limits: policy.Limits{
+				AcceptNetworks:   policy.Networks{{First: 0x10, Last: 0xffff}},
+				AnnounceNetworks: policy.Networks{{First: 0x10, Last: 0x1f}, {First: 0xbeef, Last: 0xbeef}},
+				AcceptServices:   policy.Services{{Type: sap.FileServer, Name: "*"}, {Type: sap.Directory, Name: "*"}},
+				AnnounceServices: policy.Services{{Type: sap.FileServer, Name: "*"}},
+				MaxNetworks:      8192, MaxServices: 8192,
+			}}},
 	} {
 		if !reflect.DeepEqual(w.got, w.want) {
 			t.Errorf("%+v, want %+v", w.got, w.want)

@@ -67,6 +67,8 @@ func init() { // not in the declaration: help prints the table itself
 		{"ipx capture", "-i INTERFACE --pcapng FILE|-", "every IPX frame on a wire, for Wireshark", runIPXCapture},
 		{"identity", "new|ca|issue|revoke|show", "certificates: make, sign, revoke and show them", runIdentity},
 		{"demo", "", "two sites on this machine, joined, cut and healed; needs no root", runDemo},
+		{"completion", "bash|zsh|fish", "the script that completes commands in that shell", runCompletion},
+		{"version", "", "the version, and the commit it was built from", runVersion},
 	}
 }
 
@@ -76,11 +78,12 @@ type env struct {
 	stdout, stderr io.Writer
 	drop           func(*privilege.User, *slog.Logger) error // of privileges; the tests keep theirs
 	wires          wires                                     // how the IPX tools reach an interface
+	help           func(*flag.FlagSet)                       // gets what would be printed as help; nil: print it
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := dispatch(&env{ctx, os.Stdout, os.Stderr, dropPrivileges, kernelWires{}}, os.Args[1:])
+	code := dispatch(&env{ctx, os.Stdout, os.Stderr, dropPrivileges, kernelWires{}, nil}, os.Args[1:])
 	stop()
 	os.Exit(code)
 }
@@ -101,12 +104,8 @@ func dispatch(e *env, args []string) int {
 	case "help", "-h", "--help":
 		usage(e.stdout)
 		return exitOK
-	case "version", "--version":
-		if _, code, ok := parse(e.flags("version", ""), args[1:], 0); !ok {
-			return code
-		}
-		fmt.Fprintln(e.stdout, "sitebridge", version())
-		return exitOK
+	case "--version":
+		return runVersion(e, args[1:])
 	}
 	if args[0] == "ipx" {
 		fmt.Fprintln(e.stderr, "sitebridge: ipx is followed by one of: routes, services, nodes, update, ping, slist, listen, sniff, diag, capture")
@@ -132,6 +131,10 @@ func (e *env) flags(name, args string) *flag.FlagSet {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
 	f.SetOutput(e.stderr)
 	f.Usage = func() {
+		if e.help != nil {
+			e.help(f)
+			return
+		}
 		fmt.Fprintf(e.stderr, "usage: sitebridge %s %s\n", name, args)
 		f.PrintDefaults()
 	}

@@ -26,7 +26,7 @@ func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	keep := func(*privilege.User, *slog.Logger) error { return nil }
-	code = dispatch(&env{context.Background(), &out, &errs, keep, kernelWires{}}, args)
+	code = dispatch(&env{context.Background(), &out, &errs, keep, kernelWires{}, nil}, args)
 	return code, out.String(), errs.String()
 }
 
