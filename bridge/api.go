@@ -131,6 +131,7 @@ func (d *Daemon) apiHandler() http.Handler {
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) { answer(w, d.Status()) })
 	mux.HandleFunc("POST /v1/sites/{site}/up", func(w http.ResponseWriter, r *http.Request) { d.commandSite(w, r, true) })
 	mux.HandleFunc("POST /v1/sites/{site}/down", func(w http.ResponseWriter, r *http.Request) { d.commandSite(w, r, false) })
+	mux.HandleFunc("POST /v1/sites/{site}/diagnose", d.diagnose)
 	mux.HandleFunc("POST /v1/reload", d.reloadAPI)
 	mux.HandleFunc("GET /v1/ipx", func(w http.ResponseWriter, r *http.Request) { answer(w, d.ipxTables()) })
 	mux.HandleFunc("POST /v1/ipx/ping", d.pingIPX)
@@ -212,9 +213,22 @@ func (c Client) Post(ctx context.Context, path string, v any) error {
 }
 
 func (c Client) do(ctx context.Context, method, path string, v any) error {
-	req, err := http.NewRequestWithContext(ctx, method, "http://sitebridge"+path, nil)
+	resp, err := c.open(ctx, method, path)
 	if err != nil {
 		return err
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
+		return fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	return nil
+}
+
+// open asks, and returns an answer that is not a refusal; the caller closes its body.
+func (c Client) open(ctx context.Context, method, path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://sitebridge"+path, nil)
+	if err != nil {
+		return nil, err
 	}
 	hc := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -225,26 +239,23 @@ func (c Client) do(ctx context.Context, method, path string, v any) error {
 	resp, err := hc.Do(req)
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
-		return fmt.Errorf("no sitebridge answers on %s: is it running? (sitebridge run) Or does daemon.status name another socket? (--config FILE, or --socket FILE)", c.Socket)
+		return nil, fmt.Errorf("%w on %s: is it running? (sitebridge run) Or does daemon.status name another socket? (--config FILE, or --socket FILE)", ErrNoDaemon, c.Socket)
 	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("may not use %s: be root or in the group that owns it", c.Socket)
+		return nil, fmt.Errorf("may not use %s: be root or in the group that owns it", c.Socket)
 	case err != nil:
-		return fmt.Errorf("ask the daemon on %s: %w", c.Socket, err)
+		return nil, fmt.Errorf("ask the daemon on %s: %w", c.Socket, err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		var e apiError
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-		if json.Unmarshal(body, &e) != nil || e.Error == "" {
-			return fmt.Errorf("the daemon answered %s", resp.Status)
-		}
-		if len(e.Faults) > 0 {
-			return &e.Faults
-		}
-		return errors.New(e.Error)
+	var e apiError
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	switch {
+	case json.Unmarshal(body, &e) != nil || e.Error == "":
+		return nil, fmt.Errorf("the daemon answered %s", resp.Status)
+	case len(e.Faults) > 0:
+		return nil, &e.Faults
 	}
-	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
-		return fmt.Errorf("read the daemon's answer: %w", err)
-	}
-	return nil
+	return nil, errors.New(e.Error)
 }

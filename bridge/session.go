@@ -146,6 +146,7 @@ func (s *session) run(ctx context.Context) {
 		s.ended = fmt.Errorf("%w; TCP 1723 still answers: is IP protocol 47 blocked on the way?", s.ended)
 	}
 	s.mu.Unlock()
+	s.remember()
 	s.d.strangers.leave(s)
 	if !s.known {
 		s.d.logStranger(s)
@@ -501,6 +502,7 @@ func hosts(all []netip.AddrPort) []netip.Addr {
 // side of the data channel, and only then the call, since some peers send LCP
 // before their Outgoing-Call-Reply.
 func (d *Daemon) dialAddr(ctx context.Context, st *site, to netip.AddrPort) (_ *session, err error) {
+	defer st.attempts.dialed(to, &err)
 	nc, err := d.connect(ctx, st, to)
 	if err != nil {
 		return nil, err

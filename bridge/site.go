@@ -48,6 +48,7 @@ type site struct {
 	ticks    ticks                   // to the peer
 	// peerCertificate is what the peer has shown last; nil: nothing.
 	peerCertificate atomic.Pointer[x509.Certificate]
+	attempts        attempts // for diagnose
 
 	// What follows belongs to startSite and to who stops the site.
 	endCalls     context.CancelFunc
@@ -87,14 +88,16 @@ func (s *site) close() error {
 
 // ncpNames are the required protocols by the names that PPP uses.
 func (s *site) ncpNames() []string {
-	names := map[config.Protocol]string{
-		config.ProtocolIP: "IPCP", config.ProtocolIPv6: "IPV6CP", config.ProtocolIPX: "IPXCP",
-	}
 	var required []string
 	for _, p := range s.cfg.Required {
-		required = append(required, names[p])
+		required = append(required, ncpOf[p])
 	}
 	return required
+}
+
+// ncpOf are the names that PPP uses for the network protocols of the configuration.
+var ncpOf = map[config.Protocol]string{
+	config.ProtocolIP: "IPCP", config.ProtocolIPv6: "IPV6CP", config.ProtocolIPX: "IPXCP",
 }
 
 // resolver asks with our mark: a full tunnel that is down would swallow the

@@ -323,10 +323,14 @@ func (l *lan) status(wires []router.WireInfo) LANStatus {
 			}
 		}
 	}
-	var used frameTypes
+	s.Trouble = trouble(s, l.used(), time.Now())
+	return s
+}
+
+// used tells which frame types of the LAN are routed or bridged.
+func (l *lan) used() (used frameTypes) {
 	for e := range used {
 		used[e] = l.routed[e] != nil || l.bridged[e] != nil
 	}
-	s.Trouble = trouble(s, used, time.Now())
-	return s
+	return used
 }

@@ -33,6 +33,13 @@ func trouble(s LANStatus, used frameTypes, now time.Time) []string {
 	if !s.Up {
 		words = append(words, fmt.Sprintf("interface %s is down or gone", s.Device))
 	}
+	words = append(words, wireTrouble(s, now)...)
+	words = append(words, unusedFrames(s, used, now)...)
+	return append(words, numberTrouble(s)...)
+}
+
+// wireTrouble tells of frames that do not come in, and of some that should not.
+func wireTrouble(s LANStatus, now time.Time) (words []string) {
 	if muted(s.Stats) {
 		words = append(words, fmt.Sprintf("broadcasts are heard on %s, but no frame addressed to a station ever arrives: "+
 			"Wi-Fi, or a hypervisor that refuses promiscuous mode and foreign MAC addresses? Use a wired interface, or allow both on the virtual switch", s.Device))
@@ -41,7 +48,11 @@ func trouble(s LANStatus, used frameTypes, now time.Time) []string {
 		words = append(words, fmt.Sprintf("frames from our own address %v come in by %s: "+
 			"a second machine has it, the wire is a loop, or a switch mirrors what we send", s.MAC, s.Device))
 	}
-	words = append(words, unusedFrames(s, used, now)...)
+	return words
+}
+
+// numberTrouble tells of frame types without a number, and with more than one.
+func numberTrouble(s LANStatus) (words []string) {
 	for _, w := range s.Wires {
 		if w.Network == ipx.ThisNetwork && s.Up {
 			words = append(words, fmt.Sprintf("%s: no number learned yet: nobody on %s tells one; write a number if there is no server there", w.Name, s.Device))

@@ -27,7 +27,7 @@ const (
 	exitFailed = 1 // it did not work: the message says why
 	exitUsage  = 2 // the command line is wrong
 	exitConfig = 3 // the configuration is wrong
-	exitDown   = 4 // status: a site is not up; ipx ping: an answer is missing
+	exitDown   = 4 // status: a site is not up; diagnose: something is wrong; ipx ping: an answer is missing
 
 	exitInterrupted = 130 // as shells count SIGINT
 )
@@ -55,6 +55,7 @@ func init() { // not in the declaration: help prints the table itself
 		{"reload", "[--dry-run] [--json]", "take over a changed configuration; what did not change runs on", runReload},
 		{"up", "SITE", "start a stopped site, or dial at once", runUp},
 		{"down", "SITE", "end a site's tunnel and stop dialling", runDown},
+		{"diagnose", "[--json] [--config FILE] SITE", "what is wrong with a site, step by step, and what to do", runDiagnose},
 		{"ipx routes", "[--json] [-i INTERFACE]", "IPX networks: how far, by which way", runIPXRoutes},
 		{"ipx services", "[--json]", "IPX services: servers and what they offer", runIPXServices},
 		{"ipx nodes", "[--json]", "IPX stations, and where each was heard", runIPXNodes},

@@ -1,0 +1,237 @@
+package diagnose
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// A step of the fault tree.
+type step struct {
+	name, looks string
+	// needs are the steps without which this one makes no sense.
+	needs []string
+	// skip, unless nil, tells why the step has nothing to do with the site; "": it has.
+	skip func(Setup) string
+	look func(*walk) Finding
+}
+
+// steps is the fault tree, in the order in which a tunnel comes up and is used. The
+// names are those of --json, and stay.
+var steps = []step{
+	{"site", "how the daemon says that the site stands", nil, nil, func(w *walk) Finding { return judgeSite(w.setup) }},
+	{"name", "the names that the site dials", nil, noDial, (*walk).name},
+	{"route", "how the kernel sends to the peer", []string{"name"}, noDial, (*walk).route},
+	{"tcp", "TCP to the peer's port", []string{"name", "route"}, noDial, (*walk).tcp},
+	{"control", "the PPTP control connection and its version", []string{"tcp"}, noDial, func(w *walk) Finding { return judgeControl(w.reached) }},
+	{"calls", "what came to the addresses where calls are answered", nil, noAnswer, func(w *walk) Finding { return judgeCalls(w.setup, w.Calls()) }},
+	{"call", "a call to the peer", []string{"site", "control"}, nil, (*walk).call},
+	{"gre_out", "GRE to the peer (IP protocol 47)", []string{"call"}, nil, func(w *walk) Finding { return judgeOut(w.attempt) }},
+	{"gre_back", "GRE from the peer", []string{"call"}, nil, func(w *walk) Finding { return judgeBack(w.attempt) }},
+	{"nat", "address translation between the ends", []string{"call"}, nil, func(w *walk) Finding { return judgeNAT(w.attempt) }},
+	{"path_mtu", "which sizes of packets reach the peer", []string{"call"}, nil, (*walk).path},
+	{"link", "LCP, the agreement on the link", []string{"gre_out", "gre_back", "nat"}, nil, func(w *walk) Finding { return judgeLink(w.attempt) }},
+	{"authentication", "who proved what to whom", []string{"link"}, nil, func(w *walk) Finding { return judgeAuth(w.setup, w.attempt) }},
+	{"encryption", "how packets are protected", []string{"authentication"}, nil, func(w *walk) Finding { return judgeEncryption(w.setup, w.attempt) }},
+	{"ipcp", "IPv4 in the tunnel", []string{"encryption"}, without("IPCP"), func(w *walk) Finding { return judgeNCP("IPCP", w.setup, w.attempt) }},
+	{"ipv6cp", "IPv6 in the tunnel", []string{"encryption"}, without("IPV6CP"), func(w *walk) Finding { return judgeNCP("IPV6CP", w.setup, w.attempt) }},
+	{"ipxcp", "IPX in the tunnel", []string{"encryption"}, without("IPXCP"), func(w *walk) Finding { return judgeNCP("IPXCP", w.setup, w.attempt) }},
+	{"interface", "the tunnel's interface and its addresses", nil, noIP, func(w *walk) Finding { return judgeInterface(w.kernel) }},
+	{"routes", "routes and rules of what is behind the peer", []string{"interface"}, noIP, func(w *walk) Finding { return judgeRoutes(w.kernel) }},
+	{"rp_filter", "the kernel's reverse path filter", nil, nil, func(w *walk) Finding { return judgeFilter(w.kernel) }},
+	{"forwarding", "whether the kernel forwards", nil, noIP, func(w *walk) Finding { return judgeForwarding(w.kernel) }},
+	{"mss", "the tunnel's MTU, TCP's segments and the LANs", nil, noIP, func(w *walk) Finding { return judgeMSS(w.kernel) }},
+	{"ipx_frames", "the frame types that are spoken on the LANs", nil, noIPX, func(w *walk) Finding { return judgeFrames(w.ipx) }},
+	{"ipx_numbers", "the network numbers that are claimed", nil, noIPX, func(w *walk) Finding { return judgeNumbers(w.ipx) }},
+	{"ipx_behind", "the IPX networks behind the peer", []string{"ipxcp"}, noIPX, func(w *walk) Finding { return judgeBehind(w.ipx) }},
+	{"certificates", "the dates of certificates and revocation lists", nil, noTLS, func(w *walk) Finding { return judgeCertificates(w.Certificates()) }},
+}
+
+func noDial(s Setup) string {
+	if !s.Dials {
+		return "the peer dials, not we"
+	}
+	return ""
+}
+
+func noAnswer(s Setup) string {
+	if !s.Answers {
+		return "we dial, and take no calls"
+	}
+	return ""
+}
+
+func noIP(s Setup) string {
+	if !s.IP {
+		return "the site carries no IP"
+	}
+	return ""
+}
+
+func noIPX(s Setup) string {
+	if !s.IPX {
+		return "the site carries no IPX"
+	}
+	return ""
+}
+
+func noTLS(s Setup) string {
+	if !s.TLS {
+		return "no certificates have a part in it"
+	}
+	return ""
+}
+
+func without(ncp string) func(Setup) string {
+	return func(s Setup) string {
+		if !slices.Contains(s.NCPs, ncp) {
+			return "the site does not carry it"
+		}
+		return ""
+	}
+}
+
+// StepNames lists the names of the steps in their order.
+func StepNames() []string {
+	var names []string
+	for _, s := range steps {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// A walk is one diagnosis under way.
+type walk struct {
+	World
+	ctx   context.Context
+	setup Setup
+	found map[string]Finding
+
+	addrs   []netip.AddrPort
+	reached []Reach
+	attempt Attempt
+	kernel  Kernel
+	ipx     IPX
+}
+
+// Run walks the tree and calls tell for each finding as it is made. Steps that are no
+// business of the site are left out.
+func Run(ctx context.Context, from World, tell func(Finding)) Conclusion {
+	w := &walk{World: from, ctx: ctx, setup: from.Setup(), found: map[string]Finding{}}
+	var all []Finding
+	for _, s := range steps {
+		if s.skip != nil {
+			if why := s.skip(w.setup); why != "" {
+				continue
+			}
+		}
+		f := w.one(s)
+		f.Step, f.Looked, f.Words, f.Do = s.name, s.looks, escape(f.Words), escape(f.Do)
+		w.found[s.name] = f
+		all = append(all, f)
+		tell(f)
+	}
+	return conclude(w.setup.Site, all)
+}
+
+// one makes one finding, or tells why it cannot.
+func (w *walk) one(s step) Finding {
+	if w.ctx.Err() != nil {
+		return unknown("not looked at: the time is over")
+	}
+	if w.setup.State == "" && slices.Contains(daemonOnly, s.name) {
+		return unknown("not looked at: only a running daemon knows")
+	}
+	for _, need := range s.needs {
+		if f, ok := w.found[need]; ok && f.Verdict == Fault && !(w.setup.Call && early(need)) {
+			return unknown("not looked at: %s is at fault", need)
+		} else if ok && f.Verdict == Unknown && mustKnow(need) {
+			return unknown("not looked at, as %s was not", need)
+		}
+	}
+	w.gather(s.name)
+	return s.look(w)
+}
+
+// daemonOnly are the steps that are not for who looks from outside.
+var daemonOnly = []string{"calls", "call", "interface", "routes", "mss", "ipx_frames", "ipx_numbers", "ipx_behind"}
+
+// early tells the steps that a call which is there has behind it: a name that does not
+// resolve any more does not end it.
+func early(step string) bool {
+	return slices.Contains([]string{"site", "name", "route", "tcp", "control"}, step)
+}
+
+// mustKnow tells the steps that lead on only when they were looked at.
+func mustKnow(step string) bool {
+	return slices.Contains([]string{"name", "route", "tcp", "control", "call", "link", "authentication", "encryption", "interface", "ipxcp"}, step)
+}
+
+// gather gets the facts that several steps share, when the first of them is due.
+func (w *walk) gather(step string) {
+	switch step {
+	case "rp_filter":
+		if w.kernel.Device.Name == "" {
+			w.kernel = w.Kernel(w.attempt)
+		}
+	case "interface":
+		w.kernel = w.Kernel(w.attempt)
+	case "ipx_frames":
+		w.ipx = w.IPX()
+	}
+}
+
+func (w *walk) name() Finding {
+	lookups := w.Names(w.ctx)
+	for _, l := range lookups {
+		w.addrs = append(w.addrs, l.Addrs...)
+	}
+	return judgeNames(lookups)
+}
+
+func (w *walk) route() Finding { return judgeWays(w.setup, w.Ways(w.addrs)) }
+
+func (w *walk) tcp() Finding {
+	w.reached = w.Reach(w.ctx, w.addrs)
+	return judgeTCP(w.reached)
+}
+
+func (w *walk) call() Finding {
+	if why := noTry(w.setup); why != "" {
+		return unknown("not looked at: %s", why)
+	}
+	w.attempt = w.Try(w.ctx)
+	return judgeCall(w.setup, w.attempt)
+}
+
+// noTry tells why there will be no call however long we wait; "": there may be.
+func noTry(s Setup) string {
+	switch {
+	case s.Call:
+		return ""
+	case s.Idle:
+		return "the site dials when there is traffic for it: sitebridge up SITE has it dial now"
+	case !s.Dials:
+		return "the peer has not called"
+	}
+	return ""
+}
+
+func (w *walk) path() Finding { return judgePath(w.Path(w.ctx, w.attempt)) }
+
+// conclude says the first fault once more, or the first warning.
+func conclude(site string, all []Finding) Conclusion {
+	c := Conclusion{Site: site, Verdict: OK, Words: fmt.Sprintf("nothing is wrong with %s", site)}
+	for _, v := range []Verdict{Fault, Warning} {
+		if i := slices.IndexFunc(all, func(f Finding) bool { return f.Verdict == v }); i >= 0 {
+			f := all[i]
+			return Conclusion{Site: site, Verdict: v, Step: f.Step, Words: f.Step + ": " + f.Words, Do: f.Do}
+		}
+	}
+	if i := slices.IndexFunc(all, func(f Finding) bool { return f.Step == "call" && f.Verdict == Unknown }); i >= 0 {
+		c.Verdict, c.Words = Unknown, "nothing is wrong as far as could be seen; call: "+all[i].Words
+	}
+	c.Words = escape(c.Words)
+	return c
+}
