@@ -189,22 +189,25 @@ func (p *prober) Calls() diagnose.Calls {
 	return c
 }
 
-// Kernel implements diagnose.World.
-func (p *prober) Kernel(a diagnose.Attempt) diagnose.Kernel {
-	k := diagnose.Kernel{Settings: p.settings()}
-	host := p.d.host
-	local, peer, device := a.Local, a.Peer, p.way.Device
-	if !peer.IsValid() && p.way.To.IsValid() {
-		local, peer = p.way.Source, p.way.To.Addr()
-	}
-	if peer.IsValid() && device == "" {
-		if w, err := host.Way(p.st.cfg.Source.Address, p.st.cfg.Source.Interface, peer); err == nil {
+// Filter implements diagnose.World.
+func (p *prober) Filter() ip.Filter {
+	local, peer, device := p.way.Source, p.way.To.Addr(), p.way.Device
+	if s := p.session(); s != nil {
+		local, peer = s.path.Local, s.path.Remote
+		if w, err := p.d.host.Way(local, p.st.cfg.Source.Interface, peer); err == nil {
 			device = w.Device
 		}
 	}
-	if peer.IsValid() && device != "" {
-		k.Filter = host.Filter(local, peer, device)
+	if device == "" {
+		return ip.Filter{}
 	}
+	return p.d.host.Filter(local, peer, device)
+}
+
+// Kernel implements diagnose.World.
+func (p *prober) Kernel() diagnose.Kernel {
+	k := diagnose.Kernel{Settings: p.settings()}
+	host := p.d.host
 	k.Device.Name = p.st.cfg.Device
 	k.LANs, k.Err = host.Neighbours()
 	if p.st.ip == nil {

@@ -17,7 +17,7 @@ const proto47 = "let IP protocol 47 (GRE, which is neither TCP nor UDP) pass in 
 
 func judgeOut(a Attempt) Finding {
 	switch {
-	case a.GRE.SendErrors > 0 && !a.Heard:
+	case a.GRE.SendErrors > 0 && !arrived(a):
 		return fault("look for a rule against IP protocol 47 in this machine's own firewall (`nft list ruleset`, `iptables -L OUTPUT`) and in `ip rule`",
 			"this machine itself refused to send GRE, %d times", a.GRE.SendErrors)
 	case len(a.ICMP) > 0 && !arrived(a):

@@ -30,7 +30,9 @@ type World interface {
 	Try(ctx context.Context) Attempt
 	// Path sends pings of several sizes to the peer's address, and through the tunnel.
 	Path(ctx context.Context, a Attempt) Path
-	Kernel(a Attempt) Kernel
+	// Filter is the reverse path filter on the way to the first of the addresses.
+	Filter() ip.Filter
+	Kernel() Kernel
 	IPX() IPX
 	Certificates() Certificates
 }
@@ -152,7 +154,6 @@ type Kernel struct {
 	Routes   []ip.RouteState
 	Rules    []string // of a full tunnel, that are missing
 	Err      error    // netlink did not answer
-	Filter   ip.Filter
 	Settings []ip.Setting
 	LANs     []ip.Device // others that have an address
 	Sum      ip.Sum

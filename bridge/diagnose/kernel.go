@@ -102,8 +102,7 @@ func (k Kernel) carries(dst netip.Prefix) bool {
 	return dst.Addr().Is4() && k.V4 || dst.Addr().Is6() && k.V6
 }
 
-func judgeFilter(k Kernel) Finding {
-	f := k.Filter
+func judgeFilter(f ip.Filter) Finding {
 	switch {
 	case f.Device == "":
 		return unknown("not looked at: it is not known where the peer is")

@@ -63,6 +63,8 @@ func (a Attempt) Stuck(after time.Duration) bool {
 	switch {
 	case !a.Live:
 		return true
+	case !a.Heard && a.Stranger.IsValid():
+		return true
 	case a.For < after:
 		return false
 	case !a.Heard, unheard(a):

@@ -220,8 +220,10 @@ func judgeOneControl(r Reach) Finding {
 		return ok("%v: it answers; peer %s", r.To, r.Peer)
 	case err == nil:
 		return ok("%v: version 1.0, peer %s", r.To, r.Peer)
+	case r.Before && timedOut(err):
+		return fault("the tunnel will be given up and dialled again by itself; is the peer's daemon alive, and the line?", "%v: the control connection is there, and does not answer an echo", r.To)
 	case r.Before:
-		return fault("the tunnel will be given up and dialled again by itself; is the peer's daemon alive?", "%v: the control connection does not answer an echo: %s", r.To, err)
+		return fault("the tunnel will be given up and dialled again by itself", "%v: the control connection does not answer an echo: %s", r.To, err)
 	case errors.As(err, &version):
 		return fault("PPTP has one version, 1.0 (RFC 2637): is that a PPTP server, and up to date?", "%v: %s", r.To, err)
 	case errors.As(err, &start) && start.Result == control.NotAuthorised:

@@ -23,6 +23,7 @@ var steps = []step{
 	{"site", "how the daemon says that the site stands", nil, nil, func(w *walk) Finding { return judgeSite(w.setup) }},
 	{"name", "the names that the site dials", nil, noDial, (*walk).name},
 	{"route", "how the kernel sends to the peer", []string{"name"}, noDial, (*walk).route},
+	{"rp_filter", "the kernel's filter on the way back to the peer", []string{"name", "route"}, nil, func(w *walk) Finding { return judgeFilter(w.Filter()) }},
 	{"tcp", "TCP to the peer's port", []string{"name", "route"}, noDial, (*walk).tcp},
 	{"control", "the PPTP control connection and its version", []string{"tcp"}, noDial, func(w *walk) Finding { return judgeControl(w.reached) }},
 	{"calls", "what came to the addresses where calls are answered", nil, noAnswer, func(w *walk) Finding { return judgeCalls(w.setup, w.Calls()) }},
@@ -37,14 +38,13 @@ var steps = []step{
 	{"ipcp", "IPv4 in the tunnel", []string{"encryption"}, without("IPCP"), func(w *walk) Finding { return judgeNCP("IPCP", w.setup, w.attempt) }},
 	{"ipv6cp", "IPv6 in the tunnel", []string{"encryption"}, without("IPV6CP"), func(w *walk) Finding { return judgeNCP("IPV6CP", w.setup, w.attempt) }},
 	{"ipxcp", "IPX in the tunnel", []string{"encryption"}, without("IPXCP"), func(w *walk) Finding { return judgeNCP("IPXCP", w.setup, w.attempt) }},
-	{"interface", "the tunnel's interface and its addresses", nil, noIP, func(w *walk) Finding { return judgeInterface(w.kernel) }},
-	{"routes", "routes and rules of what is behind the peer", []string{"interface"}, noIP, func(w *walk) Finding { return judgeRoutes(w.kernel) }},
-	{"rp_filter", "the kernel's reverse path filter", nil, nil, func(w *walk) Finding { return judgeFilter(w.kernel) }},
-	{"forwarding", "whether the kernel forwards", nil, noIP, func(w *walk) Finding { return judgeForwarding(w.kernel) }},
-	{"mss", "the tunnel's MTU, TCP's segments and the LANs", nil, noIP, func(w *walk) Finding { return judgeMSS(w.kernel) }},
-	{"ipx_frames", "the frame types that are spoken on the LANs", nil, noIPX, func(w *walk) Finding { return judgeFrames(w.ipx) }},
-	{"ipx_numbers", "the network numbers that are claimed", nil, noIPX, func(w *walk) Finding { return judgeNumbers(w.ipx) }},
-	{"ipx_behind", "the IPX networks behind the peer", []string{"ipxcp"}, noIPX, func(w *walk) Finding { return judgeBehind(w.ipx) }},
+	{"interface", "the tunnel's interface and its addresses", nil, noIP, func(w *walk) Finding { return judgeInterface(w.theKernel()) }},
+	{"routes", "routes and rules of what is behind the peer", []string{"interface"}, noIP, func(w *walk) Finding { return judgeRoutes(w.theKernel()) }},
+	{"forwarding", "whether the kernel forwards", nil, noIP, func(w *walk) Finding { return judgeForwarding(w.theKernel()) }},
+	{"mss", "the tunnel's MTU, TCP's segments and the LANs", nil, noIP, func(w *walk) Finding { return judgeMSS(w.theKernel()) }},
+	{"ipx_frames", "the frame types that are spoken on the LANs", nil, noIPX, func(w *walk) Finding { return judgeFrames(w.theIPX()) }},
+	{"ipx_numbers", "the network numbers that are claimed", nil, noIPX, func(w *walk) Finding { return judgeNumbers(w.theIPX()) }},
+	{"ipx_behind", "the IPX networks behind the peer", []string{"ipxcp"}, noIPX, func(w *walk) Finding { return judgeBehind(w.theIPX()) }},
 	{"certificates", "the dates of certificates and revocation lists", nil, noTLS, func(w *walk) Finding { return judgeCertificates(w.Certificates()) }},
 }
 
@@ -111,8 +111,8 @@ type walk struct {
 	addrs   []netip.AddrPort
 	reached []Reach
 	attempt Attempt
-	kernel  Kernel
-	ipx     IPX
+	kernel  *Kernel
+	ipx     *IPX
 }
 
 // Run walks the tree and calls tell for each finding as it is made. Steps that are no
@@ -150,7 +150,6 @@ func (w *walk) one(s step) Finding {
 			return unknown("not looked at, as %s was not", need)
 		}
 	}
-	w.gather(s.name)
 	return s.look(w)
 }
 
@@ -168,18 +167,21 @@ func mustKnow(step string) bool {
 	return slices.Contains([]string{"name", "route", "tcp", "control", "call", "link", "authentication", "encryption", "interface", "ipxcp"}, step)
 }
 
-// gather gets the facts that several steps share, when the first of them is due.
-func (w *walk) gather(step string) {
-	switch step {
-	case "rp_filter":
-		if w.kernel.Device.Name == "" {
-			w.kernel = w.Kernel(w.attempt)
-		}
-	case "interface":
-		w.kernel = w.Kernel(w.attempt)
-	case "ipx_frames":
-		w.ipx = w.IPX()
+// theKernel is asked once for all the steps that it concerns.
+func (w *walk) theKernel() Kernel {
+	if w.kernel == nil {
+		k := w.Kernel()
+		w.kernel = &k
 	}
+	return *w.kernel
+}
+
+func (w *walk) theIPX() IPX {
+	if w.ipx == nil {
+		x := w.IPX()
+		w.ipx = &x
+	}
+	return *w.ipx
 }
 
 func (w *walk) name() Finding {

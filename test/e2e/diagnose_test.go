@@ -300,7 +300,8 @@ func TestDiagnoseLink(t *testing.T) {
 func TestDiagnoseKernel(t *testing.T) {
 	t.Parallel()
 	w := lab.New(t)
-	a, b := w.Start(w.SiteA, lab.Config{}.A()), w.Start(w.SiteB, lab.Config{}.B())
+	patient := lab.Config{Site: `echo = { interval = "10s", failures = 3 }`}
+	a, b := w.Start(w.SiteA, patient.A()), w.Start(w.SiteB, patient.B())
 	b.WaitUp("a")
 	a.WaitUp("b")
 	diagnosed(t, b, "a").sound(t)
@@ -393,17 +394,26 @@ func TestDiagnoseCalls(t *testing.T) {
 	diagnosed(t, b, "a").concludes(t, "site", "stopped by its operator")
 }
 
-// TestDiagnoseCertificate: our own has expired.
+// TestDiagnoseCertificate: our own expires while the tunnel is up.
 func TestDiagnoseCertificate(t *testing.T) {
 	t.Parallel()
 	w := lab.New(t)
 	w.Start(w.SiteA, lab.Config{}.Certified().A())
-	write(t, w, "b", authorityOf(t, w).issue("b", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }))
+	write(t, w, "b", authorityOf(t, w).issue("b", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(10 * time.Second) }))
 	b := w.Start(w.SiteB, lab.Config{}.Certified().B())
-	b.WaitSite("a", "running", anyState)
+	b.WaitUp("a")
 	x := diagnosed(t, b, "a")
-	x.concludes(t, "authentication", "expired")
-	x.says(t, "certificates", diagnose.Fault, "b (our own) expired on ")
+	x.sound(t)
+	x.says(t, "certificates", diagnose.Warning, "b (our own) expires on ")
+	x.says(t, "encryption", diagnose.OK, "AES-256-GCM", "strong")
+	lab.Wait(t, "it expires", func() bool {
+		x = diagnosed(t, b, "a")
+		return x.found["certificates"].Verdict == diagnose.Fault
+	})
+	x.concludes(t, "certificates", "b (our own) expired on ")
+	b.Run("down", "a")
+	b.Run("up", "a")
+	diagnosed(t, b, "a").concludes(t, "authentication", "expired")
 }
 
 // TestDiagnoseIPX: the wrong frame type on a LAN, another number, and a LAN that is gone.
