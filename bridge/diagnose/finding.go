@@ -90,8 +90,7 @@ func rank(v Verdict) int {
 // escape makes what is shown fit for a terminal, whoever chose a part of its words: a
 // resolver, a certificate, a peer, a station on a LAN. What those escaped already stays.
 func escape(s string) string {
-	shown := func(r rune) bool { return r == '\n' || unicode.IsPrint(r) }
-	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !shown(r) }) {
+	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return s
 	}
 	var b strings.Builder
@@ -99,7 +98,7 @@ func escape(s string) string {
 		switch {
 		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
 			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case shown(r):
+		case unicode.IsPrint(r):
 			b.WriteRune(r)
 		case r < 0x80:
 			fmt.Fprintf(&b, `\x%02x`, r)
@@ -108,4 +107,13 @@ func escape(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// escapeLines is escape for our own words in several lines.
+func escapeLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = escape(l)
+	}
+	return strings.Join(lines, "\n")
 }

@@ -176,7 +176,7 @@ func judgeOneTCP(r Reach) Finding {
 		return fault(fmt.Sprintf("open TCP %d in the firewalls on the way and at the peer; is the machine on? `ping %v`", port, host),
 			"%v: no answer: a firewall drops TCP %d, or the machine is off", r.To, port)
 	}
-	return fault("", "%v: %s", r.To, plain(err))
+	return fault("`journalctl -k` and the firewall's log may say more", "%v: %s", r.To, plain(err))
 }
 
 func timedOut(err error) bool {
@@ -285,9 +285,9 @@ func judgeCall(s Setup, a Attempt) Finding {
 	case errors.As(a.Err, &refused):
 		return fault("the peer's log says more", "%s", a.Err)
 	case a.Err != nil:
-		return fault("", "%s", a.Err)
+		return fault("the peer's log says more", "%s", a.Err)
 	case s.Reason != "":
-		return fault("", "no call came about in %v: %s", a.For.Round(time.Second), s.Reason)
+		return fault("the peer's log says more", "no call came about in %v: %s", a.For.Round(time.Second), s.Reason)
 	}
 	return fault("the peer's log says more", "no call came about in %v", a.For.Round(time.Second))
 }

@@ -32,7 +32,7 @@ var steps = []step{
 	{"gre_back", "GRE from the peer", []string{"call"}, nil, func(w *walk) Finding { return judgeBack(w.attempt) }},
 	{"nat", "address translation between the ends", []string{"call"}, nil, func(w *walk) Finding { return judgeNAT(w.attempt) }},
 	{"path_mtu", "which sizes of packets reach the peer", []string{"call"}, nil, (*walk).path},
-	{"link", "LCP, the agreement on the link", []string{"gre_out", "gre_back", "nat"}, nil, func(w *walk) Finding { return judgeLink(w.attempt) }},
+	{"link", "LCP, the agreement on the link", []string{"call", "gre_out", "gre_back", "nat"}, nil, func(w *walk) Finding { return judgeLink(w.attempt) }},
 	{"authentication", "who proved what to whom", []string{"link"}, nil, func(w *walk) Finding { return judgeAuth(w.setup, w.attempt) }},
 	{"encryption", "how packets are protected", []string{"authentication"}, nil, func(w *walk) Finding { return judgeEncryption(w.setup, w.attempt) }},
 	{"ipcp", "IPv4 in the tunnel", []string{"encryption"}, without("IPCP"), func(w *walk) Finding { return judgeNCP("IPCP", w.setup, w.attempt) }},
@@ -127,7 +127,7 @@ func Run(ctx context.Context, from World, tell func(Finding)) Conclusion {
 			}
 		}
 		f := w.one(s)
-		f.Step, f.Looked, f.Words, f.Do = s.name, s.looks, escape(f.Words), escape(f.Do)
+		f.Step, f.Looked, f.Words, f.Do = s.name, s.looks, escape(f.Words), escapeLines(f.Do)
 		w.found[s.name] = f
 		all = append(all, f)
 		tell(f)
