@@ -214,5 +214,4 @@ type (
 	callError       = *control.CallError
 	malformedError  = *control.MalformedError
 	unexpectedError = *control.UnexpectedError
-	timeoutError    = *control.TimeoutError
 )
