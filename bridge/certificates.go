@@ -175,6 +175,7 @@ func (s *site) warnOfPeer() {
 	}
 	if days, soon := identity.ExpiresSoon(leaf, time.Now()); soon {
 		s.log.Warn("the peer's certificate expires soon", "days_left", days, "not_after", leaf.NotAfter)
+		s.d.emit(Event{Kind: EventExpiry, Site: s.cfg.Name, Reason: "the peer's certificate expires soon", Numbers: map[string]int64{"days_left": int64(days)}})
 	}
 }
 
@@ -194,9 +195,11 @@ func (d *Daemon) watchCertificates(ctx context.Context) error {
 }
 
 func (d *Daemon) warnOfExpiry() {
-	for _, w := range d.config().Expiring(time.Now()) {
+	expiring := d.config().Expiring(time.Now())
+	for _, w := range expiring {
 		d.log.Warn("certificate", "warning", w)
 	}
+	d.tellExpiry(expiring)
 	for _, s := range d.allSites() {
 		s.warnOfPeer()
 	}

@@ -63,6 +63,8 @@ type Daemon struct {
 	strangers strangers
 	guard     *guard
 	refused   refusals
+	boards    boards
+	events    events
 
 	peersMu   sync.Mutex                  // guards what follows, and the order of reroutes
 	peerOf    map[string][]netip.Addr     // by site: where its peer is
@@ -191,6 +193,8 @@ func (d *Daemon) serve(ctx context.Context, ready func(*Daemon)) error {
 	group.Go(func() error { return d.mux.Run(under) })
 	d.ipx.run(under, group)
 	group.Go(func() error { return d.watchCertificates(under) })
+	group.Go(func() error { return d.watchTroubles(under) })
+	group.Go(func() error { return d.runHooks(under) })
 	if d.api != nil {
 		group.Go(func() error { return serveAPI(under, d.api, d.apiHandler(), d.log) })
 	}
@@ -202,6 +206,8 @@ func (d *Daemon) serve(ctx context.Context, ready func(*Daemon)) error {
 		d.startSite(s)
 	}
 	d.log.Info("sitebridge runs", "name", d.config().Daemon.Name, "version", d.version, "sites", len(d.allSites()), "listen", fmt.Sprint(d.config().Daemon.Listen))
+	d.emit(Event{Kind: EventStarted})
+	d.tellExpiry(d.config().Expiring(time.Now()))
 	if ready != nil {
 		ready(d)
 	}
@@ -212,6 +218,7 @@ func (d *Daemon) serve(ctx context.Context, ready func(*Daemon)) error {
 	d.run.supervisors.Wait()
 	d.answerNoMore()
 	d.sessions.Wait()
+	d.emit(Event{Kind: EventStopped})
 	stopAnswering()
 	earsErr := d.run.ears.Wait()
 	endUnder()
@@ -284,5 +291,5 @@ func (d *Daemon) site(name string) *site {
 }
 
 func (d *Daemon) controlConfig(log *slog.Logger) control.Config {
-	return control.Config{Host: d.config().Daemon.Name, Vendor: vendor, Firmware: 1, Log: log}
+	return control.Config{Host: d.config().Daemon.Name, Vendor: vendor, Firmware: 1, Log: log, NewTap: d.strangerTap}
 }

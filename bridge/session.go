@@ -82,6 +82,7 @@ func (d *Daemon) newSession(call *control.Call, channel *gre.Channel, path gre.P
 	}
 	s.ctx, s.stop = context.WithCancel(d.ctx)
 	cfg.Log = s.log
+	cfg.Tap = call.Conn().Tap()
 	cfg.Send = s.send
 	cfg.Admit = s.admit
 	cfg.Changed = s.changed
@@ -342,6 +343,7 @@ func (s *session) admit(a ppp.Admission) (ppp.Network, error) {
 			return ppp.Network{}, err
 		}
 		s.log, s.known = s.log.With("site", st.cfg.Name), true
+		s.call.Conn().Tap().Move(s.d.boards.of(st.cfg.Name))
 		s.site.Store(st) // before the supervisor has it and asks for its state
 		if err := st.supervisor.admit(s.ctx, s); err != nil {
 			s.site.Store(nil)
@@ -517,7 +519,9 @@ func (d *Daemon) dialAddr(ctx context.Context, st *site, to netip.AddrPort) (_ *
 		}
 	}()
 	path := pathOf(conn)
-	channel, err := d.mux.Open(path.Remote, st.channelConfig())
+	channelConfig := st.channelConfig()
+	channelConfig.Tap = conn.Tap()
+	channel, err := d.mux.Open(path.Remote, channelConfig)
 	if err != nil {
 		return nil, err
 	}

@@ -64,6 +64,7 @@ func (d *Daemon) openSite(cfg *config.Site) (*site, error) {
 		dial = func(ctx context.Context) (tunnel, error) { return d.dial(ctx, s) }
 	}
 	s.supervisor = newSupervisor(s.log, cfg.Auth.Name, cfg.Auth.PeerName, dial)
+	s.supervisor.teller = teller{emit: d.emit, site: cfg.Name}
 	if x := cfg.IPX; x != nil {
 		s.learned.Store(&learned{x.LearnedRoutes, x.LearnedServices})
 		if x.Watchdogs {
@@ -211,6 +212,7 @@ func (s *site) reorder() (packets int, patience time.Duration) {
 // controlConfig probes the control connection as often as the link.
 func (s *site) controlConfig() control.Config {
 	cfg := s.d.controlConfig(s.log)
+	cfg.NewTap = s.newTap
 	cfg.EchoInterval = s.cfg.Echo.Interval
 	cfg.EchoTimeout = s.cfg.Echo.Interval * time.Duration(max(s.cfg.Echo.Failures, 1))
 	return cfg

@@ -48,6 +48,7 @@ type supervisor struct {
 	dial              func(context.Context) (tunnel, error) // nil: we only answer
 	log               *slog.Logger
 	backoff           backoff
+	teller            teller // of its loop
 
 	claims   chan claimRequest
 	commands chan command
@@ -274,6 +275,7 @@ func (l *siteLoop) drop(why error) {
 	}
 	old := l.cur
 	old.close(why)
+	l.s.teller.down(why.Error())
 	l.goodbyes.Go(func() { <-old.done() })
 	l.cur = nil
 	l.s.set(func(v *view) { v.State, v.Current, v.Reason = l.idleState(), nil, why.Error() })
@@ -298,10 +300,12 @@ func (l *siteLoop) look() {
 	switch {
 	case up && !l.wasUp:
 		l.s.set(func(v *view) { v.State, v.Reason = StateUp, ""; v.Ups++ })
+		l.s.teller.up(l.cur)
 		l.s.log.Info("site up", "dialed", l.cur.claim().dialed)
 	case !up && l.wasUp:
 		why := l.cur.down()
 		l.s.set(func(v *view) { v.State, v.Reason = StateNegotiating, why })
+		l.s.teller.down(why)
 		l.s.log.Warn("site no longer up", "reason", why)
 	}
 	l.wasUp = up
@@ -325,6 +329,7 @@ func (l *siteLoop) wait(err error, wasUp time.Duration) {
 	if k == endStopped {
 		return
 	}
+	l.s.teller.down(err.Error())
 	if l.s.dial == nil || !l.enabled {
 		l.s.set(func(v *view) { v.State, v.Reason = l.idleState(), err.Error() })
 		l.s.log.Warn("site down", "reason", err)

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"sitebridge/internal/tap"
 )
 
 // Config is how this end behaves on its control connections.
@@ -20,6 +22,10 @@ type Config struct {
 	MaxCalls     int           // calls at once on one connection; zero: 64
 
 	Log *slog.Logger // nil: none
+
+	// NewTap makes where the packets of a connection's calls can be looked at; nil:
+	// nowhere. The connection's own messages are shown there.
+	NewTap func(local, remote netip.AddrPort) *tap.Tap
 
 	// Admit judges each Start-Control-Connection-Request; nil admits all.
 	// Answer decides each Outgoing-Call-Request and must call the Offer's Accept

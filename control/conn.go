@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"sitebridge/internal/tap"
 )
 
 // maxBacklog is how many messages may wait to be sent before no more are read:
@@ -23,6 +25,7 @@ type Conn struct {
 	nc      net.Conn
 	cfg     Config
 	count   counters
+	tap     *tap.Tap
 	session *session // belongs to run; its peer may be read once up is closed
 
 	commands chan func()   // to be called by run
@@ -59,6 +62,9 @@ func newConn(nc net.Conn, cfg Config, opt options) *Conn {
 	}
 	c.count.parent = opt.parent
 	c.session = newSession(c, c.cfg, opt)
+	if c.cfg.NewTap != nil {
+		c.tap = c.cfg.NewTap(addrPort(nc.LocalAddr()), addrPort(nc.RemoteAddr()))
+	}
 	return c
 }
 
@@ -178,6 +184,9 @@ func (c *Conn) Err() error {
 // Peer returns what the other end said of itself. It is complete from the moment
 // that Open returns, and in Config.Answer.
 func (c *Conn) Peer() Peer { return c.session.peer }
+
+// Tap is where the packets of the connection's calls can be looked at; nil: nowhere.
+func (c *Conn) Tap() *tap.Tap { return c.tap }
 
 // Stats returns what the connection has seen.
 func (c *Conn) Stats() Stats { return c.count.stats() }
@@ -317,6 +326,9 @@ func (c *Conn) read() {
 	in := stream{r: c.nc}
 	for {
 		m, err := in.next()
+		if err == nil {
+			c.tap.Message(false, Append(nil, m))
+		}
 		select {
 		case c.inbound <- received{m, err}:
 			if err != nil {
@@ -334,6 +346,7 @@ func (c *Conn) read() {
 func (c *Conn) write() {
 	defer close(c.written)
 	for b := range c.outbox {
+		c.tap.Message(true, b)
 		c.nc.SetWriteDeadline(time.Now().Add(c.cfg.WriteTimeout))
 		if _, err := c.nc.Write(b); err != nil {
 			c.writeErr = err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sitebridge/internal/packet"
+	"sitebridge/internal/tap"
 	"sitebridge/ppp/auth"
 	"sitebridge/ppp/fsm"
 )
@@ -51,6 +52,10 @@ type Config struct {
 	// Changed is called on the link's goroutine when Status has something new
 	// to tell about the phase or an NCP. May be nil.
 	Changed func()
+
+	// Tap is where frames can be looked at, as they are inside of encryption; nil:
+	// nowhere.
+	Tap *tap.Tap
 
 	// Rand is the source of magic numbers, challenges and identifiers; nil:
 	// crypto/rand.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sitebridge/internal/packet"
+	"sitebridge/internal/tap"
 )
 
 // Receive takes frames from the carrier. One goroutine at a time may call it.
@@ -28,9 +29,13 @@ type stretch struct {
 // sort passes each stretch of a batch on, and reports whether one held data. Sealed
 // says that the batch came out of the tunnel, which there is once only.
 func (l *Link) sort(v *view, frames []*packet.Buffer, sealed bool) (heard bool) {
+	watched := l.cfg.Tap.Watched(tap.Link)
 	var run stretch
 	for i, b := range frames {
 		protocol, ok := parseFrame(b)
+		if ok && watched {
+			l.showData(v, protocol, sealed, b)
+		}
 		if ok && protocol == run.protocol && (run.to != nil || run.tunnel != nil) {
 			continue
 		}
@@ -42,6 +47,7 @@ func (l *Link) sort(v *view, frames []*packet.Buffer, sealed bool) (heard bool) 
 		case sealed && !v.tunnel.covers(protocol):
 			l.counters.notInside.Add(1)
 		case protocol >= firstControl:
+			l.cfg.Tap.Negotiation(false, protocol, sealed, b.Bytes())
 			l.enqueue(frame{protocol, sealed, b})
 		case v.tunnel != nil && protocol == v.tunnel.data && !sealed:
 			run.tunnel = v.tunnel
@@ -152,6 +158,7 @@ func (l *Link) sendRun(v *view, protocol uint16, pkts []*packet.Buffer, df bool,
 // flush makes frames of packets, through the tunnel if they belong there, and
 // hands them to the carrier. It returns how many octets of frames that were.
 func (l *Link) flush(v *view, protocol uint16, pkts []*packet.Buffer, df bool) (sum uint64, err error) {
+	l.showSent(v, protocol, pkts)
 	if v.tunnel.covers(protocol) {
 		return l.seal(v, protocol, pkts, df)
 	}

@@ -123,8 +123,8 @@ func guarded(want Policy, ciphers []Cipher, ncps ...NCP) func(Admission) (Networ
 	}
 }
 
-// A tap notes the protocols of frames, as they are on the wire.
-func tap(w *wire, seen map[uint16]int) {
+// overhear notes the protocols of frames, as they are on the wire.
+func overhear(w *wire, seen map[uint16]int) {
 	w.intercept(func(f []byte) [][]byte {
 		b := packet.Get()
 		defer packet.Put(b)
@@ -167,7 +167,7 @@ func TestEncryptionPolicies(t *testing.T) {
 							Config{Admit: guarded(p[0], []Cipher{ciphers[0]}, ip[0])},
 							Config{Admit: guarded(p[1], []Cipher{ciphers[1]}, ip[1])})
 						seen := map[uint16]int{}
-						tap(x.out, seen)
+						overhear(x.out, seen)
 						switch outcome {
 						case refused:
 							for i, e := range []*end{x, y} {

@@ -42,6 +42,8 @@ type Daemon struct {
 	// Metrics is where metrics can be read: on loopback, if the file does not say
 	// that others may. Not valid: nowhere.
 	Metrics netip.AddrPort
+	// Hooks are programs that run for each event; CheckHook has passed them.
+	Hooks []string
 	// Identity is the certificate that we prove ourselves with by EAP-TLS; nil: we
 	// have none, and no site allows EAP-TLS.
 	Identity        *identity.Own

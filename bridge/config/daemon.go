@@ -41,6 +41,7 @@ func (d *draft) readDaemon(t *table) {
 		}
 	}
 	d.readMetrics(t)
+	d.readHooks(t)
 	d.readIdentity(t)
 	t.unknown()
 }

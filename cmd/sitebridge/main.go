@@ -17,6 +17,7 @@ import (
 	"strings"
 	"syscall"
 
+	"sitebridge/bridge"
 	"sitebridge/bridge/config"
 	"sitebridge/internal/privilege"
 )
@@ -56,6 +57,9 @@ func init() { // not in the declaration: help prints the table itself
 		{"up", "SITE", "start a stopped site, or dial at once", runUp},
 		{"down", "SITE", "end a site's tunnel and stop dialling", runDown},
 		{"diagnose", "[--json] [--config FILE] SITE", "what is wrong with a site, step by step, and what to do", runDiagnose},
+		{"events", "[--follow] [--json]", "what happened: sites up and down, clashes, certificates that run out", runEvents},
+		{"capture", "[--layer ppp|gre] SITE", "a site's packets, decrypted or as they cross, for Wireshark", runCapture},
+		{"trace", "[--last] SITE", "what a site and its peer negotiate, in words", runTrace},
 		{"ipx routes", "[--json] [-i INTERFACE]", "IPX networks: how far, by which way", runIPXRoutes},
 		{"ipx services", "[--json]", "IPX services: servers and what they offer", runIPXServices},
 		{"ipx nodes", "[--json]", "IPX stations, and where each was heard", runIPXNodes},
@@ -83,6 +87,10 @@ type env struct {
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == bridge.HookHelper {
+		fmt.Fprintln(os.Stderr, "sitebridge:", bridge.BecomeHook(os.Args[2:]))
+		os.Exit(exitFailed)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := dispatch(&env{ctx, os.Stdout, os.Stderr, dropPrivileges, kernelWires{}, nil}, os.Args[1:])
 	stop()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sitebridge/internal/packet"
+	"sitebridge/internal/tap"
 )
 
 // ErrNotConnected is returned by Send before Connect.
@@ -19,6 +20,7 @@ type ChannelConfig struct {
 	Window         uint16        // what we announced to the peer; 0: 64
 	Pacing         bool          // never have more unacknowledged than the peer's window
 	FirstSequence  uint32        // number of the first packet sent (RFC 2637 wants 0)
+	Tap            *tap.Tap      // where packets can be looked at; nil: nowhere
 	Log            *slog.Logger
 }
 
@@ -53,6 +55,7 @@ type Channel struct {
 	id   uint16
 	peer netip.Addr
 	log  *slog.Logger
+	tap  *tap.Tap
 
 	flow flow
 	rx   receiver
@@ -63,7 +66,7 @@ type Channel struct {
 
 func newChannel(m *Mux, id uint16, peer netip.Addr, cfg ChannelConfig) *Channel {
 	cfg = cfg.withDefaults()
-	c := &Channel{mux: m, id: id, peer: peer, log: cfg.Log}
+	c := &Channel{mux: m, id: id, peer: peer, log: cfg.Log, tap: cfg.Tap}
 	c.flow.init(cfg.Window, cfg.FirstSequence)
 	c.rx.window.init(cfg.ReorderPackets, cfg.ReorderTime)
 	c.rx.alarm.init(c.rxAlarm)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sitebridge/internal/packet"
+	"sitebridge/internal/tap"
 )
 
 // maxEarly is how many frames are kept for a channel that is not connected yet:
@@ -39,6 +40,9 @@ func (c *Channel) arrive(in []arrival, now time.Time) {
 		return
 	}
 	c.counters.heard(now.Sub(c.mux.epoch))
+	if c.tap.Watched(tap.GRE) {
+		c.showReceived(in)
+	}
 	w := &c.rx.window
 	var n ackTally
 	for i := range in {
@@ -156,6 +160,9 @@ func (c *Channel) acknowledge(now time.Time) {
 	b.SetLen(h.Len())
 	h.Put(b.Bytes())
 	c.rx.ackBatch[0] = b
+	if c.tap.Watched(tap.GRE) {
+		c.tap.Carried(true, b.Bytes(), nil)
+	}
 	if err := c.mux.carrier.Send(c.tx.path, c.rx.ackBatch[:], false); err != nil {
 		c.counters.sendErrors.Add(1)
 	} else {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sitebridge/internal/packet"
+	"sitebridge/internal/tap"
 )
 
 // A sender is the half of a channel that numbers packets and sends them.
@@ -111,6 +112,9 @@ func (c *Channel) transmitBatch(frames []*packet.Buffer, df bool, now time.Time)
 	}
 	if hasAck {
 		c.counters.acksPiggybacked.Add(1)
+	}
+	if c.tap.Watched(tap.GRE) {
+		c.showSent(frames)
 	}
 	c.counters.packetsSent.Add(uint64(len(frames)))
 	c.counters.octetsSent.Add(uint64(octets))
