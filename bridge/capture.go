@@ -79,7 +79,7 @@ func writeCapture(r *http.Request, c *pcapng.Writer, what captureLayer, looker *
 		select {
 		case p := <-looker.C:
 			b = what.packet(b[:0], &p)
-			err = c.Packet(p.Time, directionOf(&p), b)
+			err = c.Cut(p.Time, directionOf(&p), b, len(b)-len(p.Bytes)+p.Length)
 		case <-tick.C:
 			if seen, lost := looker.Counts(); seen != told {
 				told = seen

@@ -3,10 +3,12 @@ package ppp
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"testing"
 
 	"sitebridge/internal/packet"
 	"sitebridge/internal/race"
+	"sitebridge/internal/tap"
 	"sitebridge/internal/turns"
 	"sitebridge/ppp/aead"
 	"sitebridge/ppp/mppe"
@@ -25,7 +27,7 @@ type load struct {
 }
 
 func newLoad(t testing.TB, size int, through *tunnel) *load {
-	l := &load{Link: NewLink(Config{Send: nowhere}), size: size}
+	l := &load{Link: NewLink(Config{Send: nowhere, Tap: tap.New(netip.Addr{}, netip.Addr{}, new(tap.Board), true)}), size: size}
 	v := &view{framing: framing{acfc: true, pfc: true}, peerMRU: 1500, network: true, tunnel: through}
 	for _, n := range []*fakeNCP{fakeIP(t), fakeIPX(t)} {
 		v.layers = append(v.layers, gates{ncp: sink{n}, data: n.Data(), out: true, in: true})

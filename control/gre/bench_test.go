@@ -7,6 +7,7 @@ import (
 
 	"sitebridge/internal/packet"
 	"sitebridge/internal/race"
+	"sitebridge/internal/tap"
 )
 
 const benchFrame = 1400
@@ -63,7 +64,7 @@ func aBatch(tb testing.TB, n int) (m *Mux, in []Datagram, next func()) {
 func TestSendDoesNotAllocate(t *testing.T) {
 	for _, pacing := range []bool{false, true} {
 		m := NewMux(&sink{}, nil)
-		c, err := m.Open(host(1), ChannelConfig{Pacing: pacing})
+		c, err := m.Open(host(1), ChannelConfig{Pacing: pacing, Tap: tap.New(host(1), host(2), new(tap.Board), true)})
 		if err != nil {
 			t.Fatal(err)
 		}

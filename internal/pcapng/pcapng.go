@@ -111,11 +111,16 @@ func NewWriter(w io.Writer, s Section) (*Writer, error) {
 
 // Packet writes one packet, which was whole.
 func (c *Writer) Packet(at time.Time, d Direction, packet []byte) error {
+	return c.Cut(at, d, packet, len(packet))
+}
+
+// Cut writes the beginning of a packet that was so many octets long.
+func (c *Writer) Cut(at time.Time, d Direction, packet []byte, length int) error {
 	c.begin(blockPacket)
 	c.word(0) // the interface
 	c.time(at)
 	c.word(uint32(len(packet))) // captured
-	c.word(uint32(len(packet))) // on the wire
+	c.word(uint32(length))      // on the wire
 	c.padded(packet)
 	if d != Unknown {
 		c.option(optPacketFlags, binary.LittleEndian.AppendUint32(nil, uint32(d)))
