@@ -3,6 +3,7 @@ package trace
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // What proves an end is not shown, and has been blanked before: here is only who says
@@ -63,7 +64,7 @@ func sayEAP(_ byte, data []byte) string {
 	}
 	switch {
 	case kind == 1 || kind == 2:
-		return name + " " + text(rest)
+		return strings.TrimSpace(name + " " + text(rest))
 	case kind == 3:
 		return name + ", wants " + wanted(rest)
 	case kind == 13 && len(rest) > 0:
