@@ -72,21 +72,26 @@ func (e *env) printJSON(v any) int {
 }
 
 func runStatus(e *env, args []string) int {
-	f := e.flags("status", "[--json] [--config FILE] [--socket FILE] [SITE]")
+	f := e.flags("status", "[--json] [--watch [--interval TIME]] [--config FILE] [--socket FILE] [SITE]")
 	asJSON := f.Bool("json", false, "print JSON, as docs/commands.md describes it")
+	watch := f.Bool("watch", false, "show it again and again, until Ctrl-C")
+	interval := f.Duration("interval", 2*time.Second, "how often --watch looks: a `time`")
 	daemon := daemonFlags(f)
 	names, code, ok := parse(f, args, 1)
 	if !ok {
 		return code
 	}
-	var s bridge.Status
-	if err := e.get(daemon, "/v1/status", &s); err != nil {
-		return e.fail(err)
-	}
-	if len(names) > 0 {
-		if err := s.Only(names[0]); err != nil {
-			return e.fail(err)
+	ask := func() (*bridge.Status, error) { return e.status(daemon, names) }
+	if *watch {
+		if *interval < 100*time.Millisecond {
+			fmt.Fprintln(e.stderr, "sitebridge status: --interval must be 100ms or more")
+			return exitUsage
 		}
+		return watchStatus(e, *interval, *asJSON, ask)
+	}
+	s, err := ask()
+	if err != nil {
+		return e.fail(err)
 	}
 	for _, site := range s.Sites {
 		if site.State != bridge.StateUp {
@@ -99,8 +104,22 @@ func runStatus(e *env, args []string) int {
 		}
 		return code
 	}
-	printStatus(e.stdout, &s, time.Now())
+	printStatus(e.stdout, s, time.Now())
 	return code
+}
+
+// status asks the daemon how things stand, with all sites or the one that is named.
+func (e *env) status(daemon whichDaemon, names []string) (*bridge.Status, error) {
+	s := new(bridge.Status)
+	if err := e.get(daemon, "/v1/status", s); err != nil {
+		return nil, err
+	}
+	if len(names) > 0 {
+		if err := s.Only(names[0]); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
 func runUp(e *env, args []string) int   { return commandSite(e, "up", args) }

@@ -52,7 +52,7 @@ func init() { // not in the declaration: help prints the table itself
 	commands = []cmd{
 		{"run", "[--config FILE] [--user NAME]", "join the sites of the configuration, until stopped", runDaemon},
 		{"check", "[--config FILE]", "read the configuration and name everything wrong with it", runCheck},
-		{"status", "[--json] [--config FILE] [SITE]", "each site: its state and why, its link, every counter", runStatus},
+		{"status", "[--json] [--watch] [SITE]", "each site: its state and why, its link, every counter", runStatus},
 		{"reload", "[--dry-run] [--json]", "take over a changed configuration; what did not change runs on", runReload},
 		{"up", "SITE", "start a stopped site, or dial at once", runUp},
 		{"down", "SITE", "end a site's tunnel and stop dialling", runDown},

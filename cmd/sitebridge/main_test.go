@@ -43,7 +43,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"statsu"}, exitUsage, `there is no command "statsu"`},
 		{[]string{"ipx"}, exitUsage, "routes, services, nodes, update, ping, slist, listen, sniff, diag, capture"},
 		{[]string{"run", "--nonsense"}, exitUsage, "usage: sitebridge run"},
-		{[]string{"run", "--log", "xml", "--config", "x"}, exitUsage, `"text" or "json"`},
+		{[]string{"run", "--log", "xml", "--config", "x"}, exitUsage, `"text", "json" or "journal"`},
 		{[]string{"run", "--config", nowhere}, exitConfig, "nowhere"},
 		{[]string{"check", "--config", nowhere}, exitConfig, "nowhere"},
 		{[]string{"status", "--socket", nowhere}, exitFailed, "no sitebridge answers on"},

@@ -14,14 +14,15 @@ import (
 
 	"sitebridge/bridge"
 	"sitebridge/bridge/config"
+	"sitebridge/internal/journal"
 	"sitebridge/internal/privilege"
 )
 
 func runDaemon(e *env, args []string) int {
-	f := e.flags("run", "[--config FILE] [--user NAME] [--log text|json] [--verbose]")
+	f := e.flags("run", "[--config FILE] [--user NAME] [--log text|json|journal] [--verbose]")
 	path := f.String("config", defaultConfig, "the configuration `file`")
 	user := f.String("user", "", "become this `user`, a name or uid:gid, when started as root")
-	format := f.String("log", "text", "log as `text` or json")
+	format := f.String("log", "text", "log as `text` or json to standard error, or to systemd's journal with fields")
 	verbose := f.Bool("verbose", false, "log details of each negotiation")
 	if _, code, ok := parse(f, args, 0); !ok {
 		return code
@@ -29,7 +30,10 @@ func runDaemon(e *env, args []string) int {
 	log, err := logger(e, *format, *verbose)
 	if err != nil {
 		fmt.Fprintln(e.stderr, "sitebridge run:", err)
-		return exitUsage
+		if errors.Is(err, errLogFormat) {
+			return exitUsage
+		}
+		return exitFailed
 	}
 	who, err := privilege.Lookup(*user)
 	if err != nil {
@@ -73,6 +77,8 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	})
 }
 
+var errLogFormat = errors.New(`--log must be "text", "json" or "journal"`)
+
 func logger(e *env, format string, verbose bool) (*slog.Logger, error) {
 	opts := &slog.HandlerOptions{Level: slog.LevelInfo}
 	if verbose {
@@ -83,8 +89,14 @@ func logger(e *env, format string, verbose bool) (*slog.Logger, error) {
 		return slog.New(slog.NewTextHandler(e.stderr, opts)), nil
 	case "json":
 		return slog.New(slog.NewJSONHandler(e.stderr, opts)), nil
+	case "journal":
+		h, err := journal.New(journal.Socket, "sitebridge", opts.Level, slog.NewTextHandler(e.stderr, opts))
+		if err != nil {
+			return nil, err
+		}
+		return slog.New(h), nil
 	}
-	return nil, errors.New(`--log must be "text" or "json"`)
+	return nil, errLogFormat
 }
 
 func runCheck(e *env, args []string) int {
