@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,8 @@ type world struct {
 	daemons map[netip.Addr]*testDaemon
 	noTCP   bool
 	lines   map[string][]*cutConn // by who opened them
+
+	called map[string]string // by daemon: what it calls itself instead
 }
 
 type testDaemon struct {
@@ -102,7 +105,7 @@ func configured(cfg *config.Config) *Daemon {
 
 // startInside is start for a daemon with an internal IPX network.
 func (w *world) startInside(name string, inside ipx.Network, sites ...*config.Site) *testDaemon {
-	cfg := &config.Config{Daemon: config.Daemon{Name: name, InternalNetwork: inside}, Sites: sites}
+	cfg := &config.Config{Daemon: config.Daemon{Name: cmp.Or(w.called[name], name), InternalNetwork: inside}, Sites: sites}
 	for _, sc := range sites {
 		if sc.Answer {
 			cfg.Listen.Methods = append(cfg.Listen.Methods, sc.Auth.Methods...)
