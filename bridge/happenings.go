@@ -104,7 +104,7 @@ func clashEvents(clashes []router.Clash) known {
 func (d *Daemon) troubleEvents() known {
 	all := known{}
 	wires := d.ipx.router.Wires()
-	for _, l := range d.ipx.lans {
+	for _, l := range d.ipx.allLANs() {
 		for _, words := range l.status(wires).Trouble {
 			all[l.name+" "+withoutNumbers(words)] = Event{Reason: "LAN " + l.name + ": " + words}
 		}

@@ -32,6 +32,7 @@ func (d *Daemon) Reload(load func() (*config.Config, error)) (config.Difference,
 		return diff, err
 	}
 	d.log.Info("the configuration is taken over", "changes", len(diff.Lines()))
+	d.emit(Event{Kind: EventReloaded, Numbers: map[string]int64{"changes": int64(len(diff.Lines()))}})
 	d.warnAnew(old)
 	return diff, nil
 }

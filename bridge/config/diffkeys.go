@@ -31,6 +31,7 @@ var fieldKeys = map[string]fieldKey{
 	"Daemon.InternalNetwork": {name: "ipx_internal_network"},
 	"Daemon.Identity":        {name: "certificate"},
 	"Daemon.CertificatePath": {skip: true},
+	"Daemon.Hooks":           {name: "hook", set: true},
 
 	"LAN.Name":         {skip: true},
 	"LAN.Frames":       {skip: true}, // by diffLAN
@@ -231,7 +232,7 @@ func segmentName(s *Site) string {
 }
 
 // liveFields are those of Daemon that a running daemon takes over.
-var liveFields = []string{"Listen", "Metrics", "Identity", "CertificatePath"}
+var liveFields = []string{"Listen", "Metrics", "Identity", "CertificatePath", "Hooks"}
 
 // apartFields are the fields of Config that are compared table by table, or follow from
 // others.
