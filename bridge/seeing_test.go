@@ -157,13 +157,15 @@ func TestAttackH3CaptureHoldsNoSecret(t *testing.T) {
 			s.Auth.Methods = []auth.Method{auth.PAP}
 			return s
 		}
+		// Who dials is there first, and finds nobody: both are watched before they meet.
+		b := w.start("beta", pap(peerSite("beta", "alpha", true, false)))
+		reaches(t, time.Minute, "nobody is there", b.is(StateWaiting))
 		a := w.start("alpha", pap(peerSite("alpha", "beta", false, true)))
 		var all []*watching
 		for _, layer := range []string{"ppp", "gre"} {
 			all = append(all, a.watch(t, "/v1/sites/beta/capture?layer="+layer))
 		}
 		all = append(all, a.watch(t, "/v1/sites/beta/trace"), a.watch(t, "/v1/strangers/trace"))
-		b := w.start("beta", pap(peerSite("beta", "alpha", true, false)))
 		for _, layer := range []string{"ppp", "gre"} {
 			all = append(all, b.watch(t, "/v1/sites/alpha/capture?layer="+layer))
 		}
