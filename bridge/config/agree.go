@@ -22,6 +22,7 @@ func (d *draft) agree() {
 	d.agreeOnCertificates()
 	d.agreeOnRoutes()
 	d.agreeOnIPX()
+	d.agreeOnCallers()
 }
 
 // require checks what a site requires against what it runs. What it runs is the

@@ -150,8 +150,9 @@ type Site struct {
 	MTU        int // of IP in the tunnel; 0: worked out from the path
 	Auth       Auth
 	Encryption Encryption
-	IP         *IP  // nil: no IP in the tunnel
-	IPX        *IPX // nil: no IPX in the tunnel
+	IP         *IP     // nil: no IP in the tunnel
+	IPX        *IPX    // nil: no IPX in the tunnel
+	Remote     *Remote // not nil: many callers, and not one peer
 	// Segment is the segment whose packets cross the link; nil: IPX is routed.
 	// IPX is then not nil, and says nothing about routes.
 	Segment *Segment
@@ -282,7 +283,7 @@ func (m AddressMode) String() string {
 type IP struct {
 	Mode    AddressMode
 	Address netip.Addr // ours; set when Mode is Static
-	// Peer is the peer's address; Pool is what it gets one from. At most one is
+	// Peer is the peer's address; Pool is what callers get theirs from. At most one is
 	// set; with none the peer says which address it has.
 	Peer   netip.Addr
 	Pool   netip.Prefix
@@ -368,11 +369,11 @@ func (c *Config) Site(name string) *Site {
 	return nil
 }
 
-// Caller finds the answering site whose peer proves itself by name; nil: there
-// is none.
+// Caller finds the answering site whose peer, or one of whose users, proves itself
+// by name; nil: there is none.
 func (c *Config) Caller(name string) *Site {
 	for _, s := range c.Sites {
-		if s.Answer && s.Auth.PeerName == name {
+		if s.Answer && (s.Remote == nil && s.Auth.PeerName == name || s.Remote.User(name) != nil) {
 			return s
 		}
 	}

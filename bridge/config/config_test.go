@@ -231,14 +231,19 @@ func TestValues(t *testing.T) {
 	if e := branch3.Encryption; !slices.Equal(e.Methods, []Cipher{AEAD, MPPE128}) || e.Policy != PolicyRequired || e.Stateful {
 		t.Errorf("%+v", e)
 	}
-	if e, a := c.Site("win98").Encryption, c.Site("win98").Auth; !slices.Equal(e.Methods, []Cipher{MPPE128}) || a.Trust != nil {
+	road := c.Site("road")
+	if e, a := road.Encryption, road.Auth; !slices.Equal(e.Methods, []Cipher{MPPE128}) || !a.Trust.AnyName || a.PeerName != "" {
 		t.Errorf("%+v, %+v", e, a)
 	}
 	if x := branch3.IPX; x.Exchange != ExchangeAutoStatic || x.Learned != filepath.Join(folder, "branch3.ipx.toml") || x.Update != 0 {
 		t.Errorf("%+v", x)
 	}
-	if win98 := c.Site("win98"); !win98.IPX.Workstation || win98.IP.Pool != netip.MustParsePrefix("10.255.1.0/24") {
-		t.Errorf("%+v", win98)
+	if !road.IPX.Workstation || road.IP.Pool != netip.MustParsePrefix("10.255.1.0/24") {
+		t.Errorf("%+v", road)
+	}
+	anna := &User{Name: "anna", Secret: "the secret of anna", Address: netip.MustParseAddr("10.255.1.5"), Routes: []netip.Prefix{netip.MustParsePrefix("10.7.0.0/24")}}
+	if r := road.Remote; r.Limit != 64 || r.ProxyARP != "eth1" || !reflect.DeepEqual(r.User("anna"), anna) || c.Caller("anna") != road || c.Caller("") != nil {
+		t.Errorf("%+v", r)
 	}
 }
 

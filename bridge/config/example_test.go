@@ -34,9 +34,10 @@ func loadExample(t *testing.T, change func(string) string) *Config {
 // ofExample writes the files that the example names.
 func (d dir) ofExample() {
 	d.t.Helper()
-	for _, name := range []string{"branch3.out", "branch3.in", "win98.in"} {
+	for _, name := range []string{"branch3.out", "branch3.in"} {
 		d.secret("secrets/"+name, "the secret of "+name+"\n")
 	}
+	d.secret("users.toml", "[user.anna]\nsecret = \"the secret of anna\"\naddress = \"10.255.1.5\"\nroutes = [\"10.7.0.0/24\"]\n")
 	d.certificates()
 }
 
@@ -62,6 +63,9 @@ func TestExampleDefaults(t *testing.T) {
 		for _, s := range c.Sites {
 			if s.IPX != nil {
 				s.IPX.Learned = filepath.Base(s.IPX.Learned)
+			}
+			if s.Remote != nil {
+				s.Remote.UsersFile = filepath.Base(s.Remote.UsersFile)
 			}
 			if s.Auth.Trust != nil {
 				s.Auth.Trust.CRL, s.Auth.Revoked = filepath.Base(s.Auth.Trust.CRL), [sha256.Size]byte{}

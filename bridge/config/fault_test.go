@@ -217,14 +217,6 @@ func TestFaults(t *testing.T) {
 		{"one network behind two peers with one metric", "", "[defaults.ip]\nroutes = [\"10.2.0.0/16\"]\n",
 			[]string{`:22: site.b2.ip.metric: 10.2.0.0/16 leads to site b1 too, with the same metric 100: write a larger metric for the way that is second choice`}},
 		{"one network behind two peers with two metrics", b2ip, b2ip + "metric = 200\n[defaults.ip]\nroutes = [\"10.2.0.0/16\"]\n", nil},
-		{"peer and pool", b1ip, b1ip + "address = \"10.0.0.1\"\npeer = \"10.0.0.2\"\npool = \"10.0.1.0/24\"\n",
-			[]string{`:18: site.b1.ip.pool: the peer's address is given by peer already: leave one out`}},
-		{"a pool without an address", b1ip, b1ip + "pool = \"10.0.1.0/24\"\n",
-			[]string{`:16: site.b1.ip.pool: on an unnumbered link the peer gets no address: write address = "10.255.0.1" too, or leave pool out`}},
-		{"a pool of nothing", b1ip, b1ip + "address = \"10.0.0.1\"\npool = \"10.0.0.1/32\"\n",
-			[]string{`:17: site.b1.ip.pool: its only address is ours: write a larger network, or another one`}},
-		{"a pool of IPv6", b1ip, b1ip + "address = \"from-peer\"\npool = \"2001:db8::/64\"\n",
-			[]string{`:17: site.b1.ip.pool: "2001:db8::/64" is not a pool of IPv4 addresses: write it in quotes, as in "10.255.1.0/24"`}},
 		{"routes", b1ip, b1ip + "routes = [\"10.2.0.1/16\", \"default\", \"10.3.0.0/16\", \"10.3.0.0/16\"]\n", []string{
 			`:16: site.b1.ip.routes: "10.2.0.1/16" has bits set behind its length: write "10.2.0.0/16"`,
 			`:16: site.b1.ip.routes: "default" is not a network: write it in quotes, as in "10.2.0.0/16" or "2001:db8:2::/48"`,
@@ -260,7 +252,7 @@ func TestFaults(t *testing.T) {
 		{"a wrong default, once", "", "[defaults.ip]\nmetric = 0\n",
 			[]string{`:24: defaults.ip.metric: 0 is not a number that fits: write 1 to 4294967294, without quotes`}},
 		{"unknown defaults", "", "[defaults]\ndial = [\"x\"]\nrequred = []\n[defaults.ipx]\nnetwork = \"1\"\n", []string{
-			`:24: defaults.dial: unknown key: known here are answer, auth, connect, echo, encryption, ip, ipx, mtu, reorder, required, source, transport`,
+			`:24: defaults.dial: unknown key: known here are answer, auth, callers, connect, echo, encryption, ip, ipx, mtu, proxy_arp, reorder, required, source, transport, users_file`,
 			`:25: defaults.requred: unknown key: did you mean required?`,
 			`:26: defaults.ipx: no site has such a table: add [site.NAME.ipx], if empty, to those that it is for`}},
 		{"unknown defaults of a table", b2ip, b2ip + "[site.b2.ipx]\n[defaults.ipx]\nnetwork = \"1\"\n",

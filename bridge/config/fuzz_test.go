@@ -35,7 +35,7 @@ func FuzzLoad(f *testing.F) {
 	}
 	d := newDir(f, "")
 	d.ofExample()
-	for _, name := range []string{"out", "in", "secrets/branch3.out", "secrets/branch3.in", "secrets/win98.in"} {
+	for _, name := range []string{"out", "in", "secrets/branch3.out", "secrets/branch3.in"} {
 		d.secret(name, "hunter2 "+name)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

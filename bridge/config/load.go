@@ -42,6 +42,7 @@ type draft struct {
 	lanAt     map[*LAN]*table
 	segmentAt map[*Segment]*table
 	siteAt    map[*Site]*siteTables
+	userAt    map[*User]place
 }
 
 // siteTables are where the parts of a site stand.

@@ -21,15 +21,16 @@ const (
 
 // readSites reads each [site.NAME], with [defaults] behind it.
 func (d *draft) readSites(tables []*table, defaults *table) {
-	d.siteAt = map[*Site]*siteTables{}
+	d.siteAt, d.userAt = map[*Site]*siteTables{}, map[*User]place{}
 	for _, t := range tables {
 		t.defaults = defaults
 		at := &siteTables{site: t, auth: t.sub("auth"), encryption: t.sub("encryption"), ip: t.sub("ip"), ipx: t.sub("ipx")}
 		s := d.readSite(at)
+		s.Remote = d.readRemote(s, at)
 		s.Auth = d.readAuth(s, at.auth)
 		s.Encryption = readEncryption(s, at)
 		if at.ip.present {
-			s.IP = readIP(at.ip)
+			s.IP = readIP(at.ip, s.Remote)
 		}
 		if at.ipx.present {
 			s.IPX = readIPX(at.ipx)

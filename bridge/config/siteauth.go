@@ -51,8 +51,15 @@ func (d *draft) readAuth(s *Site, t *table) Auth {
 	if len(a.Methods) == 0 && t.at("methods").faultless() {
 		t.at("methods").fault("no method", `write methods = ["eap-tls"], or leave it out, which is the same`)
 	}
-	readSecrets(s, &a, t)
+	if s.Remote != nil {
+		d.readCallersAuth(s, &a, t)
+	} else {
+		readSecrets(s, &a, t)
+	}
 	a.Trust = d.readTrust(&a, t)
+	if a.Trust != nil && s.Remote != nil {
+		a.Trust.AnyName = true
+	}
 	a.OldTLS13 = readOldTLS13(a, t)
 	return a
 }
@@ -120,6 +127,9 @@ func (d *draft) agreeOnNames() {
 	}
 	theirs := map[string]*Site{}
 	for _, s := range d.Sites {
+		if s.Remote != nil {
+			continue // agreeOnCallers looks at its users
+		}
 		at := d.siteAt[s].auth.at("peer_name")
 		if key, taken := ours[withoutDomain(s.Auth.PeerName)]; taken {
 			at.fault(fmt.Sprintf("%s is our own name too, by %s: a peer could send our own proof back", show(s.Auth.PeerName), key),

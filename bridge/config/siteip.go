@@ -14,7 +14,7 @@ const (
 )
 
 // readIP reads [site.NAME.ip].
-func readIP(t *table) *IP {
+func readIP(t *table, remote *Remote) *IP {
 	ip := &IP{
 		Peer:   read(t, "peer", netip.Addr{}, ipv4),
 		Pool:   read(t, "pool", netip.Prefix{}, pool),
@@ -37,6 +37,9 @@ func readIP(t *table) *IP {
 		t.at("ipv6").fault("routes has IPv6 networks", "write true, or leave them out")
 	}
 	t.agreeOnPeer(ip)
+	if remote != nil {
+		t.agreeOnCallers(ip)
+	}
 	return ip
 }
 
@@ -52,6 +55,17 @@ func (t *table) agreeOnPeer(ip *IP) {
 	case ip.Pool.IsValid() && ip.Pool.Bits() == 32 && ip.Pool.Addr() == ip.Address:
 		t.at("pool").fault("its only address is ours", "write a larger network, or another one")
 	}
+}
+
+// agreeOnCallers checks what a site with a pool can have. What the defaults say about
+// routes is for others.
+func (t *table) agreeOnCallers(ip *IP) {
+	if ip.Mode == FromPeer && t.at("address").faultless() {
+		t.at("address").fault("callers give us no address", `write one, as in "10.255.1.1"`)
+	}
+	t.stray("what is behind a caller stands with its name in users_file", "leave it out", "routes")
+	t.stray("callers have IPv4 alone", "leave it out", "ipv6")
+	ip.Routes, ip.IPv6 = nil, false
 }
 
 // An address is where ours comes from, as one value.

@@ -19,6 +19,7 @@ type Trust struct {
 	Pinned      bool   // whether Fingerprint counts
 	CRL         string // path of a file of revocation lists, in PEM or DER, of the CAs; read anew for each check. Empty: none
 	Name        string // what the certificate must prove
+	AnyName     bool   // Name does not count: whom the CAs have named is the peer
 }
 
 // An UntrustedError tells that a certificate is not that of the site at all. Other
@@ -70,7 +71,7 @@ func (t *Trust) Check(chain []*x509.Certificate, usage x509.ExtKeyUsage, now tim
 // them about one caller.
 func (t *Trust) recognise(leaf *x509.Certificate) error {
 	names := Names(leaf)
-	named := slices.Contains(names, t.Name)
+	named := slices.Contains(names, t.Name) || t.AnyName && len(names) > 0
 	switch {
 	case len(t.CAs) == 0 && !t.Pinned:
 		return untrusted("the site trusts nobody: it has neither a CA nor a fingerprint")
@@ -78,6 +79,8 @@ func (t *Trust) recognise(leaf *x509.Certificate) error {
 		return untrusted("the peer's certificate has the fingerprint %v, and that of the site is %v", Of(leaf), t.Fingerprint)
 	case t.Pinned && !named:
 		return fmt.Errorf("the peer's certificate has the right fingerprint, but it is for %s and not for %q: peer_name says which name is wanted", quoted(names), t.Name)
+	case !named && t.AnyName:
+		return untrusted("the peer's certificate has no name")
 	case !named:
 		return untrusted("the peer's certificate is for %s and not for %q", quoted(names), t.Name)
 	}
