@@ -94,7 +94,7 @@ func BenchmarkIncoming(b *testing.B) {
 	for b.Loop() {
 		for k, buf := range bufs {
 			buf.Set(pkts[k])
-			v, _ := i.admit(l, 4, buf)
+			v, _ := i.admit(l, 4, buf, nil)
 			w.add(buf, v)
 		}
 		for n := range w.nruns {

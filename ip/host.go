@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -15,7 +16,8 @@ import (
 // sites of a daemon share one, because they may share what they install: two
 // sites with a prefix in common hold one unreachable route.
 type Host struct {
-	nl *netlink.Handle
+	nl  *netlink.Handle
+	own *nl.SocketHandle // for what nl does not know; mu is held while it is used
 
 	mu          sync.Mutex           // guards what follows, and the order of changes
 	unreachable map[routeKey]int     // how many sites hold it
@@ -26,20 +28,29 @@ type Host struct {
 // OpenHost returns the Host of the calling thread's network namespace. It stays
 // with that, whatever thread uses it.
 func OpenHost() (*Host, error) {
-	nl, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
+	own, err := nl.Subscribe(unix.NETLINK_ROUTE)
+	if err != nil {
+		handle.Close()
+		return nil, fmt.Errorf("open netlink socket: %w", err)
+	}
 	return &Host{
-		nl:          nl,
+		nl:          handle,
+		own:         &nl.SocketHandle{Socket: own},
 		unreachable: map[routeKey]int{},
 		protected:   map[netip.Prefix]int{},
 		rules:       map[ruleKey]*heldRules{},
 	}, nil
 }
 
-// Close closes the Host's socket. It undoes nothing.
-func (h *Host) Close() { h.nl.Close() }
+// Close closes the Host's sockets. It undoes nothing.
+func (h *Host) Close() {
+	h.nl.Close()
+	h.own.Close()
+}
 
 // undoAll returns a function that undoes steps in reverse order, once.
 func undoAll(steps []func() error) func() error {

@@ -52,6 +52,9 @@ type Interface struct {
 // Live is what an interface needs to know of a link that is up.
 type Live struct {
 	Link Link
+	// Callers, in place of Link and Behind, are many peers, for IPv4. MTU4 is then that
+	// of the widest.
+	Callers *Callers
 	// The longest packets that fit the tunnel. Zero: the protocol is not up.
 	MTU4, MTU6 int
 	// What is behind the peer. A packet from it with any other source, but for
@@ -62,6 +65,7 @@ type Live struct {
 // live is Live as the data path reads it. It is never changed, only replaced.
 type live struct {
 	link       Link
+	callers    *Callers
 	mtu4, mtu6 int
 	sources    sourceSet
 	// whose name ICMP messages to senders on our side bear
@@ -147,7 +151,7 @@ func (i *Interface) Index() int { return i.link.Attrs().Index }
 // Up gives the interface its link. A second Up replaces the first: so is a
 // changed path MTU told.
 func (i *Interface) Up(l Live) error {
-	if l.Link == nil {
+	if l.Link == nil && l.Callers == nil {
 		return errors.New("no link")
 	}
 	if err := i.setMTU(max(l.MTU4, l.MTU6)); err != nil {
@@ -158,6 +162,7 @@ func (i *Interface) Up(l Live) error {
 	a := i.addresses
 	i.live.Store(&live{
 		link:      l.Link,
+		callers:   l.Callers,
 		mtu4:      min(l.MTU4, packet.MaxLen),
 		mtu6:      min(l.MTU6, packet.MaxLen),
 		sources:   newSourceSet(l.Behind, a.Peer, a.peer6()),

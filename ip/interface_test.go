@@ -119,7 +119,7 @@ func TestOutgoingIsCounted(t *testing.T) {
 // admitAll runs packets through the incoming checks.
 func admitAll(i *Interface, version uint8, pkts ...[]byte) (admitted int) {
 	for _, b := range batch(pkts...) {
-		if _, ok := i.admit(i.live.Load(), version, b); ok {
+		if _, ok := i.admit(i.live.Load(), version, b, nil); ok {
 			admitted++
 		}
 	}

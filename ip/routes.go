@@ -180,12 +180,12 @@ func (h *Host) routesAt(key routeKey) ([]netlink.Route, error) {
 	return at, nil
 }
 
-// CleanStale deletes the routes and rules that carry our marks. At the start of
+// CleanStale deletes the routes, rules and entries of proxy ARP that carry our marks. At the start of
 // the daemon they are the remains of one that crashed.
 func (h *Host) CleanStale() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var errs []error
+	errs := []error{h.cleanProxies()}
 	for _, fam := range []int{unix.AF_INET, unix.AF_INET6} {
 		for _, proto := range []netlink.RouteProtocol{ProtoUnreachable, ProtoLive} {
 			list, err := h.nl.RouteListFiltered(fam, &netlink.Route{Protocol: proto}, netlink.RT_FILTER_PROTOCOL|netlink.RT_FILTER_TABLE)

@@ -23,6 +23,8 @@ type Drops struct {
 	MalformedOut        uint64 `json:"malformed_out"`          // no whole IP packet from the kernel
 	MalformedIn         uint64 `json:"malformed_in"`           // no whole IP packet of the PPP protocol's version
 	SourceNotBehindPeer uint64 `json:"source_not_behind_peer"` // a source that is not in the site's routes
+	SourceNotCallers    uint64 `json:"source_not_callers"`     // a caller of many sent from an address that is not its own
+	NoCaller            uint64 `json:"no_caller"`              // for an address that no caller has now
 	InterfaceRefused    uint64 `json:"interface_refused"`      // the kernel did not take it: interface down
 }
 
@@ -30,7 +32,7 @@ type Drops struct {
 type counters struct {
 	packetsOut, octetsOut, packetsIn, octetsIn, clamped, tooBigSent atomic.Uint64
 
-	linkDown, protocolDown, linkRefused, tooBig, malformedOut, malformedIn, sourceNotBehindPeer, interfaceRefused atomic.Uint64
+	linkDown, protocolDown, linkRefused, tooBig, malformedOut, malformedIn, sourceNotBehindPeer, sourceNotCallers, noCaller, interfaceRefused atomic.Uint64
 }
 
 func (c *counters) stats() Stats {
@@ -49,6 +51,8 @@ func (c *counters) stats() Stats {
 			MalformedOut:        c.malformedOut.Load(),
 			MalformedIn:         c.malformedIn.Load(),
 			SourceNotBehindPeer: c.sourceNotBehindPeer.Load(),
+			SourceNotCallers:    c.sourceNotCallers.Load(),
+			NoCaller:            c.noCaller.Load(),
 			InterfaceRefused:    c.interfaceRefused.Load(),
 		},
 	}

@@ -17,6 +17,21 @@ type Setting struct {
 	Why  string `json:"why"` // what does not work
 }
 
+// MissingForProxy is Missing for proxy ARP on a device: the kernel answers where the
+// device forwards.
+func MissingForProxy(device string) []Setting {
+	return missingForProxy(os.DirFS("/proc/sys/net"), device)
+}
+
+func missingForProxy(sys fs.FS, device string) []Setting {
+	key := "ipv4/conf/" + device + "/forwarding"
+	have, err := fs.ReadFile(sys, key)
+	if got := strings.TrimSpace(string(have)); err == nil && got != "1" {
+		return []Setting{{"net/" + key, got, "1", "hosts of the LAN do not find the callers: there is no proxy ARP"}}
+	}
+	return nil
+}
+
 // String is a sentence for the log.
 func (s Setting) String() string {
 	return fmt.Sprintf("%s is %s, want %s: %s", s.Key, s.Have, s.Want, s.Why)

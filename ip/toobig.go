@@ -11,6 +11,7 @@ const (
 
 	icmpUnreachable = 3 // RFC 792
 	icmpFragNeeded  = 4 // code of icmpUnreachable
+	icmpNoHost      = 1 // likewise
 	icmpEcho        = 8
 	icmpEchoReply   = 0
 
@@ -37,9 +38,19 @@ func appendTooBig(b, pkt []byte, v view, mtu int, from netip.Addr) []byte {
 		return b
 	}
 	if v.version == 4 {
-		return appendFragNeeded(b, pkt[:v.length], mtu, from)
+		return appendUnreachable(b, pkt[:v.length], icmpFragNeeded, mtu, from)
 	}
 	return appendPacketTooBig(b, pkt[:v.length], mtu, from)
+}
+
+// appendHostUnreachable appends to b the ICMP message that tells the source of an IPv4
+// packet that its destination is not there (RFC 1812, section 5.2.7.1), if it may be
+// sent.
+func appendHostUnreachable(b, pkt []byte, v view, from netip.Addr) []byte {
+	if v.version != 4 || !mayComplain(pkt, v) || !from.Is4() {
+		return b
+	}
+	return appendUnreachable(b, pkt[:v.length], icmpNoHost, 0, from)
 }
 
 // mayComplain applies the rules of RFC 1122, section 3.2.2, and RFC 4443,
@@ -71,7 +82,9 @@ func mayComplain(pkt []byte, v view) bool {
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-func appendFragNeeded(b, pkt []byte, mtu int, from netip.Addr) []byte {
+// appendUnreachable appends destination unreachable (RFC 792). mtu is for the code that
+// has one.
+func appendUnreachable(b, pkt []byte, code byte, mtu int, from netip.Addr) []byte {
 	quote := pkt[:min(len(pkt), longestICMP-ipv4HeaderLen-icmpHeaderLen)]
 	start := len(b)
 	src := from.As4()
@@ -83,7 +96,7 @@ func appendFragNeeded(b, pkt []byte, mtu int, from netip.Addr) []byte {
 	putHeaderChecksum(b[start:])
 
 	icmp := len(b)
-	b = append(b, icmpUnreachable, icmpFragNeeded, 0, 0, 0, 0)
+	b = append(b, icmpUnreachable, code, 0, 0, 0, 0)
 	b = binary.BigEndian.AppendUint16(b, uint16(mtu))
 	b = append(b, quote...)
 	putSum(b[icmp+2:], ^fold(add(0, b[icmp:])))

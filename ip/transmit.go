@@ -36,13 +36,14 @@ func (i *Interface) Run(ctx context.Context) error {
 // A transmitter is Run's state: a batch that fills, and the packets of it that
 // leave together.
 type transmitter struct {
-	i        *Interface
-	reader   *tunReader
-	segments segments
-	batch    *packet.Batch
-	filled   int
-	out      [packet.BatchLen]*packet.Buffer
-	complain limiter
+	i          *Interface
+	reader     *tunReader
+	segments   segments
+	batch      *packet.Batch
+	filled     int
+	out        [packet.BatchLen]*packet.Buffer
+	kinds      [packet.BatchLen]outKind // of deal
+	complaints limiter
 }
 
 // burst waits for a frame and sends it with all that are there by then. It holds
@@ -88,23 +89,17 @@ func (t *transmitter) take(frame []byte) {
 // flush sends what is in the batch and empties it. Packets that go the same way
 // go in one call, in their order.
 func (t *transmitter) flush() {
-	i, l := t.i, t.i.live.Load()
-	var n int // packets in out, all of the same kind
-	var kind outKind
-	for _, b := range t.batch.Buffers[:t.filled] {
-		k, ok := t.check(l, b)
-		if !ok {
-			continue
+	l := t.i.live.Load()
+	if l != nil && l.callers != nil {
+		t.deal(l)
+	} else {
+		var g group
+		for _, b := range t.batch.Buffers[:t.filled] {
+			if k, ok := t.check(l, b); ok {
+				t.gather(l, &g, k, b)
+			}
 		}
-		if k != kind && n > 0 {
-			i.send(l, kind, t.out[:n])
-			n = 0
-		}
-		kind, t.out[n] = k, b
-		n++
-	}
-	if n > 0 {
-		i.send(l, kind, t.out[:n])
+		t.send(l, &g)
 	}
 	for _, b := range t.batch.Buffers[:t.filled] {
 		b.Reset()
@@ -116,6 +111,30 @@ func (t *transmitter) flush() {
 type outKind struct {
 	protocol uint16
 	df       bool
+	to       *Caller // of an interface with many peers
+}
+
+// A group is the packets in transmitter.out, all of one kind.
+type group struct {
+	kind outKind
+	n    int
+}
+
+// gather puts a packet into the group; one of another kind is sent before.
+func (t *transmitter) gather(l *live, g *group, k outKind, b *packet.Buffer) {
+	if k != g.kind {
+		t.send(l, g)
+	}
+	g.kind, t.out[g.n] = k, b
+	g.n++
+}
+
+// send sends the group and empties it.
+func (t *transmitter) send(l *live, g *group) {
+	if g.n > 0 {
+		t.i.send(l, g.kind, t.out[:g.n])
+		g.n = 0
+	}
 }
 
 // check prepares one packet for the link, and says how it leaves.
@@ -131,11 +150,20 @@ func (t *transmitter) check(l *live, b *packet.Buffer) (k outKind, ok bool) {
 		return k, false
 	}
 	b.Truncate(v.length)
-	k = outKind{ProtocolIPv4, v.dontFragment}
+	k = outKind{protocol: ProtocolIPv4, df: v.dontFragment}
 	if v.version == 6 {
 		k.protocol = ProtocolIPv6
 	}
-	if mtu := l.mtu(v.version); v.length > mtu {
+	mtu := l.mtu(v.version)
+	if l.callers != nil {
+		if k.to = l.callers.find(v.destination(b.Bytes())); k.to == nil {
+			i.noCaller.Add(1)
+			t.complain(l, b.Bytes(), v, 0)
+			return k, false
+		}
+		mtu = int(k.to.mtu.Load())
+	}
+	if v.length > mtu {
 		switch {
 		case !v.dontFragment:
 			// It may be cut on its way: so may the packet around it.
@@ -143,38 +171,45 @@ func (t *transmitter) check(l *live, b *packet.Buffer) (k outKind, ok bool) {
 			k.df = false // what an IPv6 link must carry (RFC 8200, section 5)
 		default:
 			i.tooBig.Add(1)
-			t.tooBig(l, b.Bytes(), v)
+			if t.complain(l, b.Bytes(), v, mtu) {
+				i.tooBigSent.Add(1)
+			}
 			return k, false
 		}
 	}
-	if clampMSS(b.Bytes(), v, l.mtu(v.version)) {
+	if clampMSS(b.Bytes(), v, mtu) {
 		i.clamped.Add(1)
 	}
 	return k, true
 }
 
-// tooBig tells the source of a packet that it does not fit.
-func (t *transmitter) tooBig(l *live, pkt []byte, v view) {
-	mtu, from := l.mtu4, l.complain4
+// complain tells the source of a packet that it is longer than mtu, or, where that is
+// 0, that nobody has its destination. It reports whether the kernel took the message.
+func (t *transmitter) complain(l *live, pkt []byte, v view, mtu int) bool {
+	from := l.complain4
 	if v.version == 6 {
-		mtu, from = max(l.mtu6, minIPv6MTU), l.complain6
+		mtu, from = max(mtu, minIPv6MTU), l.complain6
 	}
-	if !t.complain.allow(time.Now()) {
-		return
+	if !t.complaints.allow(time.Now()) {
+		return false
 	}
 	b := packet.Get()
 	defer packet.Put(b)
-	message := appendTooBig(b.Space()[:0], pkt, v, mtu, from)
+	var message []byte
+	if mtu == 0 {
+		message = appendHostUnreachable(b.Space()[:0], pkt, v, from)
+	} else {
+		message = appendTooBig(b.Space()[:0], pkt, v, mtu, from)
+	}
 	b.SetLen(len(message))
 	if len(message) == 0 {
-		return
+		return false
 	}
 	w := tunWriters.Get().(*tunWriter)
 	defer tunWriters.Put(w)
 	w.add(b, view{length: len(message)})
-	if n, _ := w.flush(t.i.tun.conn); n == 1 {
-		t.i.tooBigSent.Add(1)
-	}
+	n, _ := w.flush(t.i.tun.conn)
+	return n == 1
 }
 
 // send hands packets of one kind to the link.
@@ -183,7 +218,11 @@ func (i *Interface) send(l *live, k outKind, pkts []*packet.Buffer) {
 	for _, b := range pkts {
 		octets += uint64(b.Len()) // now: the link puts its headers in front
 	}
-	if err := l.link.Send(k.protocol, pkts, k.df); err != nil {
+	link := l.link
+	if k.to != nil {
+		link = k.to.cfg.Link
+	}
+	if err := link.Send(k.protocol, pkts, k.df); err != nil {
 		i.linkRefused.Add(uint64(len(pkts)))
 		return
 	}
