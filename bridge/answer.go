@@ -102,18 +102,26 @@ func provesBack(s *config.Site, m auth.Method) bool {
 // secretOf finds what a caller of that name must know.
 func (d *Daemon) secretOf(name string) (secret.Secret, bool) {
 	s := d.config().Caller(name)
-	if s == nil || s.Auth.SecretIn == "" {
+	switch {
+	case s == nil:
 		return "", false
+	case s.Remote != nil:
+		in := s.Remote.User(name).Secret
+		return in, in != ""
 	}
-	return s.Auth.SecretIn, true
+	return s.Auth.SecretIn, s.Auth.SecretIn != ""
 }
 
-// siteOf finds the site of a caller that has authenticated.
-func (d *Daemon) siteOf(id ppp.Identity) (*site, error) {
+// siteOf finds the site of a caller that has authenticated, with the certificate that
+// it has shown: the name of one that a CA has signed may be anybody's.
+func (d *Daemon) siteOf(id ppp.Identity, c *credential) (*site, error) {
 	if !id.Proved {
 		return nil, errors.New("caller did not prove who it is")
 	}
 	sc := d.config().Caller(id.Name)
+	if id.Method == auth.EAPTLS {
+		sc = d.config().Site(c.site)
+	}
 	if sc == nil {
 		return nil, fmt.Errorf("no answering site has the peer name %q", id.Name)
 	}

@@ -136,6 +136,7 @@ func (d *Daemon) apiHandler() http.Handler {
 	mux.HandleFunc("GET /v1/sites/{site}/capture", d.streamCapture)
 	mux.HandleFunc("GET /v1/sites/{site}/trace", d.streamTrace)
 	mux.HandleFunc("GET /v1/strangers/trace", d.streamTrace)
+	mux.HandleFunc("POST /v1/sites/{site}/callers/{caller}/down", d.endCaller)
 	mux.HandleFunc("GET /v1/ipx", func(w http.ResponseWriter, r *http.Request) { answer(w, d.ipxTables()) })
 	mux.HandleFunc("POST /v1/ipx/ping", d.pingIPX)
 	mux.HandleFunc("POST /v1/sites/{site}/ipx/ask", d.askIPX)
@@ -155,6 +156,9 @@ func (d *Daemon) commandSite(w http.ResponseWriter, r *http.Request, up bool) {
 	if err := s.supervisor.command(r.Context(), up); err != nil {
 		refuse(w, http.StatusServiceUnavailable, err)
 		return
+	}
+	if s.remotes != nil && !up {
+		s.remotes.endAll(byOperator)
 	}
 	if !up {
 		d.ipx.forget(s.cfg)

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -29,7 +30,10 @@ func (d *Daemon) ownCertificate() (*tls.Certificate, error) {
 // A credential is what the peer of one call has shown. It is believed when the peer
 // is admitted, and not before: anybody can show the certificate of another, and TLS
 // asks for its key a moment later.
-type credential struct{ leaf *x509.Certificate }
+type credential struct {
+	leaf *x509.Certificate
+	site string // the name of the site whose it is, where we were called
+}
 
 // dialTLS is our side of EAP-TLS where we called: the authenticator must be the
 // site's peer. Nil: the site does not allow it.
@@ -67,7 +71,10 @@ func (d *Daemon) answerTLS(c *credential) *auth.TLSConfig {
 			if err != nil {
 				return "", err
 			}
-			c.leaf = chain[0]
+			c.leaf, c.site = chain[0], sc.Name
+			if sc.Remote != nil {
+				return d.nameOfRemote(sc, name, chain[0])
+			}
 			return sc.Auth.PeerName, nil
 		},
 	}
@@ -94,20 +101,40 @@ func whoCalls(sites []*config.Site, name string, chain []*x509.Certificate, now 
 			errs = append(errs, fmt.Errorf("site %s: %w", s.Name, err))
 			continue
 		}
-		if name != "" && name != s.Auth.PeerName && !slices.Contains(identity.Names(chain[0]), name) {
-			return nil, fmt.Errorf("peer says that it is %q, and its certificate is that of %q", name, s.Auth.PeerName)
+		if names := identity.Names(chain[0]); name != "" && (name != s.Auth.PeerName || s.Remote != nil) && !slices.Contains(names, name) {
+			return nil, fmt.Errorf("peer says that it is %q, and its certificate is that of %q", name, cmp.Or(s.Auth.PeerName, names[0]))
 		}
 		return s, nil
 	}
 	return nil, nearest(errs)
 }
 
-// claimed is 1 for the site whose peer has the name, and else 0.
+// claimed is 1 for the site whose peer has the name, and else 0. A site whose callers
+// may have any name comes last.
 func claimed(s *config.Site, name string) int {
-	if s.Auth.PeerName == name {
+	switch {
+	case s.Remote != nil:
+		return -1
+	case s.Auth.PeerName == name:
 		return 1
 	}
 	return 0
+}
+
+// nameOfRemote is the name of a caller with a certificate that a CA of the site has
+// signed: the one that it claims, or else the first. It must be nobody else's, since
+// the name decides whose call is replaced.
+func (d *Daemon) nameOfRemote(sc *config.Site, claimed string, leaf *x509.Certificate) (string, error) {
+	name := cmp.Or(claimed, identity.Names(leaf)[0])
+	if slices.Contains(d.config().OwnNames(), name) {
+		return "", fmt.Errorf("the caller's certificate is for %q, which is our own name", name)
+	}
+	for _, s := range d.config().Sites {
+		if s != sc && (s.Remote == nil && s.Auth.PeerName == name || s.Remote.User(name) != nil) {
+			return "", fmt.Errorf("the caller's certificate is for %q, which is the name of a caller of site %s", name, s.Name)
+		}
+	}
+	return name, nil
 }
 
 // nearest returns what is wrong with a certificate for the site that it is closest

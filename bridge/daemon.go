@@ -40,6 +40,8 @@ type Daemon struct {
 
 	// connect opens TCP to a site's peer; the tests have another one.
 	connect func(context.Context, *site, netip.AddrPort) (net.Conn, error)
+	// shareIP opens what the callers of a site share in the kernel; likewise.
+	shareIP func(*site) (sharedIP, error)
 
 	undo    []func() error  // of open
 	api     net.Listener    // the control socket; nil: none
@@ -240,6 +242,7 @@ func newDaemon(cfg *config.Config, log *slog.Logger, version string) *Daemon {
 	d := &Daemon{
 		log: log, version: version, started: time.Now(),
 		connect:   connectTCP,
+		shareIP:   openPoolIP,
 		strangers: strangers{knows: g.knows},
 		guard:     g,
 		peerOf:    map[string][]netip.Addr{},
@@ -267,18 +270,23 @@ func (d *Daemon) setSites(all []*site) { d.joined.Store(&all) }
 // write none ourselves.
 func (d *Daemon) missing() []ip.Setting {
 	var v4, v6, surprise bool
+	var proxies []ip.Setting
 	for _, s := range d.config().Sites {
 		if s.IP == nil {
 			continue
+		}
+		if s.Remote != nil {
+			v4 = true
+			proxies = append(proxies, ip.MissingForProxy(s.Remote.ProxyARP)...)
 		}
 		for _, r := range s.IP.Routes {
 			v4, v6 = v4 || r.Addr().Is4(), v6 || r.Addr().Is6()
 			surprise = surprise || r.Bits() == 0 && len(s.Dial) == 0
 		}
 	}
-	return slices.DeleteFunc(ip.Missing(surprise), func(m ip.Setting) bool {
+	return append(slices.DeleteFunc(ip.Missing(surprise), func(m ip.Setting) bool {
 		return !v4 && strings.HasPrefix(m.Key, "net/ipv4/ip_forward") || !v6 && strings.HasPrefix(m.Key, "net/ipv6/")
-	})
+	}), proxies...)
 }
 
 func (d *Daemon) site(name string) *site {

@@ -34,6 +34,7 @@ var addrOf = map[string]netip.Addr{
 	"alpha": netip.MustParseAddr("192.0.2.1"),
 	"beta":  netip.MustParseAddr("192.0.2.2"),
 	"gamma": netip.MustParseAddr("192.0.2.3"),
+	"delta": netip.MustParseAddr("192.0.2.4"),
 }
 
 // A world is where the daemons of a test live.
@@ -46,7 +47,8 @@ type world struct {
 	noTCP   bool
 	lines   map[string][]*cutConn // by who opened them
 
-	called map[string]string // by daemon: what it calls itself instead
+	called  map[string]string             // by daemon: what it calls itself instead
+	shareIP func(*site) (sharedIP, error) // nil: the kernel
 }
 
 type testDaemon struct {
@@ -121,6 +123,9 @@ func (w *world) startInside(name string, inside ipx.Network, sites ...*config.Si
 	t.ipx = &ipxPlane{log: log, internal: inside, router: router.New(router.Config{InternalNetwork: inside, Log: log})}
 	t.connect = func(ctx context.Context, s *site, to netip.AddrPort) (net.Conn, error) {
 		return w.connect(ctx, name, to)
+	}
+	if w.shareIP != nil {
+		t.Daemon.shareIP = w.shareIP
 	}
 	ctx, cancel := context.WithCancel(w.t.Context())
 	under, endUnder := context.WithCancel(context.WithoutCancel(ctx))

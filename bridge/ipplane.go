@@ -273,21 +273,21 @@ func (p *ipPlane) change(n *networks, set func()) error {
 		p.owner, p.v4, p.v6 = n, false, false
 	}
 	var err error
-	if p.sum, err = p.work(n); err != nil {
+	if p.sum, err = p.site.innerMTU(n); err != nil {
 		return err
 	}
 	set()
 	return p.apply()
 }
 
-// work works out the MTU of n's link from its path.
-func (p *ipPlane) work(n *networks) (ip.Sum, error) {
-	outer, err := p.site.d.host.PathMTU(n.s.path.Local, n.s.path.Remote)
+// innerMTU is the longest IP packet that fits the path of n's link.
+func (s *site) innerMTU(n *networks) (ip.Sum, error) {
+	outer, err := s.d.host.PathMTU(n.s.path.Local, n.s.path.Remote)
 	if err != nil {
 		return ip.Sum{}, err
 	}
 	sum := ip.InnerMTU(outer, n.s.link.Overhead(), n.s.link.MaxPacket())
-	if m := p.site.cfg.MTU; m > 0 {
+	if m := s.cfg.MTU; m > 0 {
 		sum.InnerMTU = min(m, n.s.link.MaxPacket())
 	}
 	return sum, nil
@@ -300,7 +300,7 @@ func (p *ipPlane) measure(n *networks) {
 	if p.owner != n || n.closed.Load() {
 		return
 	}
-	sum, err := p.work(n)
+	sum, err := p.site.innerMTU(n)
 	if err != nil || sum == p.sum {
 		return // without a route the echoes will tell
 	}
@@ -398,19 +398,3 @@ func (p *ipPlane) down(n *networks, v4, v6 bool) {
 // that the host would use for any peer is not known before the call, so the
 // path of an Ethernet without PPPoE or other headers is assumed.
 func (s *site) ipMRU() uint16 { return uint16(ip.InnerMTU(1500, 4, 0).InnerMTU) }
-
-// poolAddress is what the one caller of a pool gets: its first address that is
-// not ours. A network and a broadcast address there are only in pools of more
-// than two (RFC 3021).
-func poolAddress(pool netip.Prefix, ours netip.Addr) (netip.Addr, bool) {
-	a, small := pool.Masked().Addr(), pool.Bits() >= 31
-	if !small {
-		a = a.Next()
-	}
-	for ; pool.Contains(a) && (small || pool.Contains(a.Next())); a = a.Next() {
-		if a != ours {
-			return a, true
-		}
-	}
-	return netip.Addr{}, false
-}

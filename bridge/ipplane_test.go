@@ -115,22 +115,6 @@ func TestRerouteIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestPoolAddress(t *testing.T) {
-	for _, c := range []struct{ pool, ours, want string }{
-		{"10.255.1.0/24", "10.255.0.1", "10.255.1.1"},
-		{"10.255.1.0/24", "10.255.1.1", "10.255.1.2"},
-		{"10.255.1.0/30", "10.255.1.1", "10.255.1.2"},
-		{"10.255.1.0/31", "10.255.1.0", "10.255.1.1"},
-		{"10.255.1.7/32", "10.255.0.1", "10.255.1.7"},
-		{"10.255.1.7/32", "10.255.1.7", "invalid IP"},
-	} {
-		got, ok := poolAddress(netip.MustParsePrefix(c.pool), netip.MustParseAddr(c.ours))
-		if got.String() != c.want || ok != got.IsValid() {
-			t.Errorf("%s beside %s: %v, %v, want %s", c.pool, c.ours, got, ok, c.want)
-		}
-	}
-}
-
 // A full tunnel that is down must not swallow the question where its peer is.
 func TestNamesAreAskedForOutsideOfTheTunnels(t *testing.T) {
 	ns := netlab.New(t).Namespace("hub")

@@ -29,6 +29,7 @@ type ipxLink struct {
 	// At most one of these is set, while the link carries IPX.
 	routed  atomic.Pointer[router.Attached]
 	bridged atomic.Pointer[segment.Port]
+	wire    atomic.Pointer[remoteWire] // that of many callers
 	// codec compresses headers; nil: they are not. sending is held from the
 	// compression of a packet until the link has it: the peer needs their order.
 	codec   atomic.Pointer[cipx.Codec]
@@ -66,6 +67,10 @@ func (l *ipxLink) config() ipxcp.Config {
 	}
 	if c.Segment == nil {
 		cfg.InUse = l.inUse
+	}
+	if w := l.remoteWire(); w != nil {
+		cfg.Node, cfg.AssignNode = w.node, l.n.st.remote.nodeOf
+		cfg.InUse = func(n ipx.Network) bool { return n != w.network && l.inUse(n) }
 	}
 	return cfg
 }
@@ -109,6 +114,9 @@ func (l *ipxLink) compress(r ipxcp.Result) {
 func (l *ipxLink) attach(got agreement) error {
 	l.agreed = got
 	st := l.n.st
+	if w := l.remoteWire(); w != nil {
+		return l.joinWire(w, got)
+	}
 	if seg := st.cfg.Segment; seg != nil {
 		cfg := segment.LinkConfig{
 			Name: st.cfg.Name, Link: bridgedLink{l}, MTU: l.n.s.link.MaxPacket(),
@@ -192,6 +200,9 @@ func (l *ipxLink) release() {
 	if p := l.bridged.Swap(nil); p != nil {
 		p.Detach()
 	}
+	if w := l.wire.Swap(nil); w != nil {
+		w.leave(l)
+	}
 }
 
 // deliver takes packets from the link.
@@ -206,6 +217,8 @@ func (l *ipxLink) deliver(_ uint16, pkts []*packet.Buffer) {
 		a.InputPackets(pkts)
 	} else if p := l.bridged.Load(); p != nil {
 		p.InputPackets(pkts)
+	} else if w := l.wire.Load(); w != nil {
+		w.input(l, pkts)
 	}
 }
 

@@ -35,13 +35,14 @@ func (d *Daemon) startSite(s *site) {
 		defer close(s.over)
 		s.supervisor.run(calls)
 	})
-	if s.ip == nil {
+	read := s.reader()
+	if read == nil {
 		close(s.unread)
 		return
 	}
 	d.run.group.Go(func() error {
 		defer close(s.unread)
-		return s.ip.run(reading)
+		return read(reading)
 	})
 }
 
@@ -50,6 +51,9 @@ func (d *Daemon) startSite(s *site) {
 func (s *site) stop() {
 	s.endCalls()
 	<-s.supervisor.gone
+	if s.remotes != nil {
+		s.remotes.stop()
+	}
 }
 
 // stopSites ends sites in order, and waits for their goodbyes, but not for long.

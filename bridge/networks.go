@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"net/netip"
 	"sync/atomic"
 
 	"sitebridge/bridge/config"
@@ -27,6 +26,7 @@ type networks struct {
 	st     *site
 	closed atomic.Bool // nothing of the site may be touched any more
 	ncps   []ppp.NCP
+	ip     ipEnd    // nil: no IP
 	ipx    *ipxLink // nil: no IPX
 }
 
@@ -41,12 +41,12 @@ func (n *ncp) Data() []uint16                                 { return n.data }
 func (n *ncp) Deliver(protocol uint16, pkts []*packet.Buffer) { n.deliver(protocol, pkts) }
 
 func newNetworks(s *session, st *site) *networks {
-	n := &networks{s: s, st: st}
+	n := &networks{s: s, st: st, ip: st.end()}
 	if st.cfg.Runs(config.ProtocolIP) {
-		n.add(n.ipcp(), protocolIPv4, st.ip.deliver)
+		n.add(n.ipcp(), protocolIPv4, n.ip.deliver)
 	}
 	if st.cfg.Runs(config.ProtocolIPv6) {
-		n.add(n.ipv6cp(), protocolIPv6, st.ip.deliver)
+		n.add(n.ipv6cp(), protocolIPv6, n.ip.deliver)
 	}
 	if st.cfg.Runs(config.ProtocolIPX) {
 		n.ipx = newIPXLink(n)
@@ -74,8 +74,8 @@ func (n *networks) down() {
 	if n.closed.Swap(true) {
 		return
 	}
-	if n.st.ip != nil {
-		n.st.ip.down(n, true, true)
+	if n.ip != nil {
+		n.ip.down(n, true, true)
 	}
 	if n.ipx != nil {
 		n.ipx.detach()
@@ -88,8 +88,8 @@ func (n *networks) ipcp() *ipcp.Protocol {
 		AcceptAddress: c.Mode == config.FromPeer,
 		Unnumbered:    c.Mode == config.Unnumbered,
 		Peer:          c.Peer,
-		Up:            func(r ipcp.Result) error { return n.st.ip.up4(n, r) },
-		Down:          func() { n.st.ip.down(n, true, false) },
+		Up:            func(r ipcp.Result) error { return n.ip.up4(n, r) },
+		Down:          func() { n.ip.down(n, true, false) },
 		DNS:           c.DNS,
 		NBNS:          c.NBNS,
 		Log:           n.s.log,
@@ -97,16 +97,13 @@ func (n *networks) ipcp() *ipcp.Protocol {
 	if c.Mode == config.Static {
 		cfg.Address = c.Address
 	}
-	if c.Pool.IsValid() {
-		cfg.AssignPeer = func() (netip.Addr, bool) { return poolAddress(c.Pool, c.Address) }
-	}
 	return ipcp.New(cfg)
 }
 
 func (n *networks) ipv6cp() *ipv6cp.Protocol {
 	return ipv6cp.New(ipv6cp.Config{
 		Identifier: n.st.ip.id,
-		Up:         func(r ipv6cp.Result) error { return n.st.ip.up6(n, r) },
-		Down:       func() { n.st.ip.down(n, false, true) },
+		Up:         func(r ipv6cp.Result) error { return n.ip.up6(n, r) },
+		Down:       func() { n.ip.down(n, false, true) },
 	})
 }

@@ -31,6 +31,9 @@ func (d *Daemon) peersOf(st *site, addrs []netip.Addr) error {
 		return nil
 	}
 	d.peerOf[st.cfg.Name] = addrs
+	if len(addrs) == 0 {
+		delete(d.peerOf, st.cfg.Name)
+	}
 	all := d.peersLocked()
 	errs := []error{d.protectPeers(all)}
 	for _, s := range d.allSites() {

@@ -168,10 +168,10 @@ func (r *reload) siteGoes(s *site) bool {
 	}
 	c := r.diff.Sites.Change(name)
 	switch {
-	case c == nil, c.OnlyLearned():
+	case c == nil, c.OnlyLearned(), c.OnlyUsers():
 		return false
 	case c.OnlyOwnCertificate():
-		return s.supervisor.snapshot().State != StateUp // a tunnel that is up need not end
+		return s.remotes == nil && s.supervisor.snapshot().State != StateUp // a tunnel that is up need not end
 	}
 	return true
 }
@@ -321,7 +321,11 @@ func (r *reload) begin(cfg *config.Config) {
 // keepUp has sites that stay use what they need no new tunnel for.
 func (r *reload) keepUp() {
 	for name, s := range r.sites {
-		if c := r.diff.Sites.Change(name); c == nil || !c.OnlyLearned() {
+		c := r.diff.Sites.Change(name)
+		if c != nil && c.OnlyUsers() {
+			s.remotes.recheck()
+		}
+		if c == nil || !c.OnlyLearned() {
 			continue
 		}
 		x := r.next.Site(name).IPX

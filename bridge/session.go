@@ -238,8 +238,8 @@ func (s *session) down() string {
 
 // measure looks at the path's MTU again.
 func (s *session) measure() {
-	if n := s.nets.Load(); n != nil && n.st.ip != nil {
-		n.st.ip.measure(n)
+	if n := s.nets.Load(); n != nil && n.ip != nil {
+		n.ip.measure(n)
 	}
 }
 
@@ -264,8 +264,8 @@ func (s *session) locate(ctx context.Context) {
 
 // keep looks after what the kernel was given for this call.
 func (s *session) keep() {
-	if n := s.nets.Load(); n != nil && n.st.ip != nil {
-		n.st.ip.keep(n)
+	if n := s.nets.Load(); n != nil && n.ip != nil {
+		n.ip.keep(n)
 	}
 }
 
@@ -339,14 +339,12 @@ func (s *session) admit(a ppp.Admission) (ppp.Network, error) {
 	st := s.site.Load()
 	if st == nil {
 		var err error
-		if st, err = s.d.siteOf(id); err != nil {
+		if st, err = s.d.siteOf(id, s.credential); err != nil {
 			return ppp.Network{}, err
 		}
-		s.log, s.known = s.log.With("site", st.cfg.Name), true
+		s.known = true
 		s.call.Conn().Tap().Move(s.d.boards.of(st.cfg.Name))
-		s.site.Store(st) // before the supervisor has it and asks for its state
-		if err := st.supervisor.admit(s.ctx, s); err != nil {
-			s.site.Store(nil)
+		if st, err = s.claimPlace(st, a); err != nil {
 			return ppp.Network{}, err
 		}
 		s.d.strangers.leave(s)
@@ -379,6 +377,20 @@ func (s *session) admit(a ppp.Admission) (ppp.Network, error) {
 	return network, nil
 }
 
+// claimPlace asks for the place of a caller, and returns the site that it has.
+func (s *session) claimPlace(st *site, a ppp.Admission) (*site, error) {
+	if st.remotes != nil {
+		return st.remotes.admit(s.ctx, s, a)
+	}
+	s.log = s.log.With("site", st.cfg.Name)
+	s.site.Store(st) // before the supervisor has it and asks for its state
+	if err := st.supervisor.admit(s.ctx, s); err != nil {
+		s.site.Store(nil)
+		return nil, err
+	}
+	return st, nil
+}
+
 // changed is called on the link's goroutine after each change of the link.
 func (s *session) changed() {
 	st := s.site.Load()
@@ -401,7 +413,7 @@ func (s *session) changed() {
 
 func (s *session) notify() {
 	if st := s.site.Load(); st != nil {
-		st.supervisor.linkChanged()
+		st.linkChanged()
 	}
 }
 

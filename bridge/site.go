@@ -40,6 +40,8 @@ type site struct {
 	log        *slog.Logger
 	supervisor *supervisor
 	ip         *ipPlane // nil: no IP in the tunnel
+	remotes    *remotes // not nil: many callers, in place of ip and of a tunnel
+	remote     *remote  // not nil: the site is one of these, and has no supervisor
 	lastGood   atomic.Pointer[netip.AddrPort]
 	// watchdog answers for hosts behind the peer while they cannot be reached; nil:
 	// nobody does. It knows what crossed earlier calls.
@@ -71,7 +73,12 @@ func (d *Daemon) openSite(cfg *config.Site) (*site, error) {
 			s.watchdog = watchdog.New(watchdog.Config{Limit: x.Hold})
 		}
 	}
-	if cfg.IP != nil {
+	if cfg.Remote != nil {
+		var err error
+		if s.remotes, err = openRemotes(s); err != nil {
+			return nil, err
+		}
+	} else if cfg.IP != nil {
 		var err error
 		if s.ip, err = d.openIP(s); err != nil {
 			return nil, err
@@ -81,10 +88,44 @@ func (d *Daemon) openSite(cfg *config.Site) (*site, error) {
 }
 
 func (s *site) close() error {
+	if s.remotes != nil {
+		return s.remotes.close()
+	}
 	if s.ip == nil {
 		return nil
 	}
 	return s.ip.close()
+}
+
+// reader reads from the site's TUN interface until its context ends; nil: it has none.
+func (s *site) reader() func(context.Context) error {
+	switch {
+	case s.remotes != nil:
+		return s.remotes.ip.run
+	case s.ip != nil:
+		return s.ip.run
+	}
+	return nil
+}
+
+// end is where the IP packets of the site's link go to; nil: there is no IP.
+func (s *site) end() ipEnd {
+	switch {
+	case s.remote != nil:
+		return s.remote.ip
+	case s.ip != nil:
+		return s.ip
+	}
+	return nil
+}
+
+// linkChanged is told of each change of the site's link.
+func (s *site) linkChanged() {
+	if s.remote != nil {
+		s.remote.changed()
+		return
+	}
+	s.supervisor.linkChanged()
 }
 
 // ncpNames are the required protocols by the names that PPP uses.

@@ -76,10 +76,13 @@ type SiteStatus struct {
 	Ups     uint64    `json:"ups"`
 	Refused uint64    `json:"calls_refused"`
 	// AuthMethods are those that the site allows, strongest first.
-	AuthMethods []string   `json:"auth_methods"`
-	Tunnel      *Tunnel    `json:"tunnel,omitempty"`
-	IP          *IPStatus  `json:"ip,omitempty"`
-	IPX         *IPXStatus `json:"ipx,omitempty"`
+	AuthMethods []string `json:"auth_methods"`
+	Tunnel      *Tunnel  `json:"tunnel,omitempty"`
+	// Pool and Callers are of a site that many call; it has no tunnel.
+	Pool    *PoolStatus    `json:"pool,omitempty"`
+	Callers []CallerStatus `json:"callers,omitempty"`
+	IP      *IPStatus      `json:"ip,omitempty"`
+	IPX     *IPXStatus     `json:"ipx,omitempty"`
 	// Watchdogs counts those that we answered for hosts behind the peer.
 	Watchdogs *watchdog.Stats `json:"watchdogs,omitempty"`
 }
@@ -215,6 +218,9 @@ func (s *site) status() SiteStatus {
 	}
 	if s.ip != nil {
 		out.IP = s.ip.status()
+	}
+	if s.remotes != nil {
+		s.remotes.tell(&out)
 	}
 	if s.watchdog != nil {
 		stats := s.watchdog.Stats()

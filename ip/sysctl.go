@@ -24,6 +24,9 @@ func MissingForProxy(device string) []Setting {
 }
 
 func missingForProxy(sys fs.FS, device string) []Setting {
+	if device == "" {
+		return nil
+	}
 	key := "ipv4/conf/" + device + "/forwarding"
 	have, err := fs.ReadFile(sys, key)
 	if got := strings.TrimSpace(string(have)); err == nil && got != "1" {

@@ -66,6 +66,12 @@ func (c Change) OnlyOwnCertificate() bool {
 // its peer into a file.
 func (c Change) OnlyLearned() bool { return len(c.Keys) == 1 && c.Keys[0] == "ipx.file" }
 
+// OnlyUsers reports that nothing of a site has changed but who may call it: the calls
+// of all others go on.
+func (c Change) OnlyUsers() bool {
+	return !slices.ContainsFunc(c.Keys, func(key string) bool { return key != "users_file" && key != "callers" })
+}
+
 // diffTables compares the tables of one kind, which are in the order of their names.
 func diffTables[T any](old, new []T, name func(T) string, diff func(a, b T) []string) (c Changes) {
 	find := func(all []T, wanted string) int {

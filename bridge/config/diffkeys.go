@@ -58,6 +58,12 @@ var fieldKeys = map[string]fieldKey{
 	"Trust.Pinned":     {name: "fingerprint"},
 	"Trust.CRL":        {name: "crl"},
 	"Trust.Name":       {skip: true}, // Auth.PeerName
+	"Trust.AnyName":    {skip: true}, // Site.Remote
+	"Site.Remote":      {whole: "ip.pool"},
+	"Remote.Limit":     {name: "callers"},
+	"Remote.ProxyARP":  {name: "proxy_arp"},
+	"Remote.UsersFile": {skip: true}, // what it holds counts
+	"Remote.Users":     {name: "users_file"},
 	"IP.Mode":          {name: "address"},
 	"IP.Routes":        {name: "routes", set: true},
 	"IP.IPv6":          {name: "ipv6"},

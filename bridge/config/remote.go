@@ -12,7 +12,7 @@ import (
 
 const (
 	defaultCallers = 64
-	maxCallers     = 4096
+	maxCallers     = 1024
 )
 
 // A Remote is what a site with a pool has in place of one peer: callers, each with
