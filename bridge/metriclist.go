@@ -55,6 +55,12 @@ var (
 	metricReordered  = counter("site_gre_reordered_total", "GRE packets put back in their place.", "site")
 	metricResyncs    = counter("site_gre_resyncs_total", "Times that the peer's sequence numbers jumped.", "site")
 
+	metricCallers        = gauge("site_callers", "Callers of a site with a pool now.", "site")
+	metricCallersLimit   = gauge("site_callers_limit", "How many there may be.", "site")
+	metricCalls          = counter("site_calls_total", "Callers of a site with a pool that were let in.", "site")
+	metricCallersRefused = counter("site_callers_refused_total", "Callers that proved who they are and were not let in.", "site", "reason")
+	metricForeignIPX     = counter("site_callers_foreign_ipx_total", "IPX packets of callers under the addresses of others.", "site")
+
 	metricWatchdogs       = counter("site_watchdog_answers_total", "Watchdogs answered for hosts behind the site.", "site")
 	metricWatchdogRefused = counter("site_watchdog_refused_total", "Watchdogs that were not answered for hosts behind the site.", "site", "reason")
 

@@ -238,6 +238,13 @@ func (to scrape) site(s SiteStatus) {
 		to.flow(metricOctets, v.OctetsIn, v.OctetsOut, s.Name, "ip")
 		to.drops(metricDrops, v.Drops, s.Name, "ip")
 	}
+	if p := s.Pool; p != nil {
+		to.add(metricCallers, float64(p.Now), s.Name)
+		to.add(metricCallersLimit, float64(p.Limit), s.Name)
+		to.count(metricCalls, p.Calls, s.Name)
+		to.drops(metricCallersRefused, p.Refused, s.Name)
+		to.count(metricForeignIPX, p.ForeignIPX, s.Name)
+	}
 	if w := s.Watchdogs; w != nil {
 		to.count(metricWatchdogs, w.Answered, s.Name)
 		to.drops(metricWatchdogRefused, w.Refused, s.Name)

@@ -183,10 +183,14 @@ func (p *poolIP) close() error {
 }
 
 func (p *poolIP) status() *IPStatus {
-	return &IPStatus{
+	s := &IPStatus{
 		Device: p.site.cfg.Device, Local: p.cfg.Address, Routes: []netip.Prefix{p.cfg.Pool},
 		MTU: p.callers.MTU(), Stats: p.dev.Load().Stats(),
 	}
+	if s.MTU > 0 {
+		s.MTUSum = fmt.Sprintf("%d of the widest tunnel; each caller has its own", s.MTU)
+	}
+	return s
 }
 
 func (p *poolIP) end(m *remote) ipEnd { return &remoteIP{pool: p, m: m} }

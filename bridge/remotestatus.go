@@ -44,6 +44,10 @@ type CallerStatus struct {
 	Foreign uint64 `json:"foreign"`
 }
 
+// WaitsForCallers reports whether a site that many may call has none now, which is
+// nothing wrong.
+func (s *SiteStatus) WaitsForCallers() bool { return s.Pool != nil && s.State == StateListening }
+
 // tell puts what is known of the callers into the site's status.
 func (r *remotes) tell(out *SiteStatus) {
 	now := r.current()

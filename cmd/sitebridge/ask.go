@@ -94,7 +94,7 @@ func runStatus(e *env, args []string) int {
 		return e.fail(err)
 	}
 	for _, site := range s.Sites {
-		if site.State != bridge.StateUp {
+		if site.State != bridge.StateUp && !site.WaitsForCallers() {
 			code = exitDown
 		}
 	}
@@ -126,15 +126,30 @@ func runUp(e *env, args []string) int   { return commandSite(e, "up", args) }
 func runDown(e *env, args []string) int { return commandSite(e, "down", args) }
 
 func commandSite(e *env, verb string, args []string) int {
-	f := e.flags(verb, "[--config FILE] [--socket FILE] SITE")
+	caller, usage := new(string), "[--config FILE] [--socket FILE] SITE"
+	if verb == "down" {
+		usage = "[--caller NAME] " + usage
+	}
+	f := e.flags(verb, usage)
+	if verb == "down" {
+		caller = f.String("caller", "", "end the call of this caller alone, of a site with a pool: its `name`")
+	}
 	daemon := daemonFlags(f)
 	name, code, ok := parseOne(f, args)
 	if !ok {
 		return code
 	}
 	var s bridge.SiteStatus
-	if err := e.post(daemon, "/v1/sites/"+url.PathEscape(name)+"/"+verb, &s); err != nil {
+	path := "/v1/sites/" + url.PathEscape(name) + "/"
+	if *caller != "" {
+		path += "callers/" + url.PathEscape(*caller) + "/"
+	}
+	if err := e.post(daemon, path+verb, &s); err != nil {
 		return e.fail(err)
+	}
+	if *caller != "" {
+		fmt.Fprintf(e.stdout, "%s: the call of %s is over\n", s.Name, escape(*caller))
+		return exitOK
 	}
 	fmt.Fprintf(e.stdout, "%s: %s\n", s.Name, s.State)
 	return exitOK

@@ -55,7 +55,7 @@ func init() { // not in the declaration: help prints the table itself
 		{"status", "[--json] [--watch] [SITE]", "each site: its state and why, its link, every counter", runStatus},
 		{"reload", "[--dry-run] [--json]", "take over a changed configuration; what did not change runs on", runReload},
 		{"up", "SITE", "start a stopped site, or dial at once", runUp},
-		{"down", "SITE", "end a site's tunnel and stop dialling", runDown},
+		{"down", "SITE [--caller NAME]", "end a site's tunnel and stop dialling, or end one caller's", runDown},
 		{"diagnose", "[--json] [--config FILE] SITE", "what is wrong with a site, step by step, and what to do", runDiagnose},
 		{"events", "[--follow] [--json]", "what happened: sites up and down, clashes, certificates that run out", runEvents},
 		{"capture", "[--layer ppp|gre] SITE", "a site's packets, decrypted or as they cross, for Wireshark", runCapture},

@@ -68,7 +68,11 @@ func printSite(w io.Writer, s *bridge.SiteStatus, now time.Time) {
 	if !s.NextTry.IsZero() {
 		fmt.Fprintf(w, "  next try    in %s\n", s.NextTry.Sub(now).Round(100*time.Millisecond))
 	}
-	fmt.Fprintf(w, "  history     up %s, dialled %s, %s refused\n", amount(s.Ups, "time"), amount(s.Dials, "time"), amount(s.Refused, "call"))
+	if s.Pool != nil {
+		printCallers(w, s)
+	} else {
+		fmt.Fprintf(w, "  history     up %s, dialled %s, %s refused\n", amount(s.Ups, "time"), amount(s.Dials, "time"), amount(s.Refused, "call"))
+	}
 	if t := s.Tunnel; t != nil {
 		printTunnel(w, t, now)
 	}
