@@ -48,6 +48,8 @@ func sampleStatus() Status {
 		Name: "branch", State: StateUp, Since: at, Reason: evil, Dials: 1, Ups: 2, Refused: 3, Tunnel: tunnel,
 		AuthMethods: []string{"eap-tls", "mschapv2"},
 		IP:          &IPStatus{Stats: ip.Stats{OctetsIn: 16}}, IPX: &IPXStatus{PeerRouter: evil, Stats: &router.Stats{PacketsOut: 17}},
+		Pool:      &PoolStatus{Now: 35, Limit: 36, Calls: 37, Refused: RemoteRefusals{Busy: 38}, ForeignIPX: 39},
+		Callers:   []CallerStatus{{Name: evil}},
 		Watchdogs: &watchdog.Stats{Answered: 31, Refused: watchdog.Refused{Silent: 32}},
 	}
 	return Status{
@@ -134,6 +136,11 @@ func TestMetricsServed(t *testing.T) {
 		`sitebridge_site_state{site="branch2",state="waiting"} 1`,
 		`sitebridge_site_dials_total{site="branch"} 1`,
 		`sitebridge_site_calls_refused_total{site="branch"} 3`,
+		`sitebridge_site_callers{site="branch"} 35`,
+		`sitebridge_site_callers_limit{site="branch"} 36`,
+		`sitebridge_site_calls_total{site="branch"} 37`,
+		`sitebridge_site_callers_refused_total{reason="busy",site="branch"} 38`,
+		`sitebridge_site_callers_foreign_ipx_total{site="branch"} 39`,
 		`sitebridge_site_auth_method{method="mschapv2",site="branch"} 1`,
 		`sitebridge_site_auth_weak{method="mschapv2",site="branch"} 1`,
 		`sitebridge_site_encryption{method="mppe-128",site="branch"} 1`,

@@ -36,8 +36,12 @@ var diffs = []struct {
 		[]string{"~ site branch1: dial"}},
 	{"what crosses for IPX", `filter_out = ["deny dst-node FFFFFFFFFFFF type 4"]`, "netbios = \"on\"\nserial = true", nil,
 		[]string{"~ site branch1: ipx.filter_out, ipx.serial, ipx.netbios"}},
-	{"a site without IP", "[site.win98.ip]\naddress = \"10.255.0.1\"\npool = \"10.255.1.0/24\"", "", nil,
-		[]string{"~ site win98: required, ip"}},
+	{"a site without IP", "[site.branch3.ip]\nroutes = [\"10.4.0.0/16\"]", "", nil,
+		[]string{"~ site branch3: required, ip"}},
+	{"a user", "", "", func(d dir) { d.secret("users.toml", "[user.anna]\nsecret = \"another word of mouth\"\n") },
+		[]string{"~ site road: users_file"}},
+	{"how many may call", "#callers = 64", "callers = 65", nil, []string{"~ site road: callers"}},
+	{"where the callers seem to be", `proxy_arp = "eth1"`, `proxy_arp = "eth2"`, nil, []string{"~ site road: proxy_arp"}},
 	{"encryption", `downgrade = "allowed"`, "downgrade = \"allowed\"\npolicy = \"preferred\"\nmppe_stateful = true", nil,
 		[]string{"~ site branch3: encryption.policy, encryption.mppe_stateful"}},
 	{"a method of authentication", `methods = ["eap-tls", "mschapv2"]`, `methods = ["mschapv2", "eap-tls", "eap-mschapv2"]`, nil,
@@ -47,10 +51,10 @@ var diffs = []struct {
 	{"a CA", "", "", func(d dir) {
 		other := must(identity.NewCA("another", time.Now(), 30*testDay))
 		d.file("ca.pem", string(testCA().Certificate())+string(other.Certificate()), 0o644)
-	}, []string{"~ site branch1: auth.ca", "~ site branch3: auth.ca"}},
+	}, []string{"~ site branch1: auth.ca", "~ site branch3: auth.ca", "~ site road: auth.ca"}},
 	{"a revocation list", "", "", func(d dir) {
 		d.list("ca.crl", testCA())
-	}, []string{"~ site branch1: auth.crl", "~ site branch3: auth.crl"}},
+	}, []string{"~ site branch1: auth.crl", "~ site branch3: auth.crl", "~ site road: auth.crl"}},
 	{"our certificate", "", "", func(d dir) {
 		own := must(identity.SelfSigned("hq", time.Now(), 30*testDay))
 		d.file("hq.pem", string(own.Certificate()), 0o644)
@@ -59,7 +63,8 @@ var diffs = []struct {
 		"~ daemon: certificate (certificate changed)",
 		"~ site branch1: daemon.certificate (certificate changed)",
 		"~ site branch2: daemon.certificate (certificate changed)",
-		"~ site branch3: daemon.certificate (certificate changed)"}},
+		"~ site branch3: daemon.certificate (certificate changed)",
+		"~ site road: daemon.certificate (certificate changed)"}},
 	{"a fingerprint", "sha256:7d1a", "sha256:7d1b", nil, []string{"~ site branch2: auth.fingerprint"}},
 	{"what was learned", "", "", func(d dir) {
 		if err := WriteLearned(d.path("branch3.ipx.toml"), []IPXRoute{{0x777, 1, 7}}, nil); err != nil {
@@ -128,9 +133,9 @@ func TestDiff(t *testing.T) {
 func TestDiffOfTables(t *testing.T) {
 	before, after, _ := loadChanged(t, "[segment.games]", "[lan.new]\ntap = \"ipx1\"\nethernet_ii = \"00000099\"\n[segment.games]", func(d dir) {
 		b := must(os.ReadFile(d.path()))
-		d.file("sites.toml", strings.ReplaceAll(string(b), "site.win98", "site.win95"), 0o644)
+		d.file("sites.toml", strings.ReplaceAll(string(b), "site.road", "site.way"), 0o644)
 	})
-	want := []string{"+ lan new", "- site win98", "+ site win95"}
+	want := []string{"+ lan new", "- site road", "+ site way"}
 	if got := Diff(before, after).Lines(); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
