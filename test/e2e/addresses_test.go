@@ -12,7 +12,7 @@ import (
 
 func anyState(bridge.SiteStatus) bool { return true }
 
-// TestAddresses: an address from the peer, one from a pool, and none.
+// TestAddresses: an address from the peer, and none. TestRemoteComputers has pools.
 func TestAddresses(t *testing.T) {
 	for name, test := range map[string]struct {
 		a, b     string // without routes
@@ -23,11 +23,6 @@ func TestAddresses(t *testing.T) {
 			a:     "address = \"10.255.0.1\"\npeer = \"10.255.0.7\"",
 			b:     "address = \"from-peer\"",
 			local: "10.255.0.7", firstOwn: "inet 10.255.0.7 peer 10.255.0.1/32",
-		},
-		"from a pool": {
-			a:     "address = \"10.255.1.1\"\npool = \"10.255.1.0/24\"",
-			b:     "address = \"from-peer\"",
-			local: "10.255.1.2", firstOwn: "inet 10.255.1.2 peer 10.255.1.1/32",
 		},
 		"unnumbered": {a: "", b: ""},
 	} {
