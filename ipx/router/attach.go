@@ -111,6 +111,7 @@ type Attached struct {
 	count   counters
 	nodes   fastpath.Map[ipx.Node, *sighting] // LAN: stations heard
 	claims  claims
+	idle    atomic.Bool // see SetIdle
 	refused time.Time   // Run: when the number that was found out was last refused
 	alone   []*Attached // it, and no other
 
@@ -340,6 +341,11 @@ func (a *Attached) SetTicks(ticks uint16) {
 		a.changing.retell(now)
 	}
 }
+
+// SetIdle says whether a demand link is down because nobody needs it. What is behind
+// it stays known as it was, watchdogs are answered as for a link that is held, and all
+// else is still sent: its Interface keeps what is worth a call.
+func (a *Attached) SetIdle(idle bool) { a.idle.Store(idle) }
 
 // Name returns the name that the attachment was given.
 func (a *Attached) Name() string { return a.cfg.Name }

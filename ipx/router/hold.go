@@ -152,26 +152,34 @@ func (r *Router) releaseDue(now time.Time) {
 // heldBack handles a packet for a network whose link is expected back: a watchdog
 // is answered for the far end, and the rest is lost.
 func (a *Attached) heldBack(t *table, h *holding, p *packet.Buffer) drop {
-	if h.watchdog == nil {
-		return dropHeld
+	if a.spokenFor(t, h.watchdog, p) {
+		return kept
+	}
+	return dropHeld
+}
+
+// spokenFor has w answer p, and sends the answer back.
+func (a *Attached) spokenFor(t *table, w Watchdog, p *packet.Buffer) bool {
+	if w == nil {
+		return false
 	}
 	reply := packet.Get()
-	if !h.watchdog.Answer(p.Bytes(), reply, a.now) {
+	if !w.Answer(p.Bytes(), reply, a.now) {
 		packet.Put(reply)
-		return dropHeld
+		return false
 	}
 	a.copies = append(a.copies, reply)
 	head, _, err := ipx.Parse(reply.Bytes())
 	if err != nil {
-		return dropHeld
+		return false
 	}
 	way, known := t.find(head.Dst.Network)
 	if !known || way.face == nil {
-		return dropHeld
+		return false
 	}
 	a.sorter.Add(target{way.face, way.toward(head.Dst.Node)}, reply)
 	a.count.answered.Add(1)
-	return kept
+	return true
 }
 
 // toward returns the node on the wire that a packet for dst is handed to.

@@ -142,6 +142,8 @@ func (a *Attached) routeAbroad(t *table, f *face, h *ipx.Header, p *packet.Buffe
 		return dropLinkBroadcast
 	case way.direct && h.Dst.Node == ipx.Broadcast:
 		return a.directedBroadcast(t, f, way, h, p)
+	case way.face.at.idle.Load() && a.spokenFor(t, way.face.at.cfg.Watchdog, p):
+		return kept
 	}
 	return a.forward(f, way, h, p)
 }

@@ -22,8 +22,7 @@ const (
 	// after 4 min 56.6 s.
 	ncpRound = 5 * time.Minute
 	// ncpAnswers is how often a client is spoken for until it is heard itself: as
-	// often as a server asks before it gives a client up. What ends a demand
-	// link's silence is then the next question, which crosses.
+	// often as a server asks before it gives a client up.
 	ncpAnswers = 10
 	// ncpAge is how long a session is kept of which nothing is heard. By then the
 	// server has asked as often as it does, or has been set to ask later than any
@@ -280,7 +279,7 @@ func (t *Table) judgeWatchdog(s *ncpSession, data []byte, now time.Time) refusal
 		return asked
 	case t.clock.before-s.heard > ncpRound:
 		return silent
-	case s.answers >= ncpAnswers:
+	case s.answers >= ncpAnswers && !t.idle:
 		return enough
 	}
 	return answered

@@ -196,7 +196,7 @@ func (t *Table) judgeSPX(s *spxSession, p *spxHead, now time.Time) refusal {
 		return changes
 	case t.clock.before-s.heard > spxRound:
 		return silent
-	case s.answers >= spxAnswers:
+	case s.answers >= spxAnswers && !t.idle:
 		return enough
 	}
 	return answered

@@ -5,8 +5,10 @@
 //
 // It answers for sessions only that it saw passing while the link was up, only
 // while the link is down, and not for ever: the server must be able to clear
-// what is really dead. When the link goes down, and who carries the answer, is
-// left to others.
+// what is really dead. Only while a demand link is idle by choice it does so for as
+// long as that lasts: the far end can be had at any time, and the next call clears
+// what died meanwhile. When the link goes down, and who carries the answer, is left
+// to others.
 package watchdog
 
 import (
@@ -20,7 +22,8 @@ import (
 
 // Config is what a Table is made of.
 type Config struct {
-	// Limit is how long after Lost keepalives are answered at most. Zero: never.
+	// Limit is how long after Lost keepalives are answered at most. Zero: never. It is
+	// none after Idle.
 	Limit time.Duration
 	// Sessions is how many are known at once, of NCP and of SPX each. Zero: 1024.
 	// One that is alive is never pushed out by a new one.
@@ -43,6 +46,7 @@ type Table struct {
 	mu    sync.Mutex // guards what follows
 	clock upClock
 	lost  time.Time // when the link went down; zero while it is up
+	idle  bool      // nobody needs the link: there is no limit
 	ncp   sessions[ncpKey, ncpSession]
 	spx   sessions[spxKey, spxSession]
 	count counters
@@ -97,8 +101,8 @@ func (t *Table) hear(now time.Time) {
 	}
 }
 
-// Lost begins answering: the link went down, or a demand link went idle. While
-// it is down already, it does not begin anew.
+// Lost begins answering: the link went down, or an idle link cannot be had. While
+// it is lost already, it does not begin anew.
 func (t *Table) Lost(now time.Time) {
 	if t == nil {
 		return
@@ -107,7 +111,23 @@ func (t *Table) Lost(now time.Time) {
 	defer t.mu.Unlock()
 	if t.lost.IsZero() {
 		t.clock.stop(now)
-		t.lost = now
+	}
+	if t.lost.IsZero() || t.idle {
+		t.lost, t.idle = now, false
+	}
+}
+
+// Idle begins answering without a limit: a demand link went down because nobody
+// needs it. A link that is lost already stays so.
+func (t *Table) Idle(now time.Time) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.lost.IsZero() {
+		t.clock.stop(now)
+		t.lost, t.idle = now, true
 	}
 }
 
@@ -118,7 +138,7 @@ func (t *Table) Found() {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.lost = time.Time{}
+	t.lost, t.idle = time.Time{}, false
 }
 
 // Answer writes the far end's answer to pkt, a packet that would go to the peer,
@@ -147,7 +167,7 @@ func (t *Table) overdue(now time.Time) refusal {
 	switch {
 	case t.lost.IsZero():
 		return linkUp
-	case now.Sub(t.lost) >= t.cfg.Limit:
+	case !t.idle && now.Sub(t.lost) >= t.cfg.Limit:
 		return timeOver
 	}
 	return answered
