@@ -15,7 +15,7 @@ func TestWatchdogWhileIdle(t *testing.T) {
 		if back, over := lab.wireA.answers(), lab.wireL.take(); dog.answered != 1 || len(back) != 1 || len(over) != 1 {
 			t.Errorf("%d answered: %d back, %d over the link", dog.answered, len(back), len(over))
 		}
-		wantEqual(t, "way", via(lab.Router, netFar), "l")
+		wantEqual(t, "way", via(lab.Router, netFar), "l 000000000000 1/7")
 		lab.l.SetIdle(false)
 		input(lab.a, pk{from: hostA, to: inside, data: "?"}.bytes(), ToUs)
 		if over := lab.wireL.take(); dog.answered != 1 || len(over) != 1 {
