@@ -23,6 +23,7 @@ func (d *draft) agree() {
 	d.agreeOnRoutes()
 	d.agreeOnIPX()
 	d.agreeOnCallers()
+	d.agreeOnDemand()
 }
 
 // require checks what a site requires against what it runs. What it runs is the

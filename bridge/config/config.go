@@ -145,6 +145,7 @@ type Site struct {
 	// Required are the network protocols that must be up for the site to count
 	// as up. Never empty.
 	Required   []Protocol
+	Demand     *Demand // nil: the tunnel is kept up
 	Echo       Echo
 	Reorder    Reorder
 	MTU        int // of IP in the tunnel; 0: worked out from the path

@@ -100,7 +100,7 @@ ipxwan = "no"
 		{"a file that include would take", atB1, atB1 + "exchange = \"auto-static\"\nfile = \"b1.toml\"\n",
 			[]string{`:22: site.b1.ipx.file: "b1.toml" is not a file for what is learned: write a name that ends in ".ipx.toml", which include passes over`}},
 		{"a file for all sites", "", "[defaults.ipx]\nfile = \"all.ipx.toml\"\n",
-			[]string{`:25: defaults.ipx.file: unknown key: known here are accept_networks, accept_services, announce_networks, announce_services, compression, drop_duplicates, exchange, filter_in, filter_out, hold, ipxwan, max_networks, max_services, nearest, netbios, routes, serial, services, slots, snmp, update, watchdogs, workstation`}},
+			[]string{`:25: defaults.ipx.file: unknown key: known here are accept_networks, accept_services, announce_networks, announce_services, compression, drop_duplicates, exchange, filter_in, filter_out, hold, interesting, ipxwan, max_networks, max_services, nearest, netbios, routes, serial, services, slots, snmp, update, watchdogs, workstation`}},
 		{"one file for two sites", atB1, atB1 + "exchange = \"auto-static\"\n[site.b3]\ndial = [\"192.0.2.3\"]\n[site.b3.ipx]\nexchange = \"auto-static\"\nfile = \"./b1.ipx.toml\"\n",
 			[]string{`:26: site.b3.ipx.file: it is the file of site b1 too: write another one`}},
 		{"watchdogs without hold", atB1, atB1 + "watchdogs = true\nhold = \"0s\"\n",

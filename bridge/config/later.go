@@ -5,21 +5,6 @@ import "slices"
 // What is planned and not in this version: it is known, and refused with what
 // to write instead. A key moves from here to its reader when it is built.
 
-// laterKeys are keys that are refused whatever their value is. Nobody is told to
-// write one.
-func (t *table) laterKeys(fix string, keys ...string) {
-	for _, key := range keys {
-		if t.has(key) {
-			t.at(key).fault("this version does not have it", fix)
-			continue
-		}
-		delete(t.known, key)
-		if t.defaults != nil {
-			delete(t.defaults.known, key)
-		}
-	}
-}
-
 // soon parses one of the words that work in this version, and tells them from
 // those of later ones.
 func soon[T ~string](now []T, later ...T) func(any) (T, *mistake) {

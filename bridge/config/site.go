@@ -35,6 +35,7 @@ func (d *draft) readSites(tables []*table, defaults *table) {
 		if at.ipx.present {
 			s.IPX = readIPX(at.ipx)
 		}
+		s.Demand = readDemand(at)
 		d.Sites = append(d.Sites, s)
 		d.siteAt[s] = at
 		at.unknown()
@@ -77,8 +78,6 @@ func (d *draft) readSite(at *siteTables) *Site {
 		MTU:      read(t, "mtu", 0, number(576, 1500)),
 	}
 	read(t, "transport", "", soon([]string{"auto", "gre"}, "udp"))
-	read(t, "connect", "", soon([]string{"always"}, "demand"))
-	t.laterKeys(`leave it out; it belongs to connect = "demand"`, "idle")
 	d.readAnswer(s, t)
 	if !t.owns("device") {
 		s.Device = devicePrefix + s.Name
