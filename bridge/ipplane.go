@@ -34,8 +34,10 @@ type ipPlane struct {
 	shut   bool      // closed: nothing is installed any more
 	owner  *networks // whose link the interface has; nil: none
 	addrs  ip.Addresses
-	v4, v6 bool   // which protocol of owner's is up
-	sum    ip.Sum // how its MTU came about
+	v4, v6 bool // which protocol of owner's is up
+	// stopped says that a demand site shall not be asked for.
+	stopped bool
+	sum     ip.Sum // how its MTU came about
 }
 
 // A siteRoute is one prefix behind the peer with what is installed for it. Each
@@ -70,6 +72,11 @@ func (d *Daemon) openIP(s *site) (p *ipPlane, err error) {
 	}
 	if err := p.reroute(d.peers()); err != nil {
 		return nil, errors.Join(err, p.close())
+	}
+	if s.demand != nil {
+		if err := p.prepare(); err != nil {
+			return nil, errors.Join(err, p.close())
+		}
 	}
 	return p, nil
 }
@@ -339,26 +346,28 @@ func (p *ipPlane) keep(n *networks) {
 // apply brings the interface and its routes to what v4 and v6 say.
 func (p *ipPlane) apply() error {
 	dev := p.dev.Load()
-	if !p.v4 && !p.v6 {
+	p.asleep()
+	v4, v6 := p.uses()
+	if !v4 && !v6 {
 		dev.Down()
 		return p.removeLive()
 	}
 	if _, err := dev.Configure(p.addrs); err != nil {
 		return err
 	}
-	l := ip.Live{Link: p.owner.s.link, Behind: p.cfg.Routes}
-	if p.v4 {
-		l.MTU4 = p.sum.InnerMTU
+	l := ip.Live{Link: p.carrier(), Behind: p.cfg.Routes}
+	if v4 {
+		l.MTU4 = p.mtu()
 	}
-	if p.v6 {
-		l.MTU6 = p.sum.InnerMTU
+	if v6 {
+		l.MTU6 = p.mtu()
 	}
 	if err := dev.Up(l); err != nil {
 		return err
 	}
 	var errs []error
 	for _, r := range p.routes {
-		up := p.v4 && r.dst.Addr().Is4() || p.v6 && r.dst.Addr().Is6()
+		up := v4 && r.dst.Addr().Is4() || v6 && r.dst.Addr().Is6()
 		switch {
 		case up && r.live == nil:
 			errs = append(errs, p.install(r))
@@ -366,6 +375,7 @@ func (p *ipPlane) apply() error {
 			errs = append(errs, undo(&r.live))
 		}
 	}
+	p.awake()
 	return errors.Join(errs...)
 }
 

@@ -112,7 +112,9 @@ func (d *Daemon) loadIPX(w http.ResponseWriter, r *http.Request) {
 // use takes over what the file of a site holds.
 func (s *site) use(l learned) {
 	s.learned.Store(&l)
-	if at, err := s.routedLink(); err == nil {
+	if at := s.idle.Load(); at != nil { // there, with or without a call
+		at.SetStatic(s.behind())
+	} else if at, err := s.routedLink(); err == nil {
 		at.SetStatic(s.behind())
 	}
 	s.log.Info("networks and services of the peer read anew", "file", s.cfg.IPX.Learned, "networks", len(l.routes), "services", len(l.services))

@@ -77,7 +77,12 @@ func (l *ipxLink) config() ipxcp.Config {
 
 // inUse refuses a link number that is already another wire's, or that of a
 // network we know the way to.
-func (l *ipxLink) inUse(n ipx.Network) bool { return l.plane.router.InUse(n) }
+func (l *ipxLink) inUse(n ipx.Network) bool {
+	if a := l.n.st.idle.Load(); a != nil && n != ipx.ThisNetwork && a.Network() == n {
+		return false // it is that of this link, which is there without a call
+	}
+	return l.plane.router.InUse(n)
+}
 
 // up is IPXCP's this-layer-up, on the link's goroutine.
 func (l *ipxLink) up(r ipxcp.Result) error {
@@ -129,27 +134,38 @@ func (l *ipxLink) attach(got agreement) error {
 		l.n.s.log.Info("IPX up, bridged", "segment", seg.Name)
 		return nil
 	}
-	a, err := l.plane.router.Attach(l.attachment(got))
+	a, err := l.join(got)
 	if err != nil {
 		return fmt.Errorf("IPX network of the link: %w", err)
 	}
 	l.routed.Store(a)
+	st.connectIPX(l)
 	l.n.s.log.Info("IPX up", "network", got.network, "node", got.local, "peer_node", got.peer, "peer_router", got.peerName, "exchange", st.cfg.IPX.Exchange)
 	return nil
 }
 
-func (l *ipxLink) attachment(got agreement) router.Attachment {
-	st, x := l.n.st, l.n.st.cfg.IPX
+// join attaches the link to the router, where a demand site is already.
+func (l *ipxLink) join(got agreement) (*router.Attached, error) {
+	st := l.n.st
+	if st.demand != nil {
+		return st.wakeIPX(got)
+	}
+	return l.plane.router.Attach(st.attachment(got, min(l.n.s.link.MaxPacket(), ipx.MaxLen), routedLink{l}))
+}
+
+// attachment is the site's link as the router is to have it.
+func (s *site) attachment(got agreement, mtu int, send router.Interface) router.Attachment {
+	x := s.cfg.IPX
 	a := router.Attachment{
-		Name:       st.cfg.Name,
-		Site:       st.cfg.Name,
+		Name:       s.cfg.Name,
+		Site:       s.cfg.Name,
 		Kind:       router.Link,
 		Network:    got.network,
 		Node:       got.local,
 		Peer:       got.peer,
-		Ticks:      st.ticks.last(),
-		MTU:        min(l.n.s.link.MaxPacket(), ipx.MaxLen),
-		Send:       routedLink{l},
+		Ticks:      s.ticks.last(),
+		MTU:        mtu,
+		Send:       send,
 		Exchange:   exchanges[x.Exchange],
 		Update:     x.Update,
 		Limits:     x.Limits,
@@ -158,13 +174,13 @@ func (l *ipxLink) attachment(got agreement) router.Attachment {
 		NotNearest: !x.Nearest,
 		Hold:       x.Hold,
 	}
-	if st.watchdog != nil {
-		a.Watchdog = st.watchdog
+	if s.watchdog != nil {
+		a.Watchdog = s.watchdog
 	}
 	if got.static {
 		a.Exchange = router.ExchangeStatic
 	}
-	a.Routes, a.Services = st.behind()
+	a.Routes, a.Services = s.behind()
 	if x.Workstation {
 		a.Kind = router.Workstation
 	}
@@ -195,7 +211,11 @@ func (l *ipxLink) detach() {
 // release takes the link out of the router's or the segment's hands. mu is held.
 func (l *ipxLink) release() {
 	if a := l.routed.Swap(nil); a != nil {
-		a.Detach()
+		if st := l.n.st; st.demand != nil {
+			st.sleepIPX(a)
+		} else {
+			a.Detach()
+		}
 	}
 	if p := l.bridged.Swap(nil); p != nil {
 		p.Detach()
@@ -214,7 +234,7 @@ func (l *ipxLink) deliver(_ uint16, pkts []*packet.Buffer) {
 		pkts = w.take(pkts)
 	}
 	if a := l.routed.Load(); a != nil {
-		a.InputPackets(pkts)
+		l.n.st.input(a, pkts)
 	} else if p := l.bridged.Load(); p != nil {
 		p.InputPackets(pkts)
 	} else if w := l.wire.Load(); w != nil {

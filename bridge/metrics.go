@@ -214,7 +214,7 @@ func (to scrape) certificates(s Status) {
 }
 
 func (to scrape) site(s SiteStatus) {
-	for _, state := range []State{StateListening, StateDialing, StateNegotiating, StateUp, StateWaiting, StateStopped} {
+	for _, state := range []State{StateListening, StateDialing, StateNegotiating, StateUp, StateWaiting, StateIdle, StateStopped} {
 		to.is(metricState, s.State == state, s.Name, string(state))
 	}
 	to.at(metricSince, s.Since, s.Name)
@@ -248,6 +248,10 @@ func (to scrape) site(s SiteStatus) {
 	if w := s.Watchdogs; w != nil {
 		to.count(metricWatchdogs, w.Answered, s.Name)
 		to.drops(metricWatchdogRefused, w.Refused, s.Name)
+	}
+	if d := s.Demand; d != nil {
+		to.count(metricKept, d.Kept, s.Name)
+		to.drops(metricDrops, d.Drops, s.Name, "demand")
 	}
 	if s.IPX != nil && s.IPX.Stats != nil {
 		v := s.IPX.Stats

@@ -51,6 +51,7 @@ func sampleStatus() Status {
 		Pool:      &PoolStatus{Now: 35, Limit: 36, Calls: 37, Refused: RemoteRefusals{Busy: 38}, ForeignIPX: 39},
 		Callers:   []CallerStatus{{Name: evil}},
 		Watchdogs: &watchdog.Stats{Answered: 31, Refused: watchdog.Refused{Silent: 32}},
+		Demand:    &DemandStatus{Kept: 35, Drops: DemandDrops{Ignored: 36}, Woken: &Woken{Source: evil}},
 	}
 	return Status{
 		Name: "hq", Version: "1.2.3", Started: at, Warnings: []string{evil},

@@ -43,10 +43,10 @@ func (n *ncp) Deliver(protocol uint16, pkts []*packet.Buffer) { n.deliver(protoc
 func newNetworks(s *session, st *site) *networks {
 	n := &networks{s: s, st: st, ip: st.end()}
 	if st.cfg.Runs(config.ProtocolIP) {
-		n.add(n.ipcp(), protocolIPv4, n.ip.deliver)
+		n.add(n.ipcp(), protocolIPv4, st.noticing(n.ip.deliver))
 	}
 	if st.cfg.Runs(config.ProtocolIPv6) {
-		n.add(n.ipv6cp(), protocolIPv6, n.ip.deliver)
+		n.add(n.ipv6cp(), protocolIPv6, st.noticing(n.ip.deliver))
 	}
 	if st.cfg.Runs(config.ProtocolIPX) {
 		n.ipx = newIPXLink(n)

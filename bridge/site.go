@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"sitebridge/control/gre"
 	"sitebridge/internal/secret"
 	"sitebridge/ip"
+	"sitebridge/ipx/router"
 	"sitebridge/ipx/watchdog"
 	"sitebridge/ppp"
 	"sitebridge/ppp/auth"
@@ -42,7 +44,12 @@ type site struct {
 	ip         *ipPlane // nil: no IP in the tunnel
 	remotes    *remotes // not nil: many callers, in place of ip and of a tunnel
 	remote     *remote  // not nil: the site is one of these, and has no supervisor
-	lastGood   atomic.Pointer[netip.AddrPort]
+	demand     *demand  // nil: the tunnel is kept up
+	// idle is the place of a demand site in the router, with or without a call; nil:
+	// it has none. inputs is held while packets come in by it.
+	idle     atomic.Pointer[router.Attached]
+	inputs   sync.Mutex
+	lastGood atomic.Pointer[netip.AddrPort]
 	// watchdog answers for hosts behind the peer while they cannot be reached; nil:
 	// nobody does. It knows what crossed earlier calls.
 	watchdog *watchdog.Table
@@ -67,6 +74,7 @@ func (d *Daemon) openSite(cfg *config.Site) (*site, error) {
 	}
 	s.supervisor = newSupervisor(s.log, cfg.Auth.Name, cfg.Auth.PeerName, dial)
 	s.supervisor.teller = teller{emit: d.emit, site: cfg.Name}
+	s.openDemand()
 	if x := cfg.IPX; x != nil {
 		s.learned.Store(&learned{x.LearnedRoutes, x.LearnedServices})
 		if x.Watchdogs {
@@ -84,12 +92,38 @@ func (d *Daemon) openSite(cfg *config.Site) (*site, error) {
 			return nil, err
 		}
 	}
+	if s.demand != nil && cfg.IPX != nil {
+		if err := s.attachIdle(); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+	}
 	return s, nil
+}
+
+// openDemand makes what a site has that is up only while somebody needs it.
+func (s *site) openDemand() {
+	if s.cfg.Demand == nil {
+		return
+	}
+	s.demand = newDemand(s.cfg.Demand)
+	s.supervisor.demand = s.demand
+	s.demand.lost = func() { s.watchdog.Lost(time.Now()) }
+	s.demand.enabled = func(yes bool) {
+		if s.ip != nil {
+			s.ip.enable(yes)
+		}
+		if s.cfg.IPX != nil {
+			s.enableIPX(yes)
+		}
+	}
 }
 
 func (s *site) close() error {
 	if s.remotes != nil {
 		return s.remotes.close()
+	}
+	if s.demand != nil {
+		s.detachIdle()
 	}
 	if s.ip == nil {
 		return nil

@@ -85,6 +85,8 @@ type SiteStatus struct {
 	IPX     *IPXStatus     `json:"ipx,omitempty"`
 	// Watchdogs counts those that we answered for hosts behind the peer.
 	Watchdogs *watchdog.Stats `json:"watchdogs,omitempty"`
+	// Demand is about a site that is up only while somebody needs it.
+	Demand *DemandStatus `json:"demand,omitempty"`
 }
 
 // A Tunnel is one call with its link.
@@ -225,6 +227,9 @@ func (s *site) status() SiteStatus {
 	if s.watchdog != nil {
 		stats := s.watchdog.Stats()
 		out.Watchdogs = &stats
+	}
+	if s.demand != nil {
+		out.Demand = s.demand.status()
 	}
 	if cur, ok := v.Current.(*session); ok {
 		out.Tunnel = cur.status()

@@ -48,7 +48,8 @@ type supervisor struct {
 	dial              func(context.Context) (tunnel, error) // nil: we only answer
 	log               *slog.Logger
 	backoff           backoff
-	teller            teller // of its loop
+	teller            teller  // of its loop
+	demand            *demand // nil: the site is kept up
 
 	claims   chan claimRequest
 	commands chan command
@@ -164,14 +165,18 @@ func (s *supervisor) set(change func(*view)) {
 
 // run keeps the site up until ctx ends; then its tunnel is gone.
 func (s *supervisor) run(ctx context.Context) {
-	l := siteLoop{s: s, ctx: ctx, enabled: !s.stopped, retry: time.NewTimer(0)}
-	if s.dial == nil || s.stopped {
+	l := siteLoop{s: s, ctx: ctx, enabled: !s.stopped, retry: time.NewTimer(0), idle: time.NewTimer(0)}
+	l.idle.Stop()
+	if s.demand != nil {
+		l.rest()
+	} else if s.dial == nil || s.stopped {
 		l.retry.Stop()
 	}
 	if s.stopped {
 		s.set(func(v *view) { v.State, v.Reason = StateStopped, byOperator.Error() })
 	}
 	defer l.retry.Stop()
+	defer l.idle.Stop()
 	for ctx.Err() == nil {
 		l.step()
 	}
@@ -187,6 +192,10 @@ type siteLoop struct {
 	ctx     context.Context
 	enabled bool
 	retry   *time.Timer // runs while we wait for the next dial
+
+	// Of a demand site.
+	idle       *time.Timer // runs while there is a call
+	backingOff bool        // retry runs, and nothing is dialled before
 
 	dialing    chan dialResult // non-nil while a dial is under way
 	cancelDial context.CancelFunc
@@ -205,7 +214,15 @@ func (l *siteLoop) step() {
 	select {
 	case <-l.ctx.Done():
 	case <-l.retry.C:
-		l.startDialing()
+		if l.s.demand != nil {
+			l.again()
+		} else {
+			l.startDialing()
+		}
+	case <-l.wakes():
+		l.wanted()
+	case <-l.idle.C:
+		l.lookIdle()
 	case r := <-l.dialing:
 		l.dialing = nil
 		l.cancelDial()
@@ -263,6 +280,7 @@ func (l *siteLoop) dialed(r dialResult) {
 func (l *siteLoop) take(t tunnel) {
 	l.cur, l.wasUp = t, false
 	l.retry.Stop()
+	l.taken()
 	l.s.set(func(v *view) { v.State, v.Current, v.NextTry = StateNegotiating, t, time.Time{} })
 	l.look()
 }
@@ -285,6 +303,8 @@ func (l *siteLoop) idleState() State {
 	switch {
 	case !l.enabled:
 		return StateStopped
+	case l.s.demand != nil:
+		return StateIdle
 	case l.s.dial == nil:
 		return StateListening
 	}
@@ -330,6 +350,10 @@ func (l *siteLoop) wait(err error, wasUp time.Duration) {
 		return
 	}
 	l.s.teller.down(err.Error())
+	if l.s.demand != nil {
+		l.lapse(k, err, wasUp)
+		return
+	}
 	if l.s.dial == nil || !l.enabled {
 		l.s.set(func(v *view) { v.State, v.Reason = l.idleState(), err.Error() })
 		l.s.log.Warn("site down", "reason", err)
@@ -419,10 +443,17 @@ func (l *siteLoop) obey(up bool) {
 		l.stopDialing()
 		l.drop(byOperator)
 		l.s.set(func(v *view) { v.State, v.Reason, v.NextTry = StateStopped, byOperator.Error(), time.Time{} })
+		if l.s.demand != nil {
+			l.obeyOnDemand(false)
+		}
 		l.s.log.Info("site stopped by its operator")
 		return
 	}
 	l.s.backoff.reset()
+	if l.s.demand != nil {
+		l.obeyOnDemand(true)
+		return
+	}
 	if l.cur != nil || l.dialing != nil {
 		return
 	}

@@ -94,7 +94,7 @@ func runStatus(e *env, args []string) int {
 		return e.fail(err)
 	}
 	for _, site := range s.Sites {
-		if site.State != bridge.StateUp && !site.WaitsForCallers() {
+		if site.State != bridge.StateUp && site.State != bridge.StateIdle && !site.WaitsForCallers() {
 			code = exitDown
 		}
 	}

@@ -11,7 +11,7 @@ func IsChatter(h *ipx.Header) bool {
 	case ipx.SocketRIP, ipx.SocketSAP, ipx.SocketSerial, ipx.SocketDiagnostics:
 		return true
 	case ipx.SocketNetBIOS:
-		return h.Dst.Node == ipx.Broadcast
+		return h.Type == ipx.TypePropagated || h.Dst.Node == ipx.Broadcast
 	}
 	switch h.Src.Socket { // answers to them
 	case ipx.SocketRIP, ipx.SocketSAP, ipx.SocketDiagnostics:

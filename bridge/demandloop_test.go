@@ -1,0 +1,342 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sitebridge/bridge/config"
+	"sitebridge/internal/packet"
+	"sitebridge/internal/race"
+	"sitebridge/ipx"
+	"sitebridge/ipx/policy"
+)
+
+// A demandSite is the supervisor of a demand site, with what dials it and what waits.
+type demandSite struct {
+	*supervisor
+	d     *demand
+	log   strings.Builder
+	start time.Time
+	dials []time.Duration
+	fail  error // of the next dials
+	last  *fakeTunnel
+}
+
+// startDemand runs the supervisor of a demand site until the test ends.
+func startDemand(t *testing.T, cfg config.Demand, dials bool) *demandSite {
+	x := &demandSite{start: time.Now()}
+	var dial func(context.Context) (tunnel, error)
+	if dials {
+		dial = func(context.Context) (tunnel, error) {
+			x.dials = append(x.dials, time.Since(x.start))
+			if x.fail != nil {
+				return nil, x.fail
+			}
+			x.last = newFake(true, true)
+			return x.last, nil
+		}
+	}
+	x.supervisor = newSupervisor(slog.New(slog.NewTextHandler(&x.log, nil)), "a", "b", dial)
+	x.backoff.jitter = exactly
+	x.d = newDemand(&cfg)
+	x.demand = x.d
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { x.run(ctx); close(done) }()
+	t.Cleanup(func() { cancel(); <-done })
+	synctest.Wait()
+	return x
+}
+
+func ipxPacket(typ ipx.PacketType, socket ipx.Socket, data string) []byte {
+	return ipx.AppendPacket(nil, ipx.Header{
+		Type: typ, Src: ipx.Addr{Network: 0x10, Node: ipx.Node{2, 5: 1}, Socket: 0x4001}, Dst: ipx.Addr{Network: 0x20, Node: ipx.ServerNode, Socket: socket},
+	}, []byte(data))
+}
+
+func buffers(pkts ...[]byte) (all []*packet.Buffer) {
+	for _, p := range pkts {
+		b := packet.Get()
+		b.Set(p)
+		all = append(all, b)
+	}
+	return all
+}
+
+// traffic has packets of IPX for the site.
+func (x *demandSite) traffic(data ...string) {
+	for _, s := range data {
+		x.d.ipx.Send(protocolIPX, buffers(ipxPacket(ipx.TypeNCP, ipx.SocketNCP, s)), false)
+	}
+	synctest.Wait()
+}
+
+func (x *demandSite) wantState(t *testing.T, want State, reason string) {
+	t.Helper()
+	synctest.Wait()
+	if v := x.snapshot(); v.State != want || !strings.Contains(v.Reason, reason) {
+		t.Errorf("state %s, reason %q; want %s, %q", v.State, v.Reason, want, reason)
+	}
+}
+
+// crossed collects the data of what is sent through a call.
+func crossed(got *[]string) carry {
+	return func(_ uint16, pkts []*packet.Buffer, _ bool) error {
+		for _, p := range pkts {
+			_, data, _ := ipx.Parse(p.Bytes())
+			*got = append(*got, string(data))
+			copy(p.Prepend(14), "frame in place") // as a link does
+		}
+		return nil
+	}
+}
+
+// ignoreSocket is a filter of an operator.
+func ignoreSocket(s ipx.Socket) policy.Filter {
+	return policy.Filter{{Terms: []policy.Term{{Field: policy.Socket, First: s, Last: s}}}}
+}
+
+func TestTrafficDialsAndSilenceHangsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := startDemand(t, config.Demand{Idle: 15 * time.Minute}, true)
+		time.Sleep(24 * time.Hour)
+		x.wantState(t, StateIdle, "")
+		if len(x.dials) != 0 {
+			t.Fatalf("dialled at %v, and nobody wanted it", x.dials)
+		}
+		x.traffic("1", "2")
+		x.wantState(t, StateUp, "")
+		x.traffic("3") // IPX is not up yet
+		var got []string
+		x.d.ipx.connect(crossed(&got))
+		x.traffic("4")
+		if want := []string{"1", "2", "3", "4"}; !slices.Equal(got, want) {
+			t.Errorf("crossed: %v, want %v", got, want)
+		}
+		time.Sleep(14 * time.Minute)
+		x.traffic("5")
+		time.Sleep(14 * time.Minute)
+		x.wantState(t, StateUp, "")
+		time.Sleep(time.Minute)
+		x.wantState(t, StateIdle, "nobody has used it for 15m0s")
+		if x.last.why == nil || !strings.Contains(x.last.why.Error(), "nobody") {
+			t.Errorf("the call ended by %v", x.last.why)
+		}
+		x.d.ipx.disconnect()
+		x.traffic("6")
+		x.wantState(t, StateIdle, "")
+		time.Sleep(minWait)
+		x.wantState(t, StateUp, "")
+		if s := x.d.status(); s.Kept != 4 || s.Drops != (DemandDrops{}) || s.Woken.Destination != "00000020:000000000001:0451" || s.Woken.Protocol != "IPX type 17" {
+			t.Errorf("status %+v, woken %+v", s, s.Woken)
+		}
+		if n := strings.Count(x.log.String(), "dials on demand"); n != 2 {
+			t.Errorf("%d times in the log, dialled twice:\n%s", n, &x.log)
+		}
+	})
+}
+
+// RIP, SAP, watchdogs and the like neither dial nor keep the site up, and what comes
+// from the peer does.
+func TestChatterDoesNotCount(t *testing.T) {
+	chatter := buffers(ipxPacket(1, ipx.SocketRIP, "rip"), ipxPacket(4, ipx.SocketSAP, "sap"), ipxPacket(4, ipx.SocketSerial, "serial"),
+		ipxPacket(ipx.TypePEP, 0x4002, "\x01?"), ipxPacket(ipx.TypeSPX, 0x4003, "\xC0\x00345678901\x00"), ipxPacket(20, 0x455, "name"), ipxPacket(4, 0x4444, "ignored"))
+	synctest.Test(t, func(t *testing.T) {
+		x := startDemand(t, config.Demand{Idle: time.Minute, IPX: ignoreSocket(0x4444)}, true)
+		for i, p := range chatter {
+			if x.d.ipx.Send(protocolIPX, []*packet.Buffer{p}, false); x.d.status().Waiting > 0 {
+				t.Fatalf("packet %d counts", i)
+			}
+		}
+		x.wantState(t, StateIdle, "")
+		if s := x.d.status(); s.Drops.Ignored != uint64(len(chatter)) {
+			t.Errorf("%d ignored of %d", s.Drops.Ignored, len(chatter))
+		}
+		x.traffic("wake")
+		var got []string
+		x.d.ipx.connect(crossed(&got))
+		for range 50 {
+			time.Sleep(time.Second)
+			x.d.ipx.note(chatter)
+		}
+		data := buffers(ipxPacket(ipx.TypeNCP, 0x4001, "answer"))
+		x.d.ipx.note(data) // from the peer
+		time.Sleep(50 * time.Second)
+		x.wantState(t, StateUp, "")
+		time.Sleep(10 * time.Second)
+		x.wantState(t, StateIdle, "nobody")
+	})
+}
+
+func TestFailedDialBacksOffWhileWanted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := startDemand(t, config.Demand{Idle: time.Minute}, true)
+		lost := 0
+		x.d.lost = func() { lost++ }
+		x.fail = errors.New("no route to host")
+		x.traffic("1", "2")
+		x.wantState(t, StateWaiting, "no route to host")
+		if s := x.d.status(); s.Drops.DialFailed != 2 || s.Waiting != 0 || lost != 1 {
+			t.Errorf("after the dial: %+v, %d times lost", s, lost)
+		}
+		for range 6 { // somebody tries again and again
+			x.traffic("again")
+			time.Sleep(time.Second)
+		}
+		if want := []time.Duration{0, 1e9, 3e9}; !slices.Equal(x.dials, want) {
+			t.Errorf("dialled at %v, want %v", x.dials, want)
+		}
+		time.Sleep(time.Minute) // and gives up
+		x.wantState(t, StateIdle, "no route to host")
+		dials := len(x.dials)
+		time.Sleep(time.Hour)
+		if len(x.dials) != dials {
+			t.Errorf("dialled at %v, and nobody wanted it", x.dials)
+		}
+		x.fail = nil
+		x.traffic("anew")
+		x.wantState(t, StateUp, "")
+	})
+}
+
+func TestOutsideHours(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		weekdays := config.Span{Days: [7]bool{false, true, true, true, true, true, false}, From: 8 * time.Hour, To: 18 * time.Hour}
+		x := startDemand(t, config.Demand{Idle: time.Hour, Hours: config.Hours{weekdays}}, true)
+		// Virtual time begins on Saturday, 1 January 2000.
+		x.traffic("1")
+		x.traffic("2")
+		x.wantState(t, StateIdle, "outside its hours: traffic may dial again from Mon 3 Jan 08:00 on")
+		if s := x.d.status(); s.Drops.OutsideHours != 2 || len(x.dials) != 0 {
+			t.Errorf("%+v, dialled at %v", s.Drops, x.dials)
+		}
+		if n := strings.Count(x.log.String(), "not dialled"); n != 1 {
+			t.Errorf("%d times in the log", n)
+		}
+		if err := x.command(t.Context(), true); err != nil { // its operator knows better
+			t.Fatal(err)
+		}
+		x.wantState(t, StateUp, "")
+		time.Sleep(time.Hour)
+		x.wantState(t, StateIdle, "nobody")
+		monday := time.Date(2000, 1, 3, 17, 59, 0, 0, time.Local)
+		time.Sleep(time.Until(monday))
+		x.traffic("3")
+		x.wantState(t, StateUp, "")
+		time.Sleep(30 * time.Minute)
+		x.wantState(t, StateUp, "") // it may stay
+	})
+}
+
+// An idle site takes its peer's call, and hangs that up too.
+func TestPeersCallOfADemandSite(t *testing.T) {
+	for _, dials := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			x := startDemand(t, config.Demand{Idle: time.Minute}, dials)
+			if !dials {
+				x.traffic("1")
+				if n := x.d.status().Drops.NoDial; n != 1 {
+					t.Errorf("%d dropped: only the peer can call", n)
+				}
+			}
+			f := newFake(false, true)
+			if err := x.admit(t.Context(), f); err != nil {
+				t.Fatal(err)
+			}
+			x.wantState(t, StateUp, "")
+			time.Sleep(time.Minute)
+			x.wantState(t, StateIdle, "nobody")
+			again := newFake(false, true)
+			if err := x.admit(t.Context(), again); err != nil {
+				t.Fatal(err)
+			}
+			x.wantState(t, StateUp, "")
+			time.Sleep(time.Second)
+			again.close(errors.New("peer: idle"))
+			x.wantState(t, StateIdle, "peer: idle")
+			time.Sleep(time.Hour)
+			if x.wantState(t, StateIdle, "peer: idle"); len(x.dials) != 0 {
+				t.Errorf("dialled at %v", x.dials)
+			}
+		})
+	}
+}
+
+func TestStoppedDemandSite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := startDemand(t, config.Demand{Idle: time.Minute}, true)
+		var told []bool
+		x.d.enabled = func(yes bool) { told = append(told, yes) }
+		if err := x.command(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		x.traffic("1")
+		x.wantState(t, StateStopped, "")
+		if n := x.d.status().Drops.Stopped; n != 1 || len(x.dials) != 0 {
+			t.Errorf("%d dropped, dialled at %v", n, x.dials)
+		}
+		if err := x.command(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		x.wantState(t, StateUp, "")
+		if !slices.Equal(told, []bool{false, true}) {
+			t.Errorf("told %v", told)
+		}
+	})
+}
+
+func TestWhatWaitsIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDemand(&config.Demand{Idle: time.Minute})
+		send := func(data string) {
+			d.ipx.Send(protocolIPX, buffers(ipxPacket(ipx.TypeNCP, ipx.SocketNCP, data)), false)
+		}
+		for range maxHeldPackets + 3 {
+			send("x")
+		}
+		if s := d.status(); s.Waiting != maxHeldPackets || s.Drops.Overflow != 3 {
+			t.Errorf("%+v", s)
+		}
+		long := strings.Repeat("x", 1400)
+		for range maxHeldPackets {
+			send(long)
+		}
+		if s := d.status(); s.Waiting != maxHeldOctets/(1400+ipx.HeaderLen) {
+			t.Errorf("%d wait", s.Waiting)
+		}
+		time.Sleep(maxHeldTime)
+		send("last")
+		var got []string
+		d.ipx.connect(crossed(&got))
+		if s := d.status(); !slices.Equal(got, []string{"last"}) || s.Drops.Expired == 0 || s.Waiting != 0 {
+			t.Errorf("crossed %v, %+v", got, s)
+		}
+		d.ipx.disconnect()
+		send("more")
+		d.ipx.connect(func(uint16, []*packet.Buffer, bool) error { return errors.New("not open") })
+		if s := d.status(); s.Drops.LinkRefused != 1 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestCallDoesNotAllocate(t *testing.T) {
+	if race.Enabled {
+		return
+	}
+	d := newDemand(&config.Demand{Idle: time.Minute})
+	d.ipx.connect(func(uint16, []*packet.Buffer, bool) error { return nil })
+	pkts := buffers(ipxPacket(ipx.TypeNCP, ipx.SocketNCP, "data"))
+	if n := testing.AllocsPerRun(100, func() {
+		d.traffic.Store(0) // have it look
+		d.ipx.Send(protocolIPX, pkts, false)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

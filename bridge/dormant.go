@@ -1,0 +1,192 @@
+package bridge
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sitebridge/internal/packet"
+)
+
+// What may wait for a call: a first packet of each of a few hosts, not a transfer.
+const (
+	maxHeldPackets = 64
+	maxHeldOctets  = 64 << 10
+	maxHeldTime    = 10 * time.Second
+)
+
+// A carry takes packets to the peer, as ppp.Link.Send does.
+type carry func(protocol uint16, pkts []*packet.Buffer, df bool) error
+
+// A dormant is the link of a demand site as a network layer sees it, whether there is
+// a call or not. While there is none, it keeps the first packets that count, and asks
+// for a call; the call gets them first, in their order. It is safe for concurrent use.
+type dormant struct {
+	d      *demand
+	counts func(pkt []byte) bool
+	words  func(pkt []byte) Woken
+
+	link atomic.Pointer[carry] // nil: there is no call
+	mu   sync.Mutex            // guards what follows, and keeps the order when link is set
+	held []heldPacket
+	size int // of held, in octets
+	kept uint64
+	drop DemandDrops
+}
+
+type heldPacket struct {
+	pkt      *packet.Buffer // ours
+	at       time.Time
+	protocol uint16
+	df       bool
+}
+
+// DemandDrops counts packets of a demand site that went no further, by reason.
+type DemandDrops struct {
+	// Ignored did not count, and there was no call.
+	Ignored uint64 `json:"ignored"`
+	// Overflow had to go for newer ones: too many waited.
+	Overflow uint64 `json:"overflow"`
+	// Expired waited too long.
+	Expired uint64 `json:"expired"`
+	// DialFailed waited for a call that did not come about.
+	DialFailed uint64 `json:"dial_failed"`
+	// OutsideHours came when the site may not dial.
+	OutsideHours uint64 `json:"outside_hours"`
+	// NoDial came for a site that only the peer can call.
+	NoDial uint64 `json:"no_dial"`
+	// Stopped came for a site that its operator stopped.
+	Stopped uint64 `json:"stopped"`
+	// LinkRefused were kept, and the call did not take them.
+	LinkRefused uint64 `json:"link_refused"`
+}
+
+// Send carries packets, or keeps those that count.
+func (w *dormant) Send(protocol uint16, pkts []*packet.Buffer, df bool) error {
+	if c := w.link.Load(); c != nil {
+		w.note(pkts)
+		return (*c)(protocol, pkts, df)
+	}
+	w.mu.Lock()
+	c := w.link.Load()
+	if c == nil {
+		w.keep(protocol, pkts, df)
+	}
+	w.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	w.note(pkts)
+	return (*c)(protocol, pkts, df)
+}
+
+// note takes notice of packets that cross while there is a call. When something
+// counted a moment ago, it does not look.
+func (w *dormant) note(pkts []*packet.Buffer) {
+	now := time.Now().UnixNano()
+	if now-w.d.traffic.Load() < int64(w.d.coarse) {
+		return
+	}
+	for _, p := range pkts {
+		if w.counts(p.Bytes()) {
+			w.d.traffic.Store(now)
+			return
+		}
+	}
+}
+
+// keep keeps packets for a call. w.mu is held.
+func (w *dormant) keep(protocol uint16, pkts []*packet.Buffer, df bool) {
+	now := time.Now()
+	w.expire(now)
+	asked := false
+	for _, p := range pkts {
+		if !w.counts(p.Bytes()) {
+			w.drop.Ignored++
+			continue
+		}
+		if len(w.held) == 0 {
+			w.d.woke(w.words(p.Bytes()), now)
+		}
+		c := packet.Get()
+		c.Set(p.Bytes())
+		w.held = append(w.held, heldPacket{c, now, protocol, df})
+		w.size += c.Len()
+		w.kept++
+		asked = true
+	}
+	for len(w.held) > maxHeldPackets || w.size > maxHeldOctets {
+		w.forget(1, &w.drop.Overflow)
+	}
+	if asked {
+		w.d.ask()
+	}
+}
+
+// expire drops what has waited too long. w.mu is held.
+func (w *dormant) expire(now time.Time) {
+	n := 0
+	for n < len(w.held) && now.Sub(w.held[n].at) >= maxHeldTime {
+		n++
+	}
+	w.forget(n, &w.drop.Expired)
+}
+
+// forget drops the first n packets. w.mu is held.
+func (w *dormant) forget(n int, why *uint64) {
+	for _, h := range w.held[:n] {
+		w.size -= h.pkt.Len()
+		packet.Put(h.pkt)
+	}
+	*why += uint64(n)
+	if w.held = w.held[n:]; len(w.held) == 0 {
+		w.held = nil // an idle site holds no memory
+	}
+}
+
+// connect gives w its call, which gets first what was kept.
+func (w *dormant) connect(c carry) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.expire(time.Now())
+	for _, h := range w.held {
+		if c(h.protocol, []*packet.Buffer{h.pkt}, h.df) != nil {
+			w.drop.LinkRefused++
+		}
+	}
+	var sent uint64
+	w.forgetAll(&sent)
+	w.link.Store(&c)
+}
+
+// disconnect takes the call away.
+func (w *dormant) disconnect() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.link.Store(nil)
+}
+
+// forgetAll drops all that was kept. w.mu is held.
+func (w *dormant) forgetAll(why *uint64) {
+	w.size = 0 // the carrier has put its headers in front
+	for _, h := range w.held {
+		packet.Put(h.pkt)
+	}
+	*why += uint64(len(w.held))
+	w.held = nil
+}
+
+// give up drops all that was kept, for a reason.
+func (w *dormant) giveUp(why func(*DemandDrops) *uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.forgetAll(why(&w.drop))
+}
+
+// waiting reports whether something is kept.
+func (w *dormant) waiting() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.expire(time.Now())
+	return len(w.held) > 0
+}
