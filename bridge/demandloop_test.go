@@ -116,11 +116,14 @@ func TestTrafficDialsAndSilenceHangsUp(t *testing.T) {
 		var got []string
 		x.d.ipx.connect(crossed(&got))
 		x.traffic("4")
-		if want := []string{"1", "2", "3", "4"}; !slices.Equal(got, want) {
+		time.Sleep(peerReady)
+		synctest.Wait()
+		x.traffic("5")
+		if want := []string{"1", "2", "3", "4", "5"}; !slices.Equal(got, want) {
 			t.Errorf("crossed: %v, want %v", got, want)
 		}
 		time.Sleep(14 * time.Minute)
-		x.traffic("5")
+		x.traffic("6")
 		time.Sleep(14 * time.Minute)
 		x.wantState(t, StateUp, "")
 		time.Sleep(time.Minute)
@@ -129,11 +132,11 @@ func TestTrafficDialsAndSilenceHangsUp(t *testing.T) {
 			t.Errorf("the call ended by %v", x.last.why)
 		}
 		x.d.ipx.disconnect()
-		x.traffic("6")
+		x.traffic("7")
 		x.wantState(t, StateIdle, "")
 		time.Sleep(minWait)
 		x.wantState(t, StateUp, "")
-		if s := x.d.status(); s.Kept != 4 || s.Drops != (DemandDrops{}) || s.Woken.Destination != "00000020:000000000001:0451" || s.Woken.Protocol != "IPX type 17" {
+		if s := x.d.status(); s.Kept != 5 || s.Drops != (DemandDrops{}) || s.Woken.Destination != "00000020:000000000001:0451" || s.Woken.Protocol != "IPX type 17" {
 			t.Errorf("status %+v, woken %+v", s, s.Woken)
 		}
 		if n := strings.Count(x.log.String(), "dials on demand"); n != 2 {
@@ -314,12 +317,16 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 		send("last")
 		var got []string
 		d.ipx.connect(crossed(&got))
+		time.Sleep(peerReady)
+		synctest.Wait()
 		if s := d.status(); !slices.Equal(got, []string{"last"}) || s.Drops.Expired == 0 || s.Waiting != 0 {
 			t.Errorf("crossed %v, %+v", got, s)
 		}
 		d.ipx.disconnect()
 		send("more")
 		d.ipx.connect(func(uint16, []*packet.Buffer, bool) error { return errors.New("not open") })
+		time.Sleep(peerReady)
+		synctest.Wait()
 		if s := d.status(); s.Drops.LinkRefused != 1 {
 			t.Errorf("%+v", s)
 		}

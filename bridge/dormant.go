@@ -13,6 +13,10 @@ const (
 	maxHeldPackets = 64
 	maxHeldOctets  = 64 << 10
 	maxHeldTime    = 10 * time.Second
+	// peerReady is how long a peer takes to make use of a network protocol that has
+	// just come up: what comes before that it drops. pppd configures its interface
+	// then, and with us the last acknowledgement is still in the queue.
+	peerReady = 100 * time.Millisecond
 )
 
 // A carry takes packets to the peer, as ppp.Link.Send does.
@@ -28,6 +32,7 @@ type dormant struct {
 
 	link atomic.Pointer[carry] // nil: there is no call
 	mu   sync.Mutex            // guards what follows, and keeps the order when link is set
+	soon *time.Timer // runs when there is a call that is not used yet
 	held []heldPacket
 	size int // of held, in octets
 	kept uint64
@@ -144,10 +149,32 @@ func (w *dormant) forget(n int, why *uint64) {
 	}
 }
 
-// connect gives w its call, which gets first what was kept.
+// connect gives w its call. What was kept waits for a moment more, and what comes
+// meanwhile behind it.
 func (w *dormant) connect(c carry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.soon != nil {
+		w.soon.Stop()
+	}
+	if len(w.held) == 0 {
+		w.open(c)
+		return
+	}
+	var soon *time.Timer
+	soon = time.AfterFunc(peerReady, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.soon == soon { // no disconnect came between
+			w.open(c)
+		}
+	})
+	w.soon = soon
+}
+
+// open lets packets to the call, which gets first what was kept. w.mu is held.
+func (w *dormant) open(c carry) {
+	w.soon = nil
 	w.expire(time.Now())
 	for _, h := range w.held {
 		if c(h.protocol, []*packet.Buffer{h.pkt}, h.df) != nil {
@@ -163,6 +190,10 @@ func (w *dormant) connect(c carry) {
 func (w *dormant) disconnect() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.soon != nil {
+		w.soon.Stop()
+		w.soon = nil
+	}
 	w.link.Store(nil)
 }
 
@@ -176,7 +207,7 @@ func (w *dormant) forgetAll(why *uint64) {
 	w.held = nil
 }
 
-// give up drops all that was kept, for a reason.
+// giveUp drops all that was kept, for a reason.
 func (w *dormant) giveUp(why func(*DemandDrops) *uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
