@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"sitebridge/bridge"
 	"sitebridge/ipx"
@@ -42,7 +44,9 @@ func TestDemand(t *testing.T) {
 	if _, err := near.FindRoute(w.Patiently(), 0x10); err != nil {
 		t.Errorf("the way while idle: %v", err)
 	}
-	near.FindServers(w.Patiently(), sap.AnyType) // there are none
+	brief, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	near.FindServers(brief, sap.AnyType) // there are none
 	if out, errs, code := b.Run("status"); code != 0 || !strings.Contains(out, "site a: IDLE") {
 		t.Errorf("status: exit status %d: %s%s", code, out, errs)
 	}
