@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,6 +94,14 @@ func interestingIPX(raw any) (policy.Rule, *mistake) {
 	return r, nil
 }
 
+// speakFor has watchdogs answered where the file does not say, but for a link that
+// nothing is held for: else each login would end with the first idle hour.
+func (t *table) speakFor(x *IPX) {
+	if !t.has("watchdogs") && x.Hold > 0 {
+		x.Watchdogs = true
+	}
+}
+
 // agreeOnDemand checks what a site needs whose tunnel is down most of the time: all
 // that a call would agree on must be known before it.
 func (d *draft) agreeOnDemand() {
@@ -110,9 +120,11 @@ func (d *draft) agreeOnDemand() {
 		}
 		if s.IP != nil {
 			at.ip.agreeOnIdleIP(s.IP)
+			at.agreeOnFullTunnel(s)
 		}
 		if s.IPX != nil {
 			at.ipx.agreeOnIdleIPX(s.IPX)
+			at.ipx.speakFor(s.IPX)
 		}
 	}
 }
@@ -128,6 +140,17 @@ func (t *table) agreeOnIdleIP(ip *IP) {
 		t.at("pool").fault(`with connect = "demand" the peer's address must be known while there is no call`, `write peer = "10.255.0.2" instead`+staticFix)
 	case ip.Mode == Static && !ip.Peer.IsValid():
 		t.below("peer").fault(`with connect = "demand" the peer's address must be known while there is no call`, `write peer = "10.255.0.2"`+staticFix)
+	}
+}
+
+// agreeOnFullTunnel checks that a site through which everything goes can be dialled:
+// the question for its peer's name would go into the tunnel that it is asked for.
+func (at *siteTables) agreeOnFullTunnel(s *Site) {
+	const half = 1 // two halves are as good as a default route
+	full := slices.ContainsFunc(s.IP.Routes, func(p netip.Prefix) bool { return p.Addr().Is4() && p.Bits() <= half })
+	named := slices.IndexFunc(s.Dial, func(e Endpoint) bool { _, err := netip.ParseAddr(e.Host); return err != nil })
+	if full && named >= 0 {
+		at.site.at("dial").fault(fmt.Sprintf(`with connect = "demand" and a route for everything, nobody can be asked where %s is`, s.Dial[named].Host), "write its address"+staticFix)
 	}
 }
 

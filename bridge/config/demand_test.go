@@ -46,6 +46,14 @@ func TestDemand(t *testing.T) {
 	if got, want := load(), (&Demand{Idle: 15 * time.Minute}); !reflect.DeepEqual(got, want) {
 		t.Errorf("the defaults are %+v", got)
 	}
+	for keys, want := range map[string]bool{"": true, "watchdogs = false\n": false, "hold = \"0s\"\n": false} {
+		d := newDir(t, strings.Replace(demanded, "[site.b1.ipx]\n", "[site.b1.ipx]\n"+keys, 1))
+		d.secret("out", "one secret")
+		d.secret("in", "another")
+		if c, err := Load(d.path()); err != nil || c.Site("b1").IPX.Watchdogs != want {
+			t.Errorf("%q: watchdogs are answered otherwise than %v: %v", keys, want, err)
+		}
+	}
 	if load(`connect = "demand"`, "") != nil {
 		t.Error("on demand, and nobody wrote it")
 	}
@@ -99,6 +107,8 @@ func TestFaultsOfDemand(t *testing.T) {
 			`:19: site.b1.ipx.ipxwan: with connect = "demand" the link must be known while there is no call, and IPXWAN agrees on it anew each time: leave it out, or connect = "always"`}},
 		{"a workstation", "routes = [\"20\"]\n", "network = \"FF01\"\nworkstation = true\n", []string{
 			`:20: site.b1.ipx.workstation: connect = "demand" is for two routers: leave one of them out`}},
+		{"a full tunnel by name", "10.2.0.0/16", "0.0.0.0/0", []string{
+			`:8: site.b1.dial: with connect = "demand" and a route for everything, nobody can be asked where b1.example.net is: write its address, or connect = "always"`}},
 		{"a segment", ipx + "routes = [\"20\"]\n", ipx + "[segment.s]\nnetwork = \"0\"\nlans = [{ lan = \"office\", frame = \"ethernet_ii\" }]\nsites = [\"b1\"]\n", []string{
 			`:9: site.b1.connect: the site is in segment s, whose broadcasts would keep the tunnel up: write connect = "always", or route IPX`}},
 	})

@@ -26,7 +26,7 @@ func fakeDaemon(t *testing.T) (config, socket string) {
 		t.Fatal(err)
 	}
 	answers := map[string]any{
-		"/v1/status":         bridge.Status{Name: "hq", Sites: []bridge.SiteStatus{{Name: "branch", State: bridge.StateUp}, {Name: "depot", State: bridge.StateWaiting}}},
+		"/v1/status":         bridge.Status{Name: "hq", Sites: []bridge.SiteStatus{{Name: "branch", State: bridge.StateUp}, {Name: "depot", State: bridge.StateWaiting}, {Name: "shop", State: bridge.StateIdle}}},
 		"/v1/ipx":            bridge.IPXTables{},
 		"/v1/ipx/ping":       bridge.IPXPong{To: "00000010:000000000001", Error: "no answer"},
 		"/v1/sites/depot/up": bridge.SiteStatus{Name: "depot", State: bridge.StateDialing},
@@ -51,7 +51,8 @@ func TestWhichDaemon(t *testing.T) {
 	}{
 		{[]string{"status"}, exitDown, "site depot: WAITING"},
 		{[]string{"status", "branch"}, exitOK, "site branch: UP"},
-		{[]string{"status", "brnch"}, exitFailed, `no site "brnch" in the configuration, which has branch, depot`},
+		{[]string{"status", "shop"}, exitOK, "site shop: IDLE"},
+		{[]string{"status", "brnch"}, exitFailed, `no site "brnch" in the configuration, which has branch, depot, shop`},
 		{[]string{"up", "depot"}, exitOK, "depot: dialing"},
 		{[]string{"ipx", "routes"}, exitOK, "NETWORK"},
 		{[]string{"ipx", "services"}, exitOK, "NAME"},

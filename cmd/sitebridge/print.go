@@ -73,6 +73,9 @@ func printSite(w io.Writer, s *bridge.SiteStatus, now time.Time) {
 	} else {
 		fmt.Fprintf(w, "  history     up %s, dialled %s, %s refused\n", amount(s.Ups, "time"), amount(s.Dials, "time"), amount(s.Refused, "call"))
 	}
+	if s.Demand != nil {
+		printDemand(w, s, now)
+	}
 	if t := s.Tunnel; t != nil {
 		printTunnel(w, t, now)
 	}
