@@ -4,7 +4,6 @@ import (
 	"sitebridge/bridge/config"
 	"sitebridge/internal/packet"
 	"sitebridge/ip"
-	"sitebridge/ppp/ipv6cp"
 )
 
 // The IP of a demand site: its interface has a link and its routes whether there is a
@@ -18,9 +17,10 @@ const idleMTU = 1400
 func (p *ipPlane) prepare() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	complain := func(pkts []*packet.Buffer) { p.dev.Load().Unreachable(pkts) }
+	p.site.demand.v4.complain, p.site.demand.v6.complain = complain, complain
 	if p.cfg.IPv6 {
 		p.addrs.LocalID = p.id
-		p.site.log.Debug("IPv6 waits", "local", ipv6cp.LinkLocal(p.id))
 	}
 	return p.apply()
 }

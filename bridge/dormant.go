@@ -29,10 +29,12 @@ type dormant struct {
 	d      *demand
 	counts func(pkt []byte) bool
 	words  func(pkt []byte) Woken
+	// complain tells the senders of packets that these go nowhere; nil: nobody is told.
+	complain func([]*packet.Buffer)
 
 	link atomic.Pointer[carry] // nil: there is no call
 	mu   sync.Mutex            // guards what follows, and keeps the order when link is set
-	soon *time.Timer // runs when there is a call that is not used yet
+	soon *time.Timer           // runs when there is a call that is not used yet
 	held []heldPacket
 	size int // of held, in octets
 	kept uint64
@@ -180,9 +182,9 @@ func (w *dormant) open(c carry) {
 		if c(h.protocol, []*packet.Buffer{h.pkt}, h.df) != nil {
 			w.drop.LinkRefused++
 		}
+		packet.Put(h.pkt)
 	}
-	var sent uint64
-	w.forgetAll(&sent)
+	w.held, w.size = nil, 0
 	w.link.Store(&c)
 }
 
@@ -197,21 +199,23 @@ func (w *dormant) disconnect() {
 	w.link.Store(nil)
 }
 
-// forgetAll drops all that was kept. w.mu is held.
-func (w *dormant) forgetAll(why *uint64) {
-	w.size = 0 // the carrier has put its headers in front
-	for _, h := range w.held {
-		packet.Put(h.pkt)
-	}
-	*why += uint64(len(w.held))
-	w.held = nil
-}
-
-// giveUp drops all that was kept, for a reason.
+// giveUp drops all that was kept, for a reason, and tells the senders.
 func (w *dormant) giveUp(why func(*DemandDrops) *uint64) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.forgetAll(why(&w.drop))
+	held := w.held
+	w.held, w.size = nil, 0
+	*why(&w.drop) += uint64(len(held))
+	w.mu.Unlock()
+	if w.complain != nil && len(held) > 0 {
+		pkts := make([]*packet.Buffer, len(held))
+		for i, h := range held {
+			pkts[i] = h.pkt
+		}
+		w.complain(pkts)
+	}
+	for _, h := range held {
+		packet.Put(h.pkt)
+	}
 }
 
 // waiting reports whether something is kept.

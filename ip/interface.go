@@ -44,6 +44,7 @@ type Interface struct {
 	live    atomic.Pointer[live] // nil: no link
 	closed  atomic.Bool
 	counters
+	complaints complainer
 
 	mu        sync.Mutex // guards what follows
 	addresses Addresses

@@ -11,7 +11,9 @@ type Stats struct {
 	OctetsIn   uint64 `json:"octets_in"`
 	Clamped    uint64 `json:"clamped"`      // SYNs whose MSS was lowered, both ways
 	TooBigSent uint64 `json:"too_big_sent"` // ICMP messages about packets too big
-	Drops      Drops  `json:"drops"`
+	// UnreachableSent are ICMP messages about packets that nobody could take to the peer.
+	UnreachableSent uint64 `json:"unreachable_sent"`
+	Drops           Drops  `json:"drops"`
 }
 
 // Drops counts the packets that were not passed on, by reason.
@@ -30,7 +32,7 @@ type Drops struct {
 
 // counters is Stats as the data path counts.
 type counters struct {
-	packetsOut, octetsOut, packetsIn, octetsIn, clamped, tooBigSent atomic.Uint64
+	packetsOut, octetsOut, packetsIn, octetsIn, clamped, tooBigSent, unreachableSent atomic.Uint64
 
 	linkDown, protocolDown, linkRefused, tooBig, malformedOut, malformedIn, sourceNotBehindPeer, sourceNotCallers, noCaller, interfaceRefused atomic.Uint64
 }
@@ -43,6 +45,8 @@ func (c *counters) stats() Stats {
 		OctetsIn:   c.octetsIn.Load(),
 		Clamped:    c.clamped.Load(),
 		TooBigSent: c.tooBigSent.Load(),
+
+		UnreachableSent: c.unreachableSent.Load(),
 		Drops: Drops{
 			LinkDown:            c.linkDown.Load(),
 			ProtocolDown:        c.protocolDown.Load(),

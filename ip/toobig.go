@@ -15,6 +15,8 @@ const (
 	icmpEcho        = 8
 	icmpEchoReply   = 0
 
+	icmpv6Unreachable   = 1   // RFC 4443, section 3.1
+	icmpv6NoHost        = 3   // code of icmpv6Unreachable
 	icmpv6PacketTooBig  = 2   // RFC 4443, section 3.2
 	icmpv6Informational = 128 // types below are errors (RFC 4443, section 2.1)
 
@@ -40,17 +42,20 @@ func appendTooBig(b, pkt []byte, v view, mtu int, from netip.Addr) []byte {
 	if v.version == 4 {
 		return appendUnreachable(b, pkt[:v.length], icmpFragNeeded, mtu, from)
 	}
-	return appendPacketTooBig(b, pkt[:v.length], mtu, from)
+	return appendICMPv6(b, pkt[:v.length], icmpv6PacketTooBig, 0, mtu, from)
 }
 
-// appendHostUnreachable appends to b the ICMP message that tells the source of an IPv4
-// packet that its destination is not there (RFC 1812, section 5.2.7.1), if it may be
-// sent.
+// appendHostUnreachable appends to b the ICMP message that tells the source of a packet
+// that its destination is not there (RFC 1812, section 5.2.7.1; RFC 4443, section 3.1),
+// if it may be sent.
 func appendHostUnreachable(b, pkt []byte, v view, from netip.Addr) []byte {
-	if v.version != 4 || !mayComplain(pkt, v) || !from.Is4() {
+	switch {
+	case !mayComplain(pkt, v), from.Is4() != (v.version == 4), v.version == 6 && v.destination(pkt).IsMulticast():
 		return b
+	case v.version == 4:
+		return appendUnreachable(b, pkt[:v.length], icmpNoHost, 0, from)
 	}
-	return appendUnreachable(b, pkt[:v.length], icmpNoHost, 0, from)
+	return appendICMPv6(b, pkt[:v.length], icmpv6Unreachable, icmpv6NoHost, 0, from)
 }
 
 // mayComplain applies the rules of RFC 1122, section 3.2.2, and RFC 4443,
@@ -103,7 +108,8 @@ func appendUnreachable(b, pkt []byte, code byte, mtu int, from netip.Addr) []byt
 	return b
 }
 
-func appendPacketTooBig(b, pkt []byte, mtu int, from netip.Addr) []byte {
+// appendICMPv6 appends an error about pkt. The MTU is zero where the type has none.
+func appendICMPv6(b, pkt []byte, kind, code byte, mtu int, from netip.Addr) []byte {
 	quote := pkt[:min(len(pkt), longestICMPv6-ipv6HeaderLen-icmpHeaderLen)]
 	start, length := len(b), icmpHeaderLen+len(quote)
 	src := from.As16()
@@ -114,7 +120,7 @@ func appendPacketTooBig(b, pkt []byte, mtu int, from netip.Addr) []byte {
 	b = append(b, pkt[8:24]...)
 
 	icmp := len(b)
-	b = append(b, icmpv6PacketTooBig, 0, 0, 0)
+	b = append(b, kind, code, 0, 0)
 	b = binary.BigEndian.AppendUint32(b, uint32(mtu))
 	b = append(b, quote...)
 	s := pseudo(b[start:], view{version: 6}, protoICMPv6, length)

@@ -186,19 +186,24 @@ func (t *transmitter) check(l *live, b *packet.Buffer) (k outKind, ok bool) {
 // complain tells the source of a packet that it is longer than mtu, or, where that is
 // 0, that nobody has its destination. It reports whether the kernel took the message.
 func (t *transmitter) complain(l *live, pkt []byte, v view, mtu int) bool {
+	return t.complaints.allow(time.Now()) && t.i.complain(l, pkt, v, mtu)
+}
+
+// complain is that without a limit.
+func (i *Interface) complain(l *live, pkt []byte, v view, mtu int) bool {
 	from := l.complain4
 	if v.version == 6 {
-		mtu, from = max(mtu, minIPv6MTU), l.complain6
-	}
-	if !t.complaints.allow(time.Now()) {
-		return false
+		from = l.complain6
 	}
 	b := packet.Get()
 	defer packet.Put(b)
 	var message []byte
-	if mtu == 0 {
+	switch {
+	case mtu == 0:
 		message = appendHostUnreachable(b.Space()[:0], pkt, v, from)
-	} else {
+	case v.version == 6:
+		message = appendTooBig(b.Space()[:0], pkt, v, max(mtu, minIPv6MTU), from)
+	default:
 		message = appendTooBig(b.Space()[:0], pkt, v, mtu, from)
 	}
 	b.SetLen(len(message))
@@ -208,7 +213,7 @@ func (t *transmitter) complain(l *live, pkt []byte, v view, mtu int) bool {
 	w := tunWriters.Get().(*tunWriter)
 	defer tunWriters.Put(w)
 	w.add(b, view{length: len(message)})
-	n, _ := w.flush(t.i.tun.conn)
+	n, _ := w.flush(i.tun.conn)
 	return n == 1
 }
 

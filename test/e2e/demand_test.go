@@ -52,6 +52,13 @@ func TestDemand(t *testing.T) {
 	}
 	session.Say()
 	session.Hear()
+
+	a.Stop()
+	b.WaitSite("a", "idle without its peer", idle)
+	if _, err := lab.Dial(w.HostB, lab.AddrA+":7", lab.Patience); err == nil || !strings.Contains(err.Error(), "no route to host") {
+		t.Errorf("nobody answers there, and the host is told %v", err)
+	}
+	b.WaitSite("a", "the dial has failed", func(s bridge.SiteStatus) bool { return s.Demand.Drops.DialFailed > 0 && s.Reason != "" })
 }
 
 // wantWoken checks what has woken a site, and that nothing was lost by that.
