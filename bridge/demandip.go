@@ -53,8 +53,8 @@ func (p *ipPlane) carrier() ip.Link {
 	return p.owner.s.link
 }
 
-// mtu is that of the last call, if there was one.
-func (p *ipPlane) mtu() int {
+// innerMTU is that of the last call, if there was one.
+func (p *ipPlane) innerMTU() int {
 	switch {
 	case p.sum.InnerMTU > 0:
 		return p.sum.InnerMTU

@@ -357,10 +357,10 @@ func (p *ipPlane) apply() error {
 	}
 	l := ip.Live{Link: p.carrier(), Behind: p.cfg.Routes}
 	if v4 {
-		l.MTU4 = p.mtu()
+		l.MTU4 = p.innerMTU()
 	}
 	if v6 {
-		l.MTU6 = p.mtu()
+		l.MTU6 = p.innerMTU()
 	}
 	if err := dev.Up(l); err != nil {
 		return err
