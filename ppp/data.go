@@ -47,7 +47,6 @@ func (l *Link) sort(v *view, frames []*packet.Buffer, sealed bool) (heard bool) 
 		case sealed && !v.tunnel.covers(protocol):
 			l.counters.notInside.Add(1)
 		case protocol >= firstControl:
-			l.cfg.Tap.Negotiation(false, protocol, sealed, b.Bytes())
 			l.enqueue(frame{protocol, sealed, b})
 		case v.tunnel != nil && protocol == v.tunnel.data && !sealed:
 			run.tunnel = v.tunnel

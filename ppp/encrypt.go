@@ -294,7 +294,6 @@ func (r *run) receiveSealed(b *packet.Buffer) {
 		case !t.covers(protocol):
 			r.counters.notInside.Add(1)
 		case protocol >= firstControl:
-			r.cfg.Tap.Negotiation(false, protocol, true, b.Bytes())
 			r.receive(frame{protocol, true, b})
 		default:
 			r.counters.beforeOpen.Add(1)

@@ -130,6 +130,7 @@ func (r *run) machineConfig(protocol uint16) fsm.Config {
 func (r *run) receive(f frame) {
 	protocol, pkt := f.protocol, f.Bytes()
 	r.counters.controlIn.Add(1)
+	r.showReceived(f)
 	if protocol == protocolLCP {
 		r.receiveLCP(pkt)
 		return

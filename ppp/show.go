@@ -14,6 +14,14 @@ func (l *Link) showData(v *view, protocol uint16, sealed bool, b *packet.Buffer)
 	}
 }
 
+// showReceived shows a packet of a control protocol on the link's own goroutine: a flood
+// of them costs no more than the queue to it lets in.
+func (r *run) showReceived(f frame) {
+	if f.protocol >= firstControl {
+		r.cfg.Tap.Negotiation(false, f.protocol, f.sealed, f.Bytes())
+	}
+}
+
 // showSent shows packets that are about to leave. Those of control protocols are kept
 // for whoever asks later how the link was negotiated.
 func (l *Link) showSent(v *view, protocol uint16, pkts []*packet.Buffer) {
