@@ -125,6 +125,6 @@ func withoutNumbers(words string) string {
 // tellExpiry tells of certificates and lists that run out, or did.
 func (d *Daemon) tellExpiry(all []config.Warning) {
 	for _, w := range all {
-		d.emit(Event{Kind: EventExpiry, Reason: w.String()})
+		d.emit(Event{Kind: EventExpiry, Site: w.Site, Reason: w.Text})
 	}
 }
