@@ -16,7 +16,7 @@ func runCapture(e *env, args []string) int {
 	f := e.flags("capture", "[--layer ppp|gre] [--pcapng FILE|-] [--for TIME] [-c N] [--config FILE] [--socket FILE] SITE")
 	layer := f.String("layer", "ppp", "what to capture: `ppp`, frames as they are inside of encryption; or gre, packets as they cross")
 	path := f.String("pcapng", "", "the `file` to write, which Wireshark reads; - is standard output, the default where that is no terminal")
-	limit := f.Duration("for", 0, "how `long`; 0: until Ctrl-C")
+	limit := f.Duration("for", 0, "end after this `time`; 0: with Ctrl-C")
 	count := f.Int("c", 0, "end after so many packets; 0: any `number`")
 	daemon := daemonFlags(f)
 	site, code, ok := parseOne(f, args)

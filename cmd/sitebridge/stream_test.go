@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -14,7 +13,6 @@ import (
 	"time"
 
 	"sitebridge/internal/pcapng"
-	"sitebridge/internal/privilege"
 )
 
 // streamDaemon answers with streams on a control socket, whose path it returns. What it
@@ -78,7 +76,7 @@ func interrupted(t *testing.T, until string, args ...string) (code int, stdout s
 	ctx, cancel := context.WithCancel(t.Context())
 	out := &pressing{until: until, press: cancel}
 	var errs bytes.Buffer
-	code = dispatch(&env{ctx, out, &errs, func(*privilege.User, *slog.Logger) error { return nil }, kernelWires{}}, args)
+	code = dispatch(&env{ctx: ctx, stdout: out, stderr: &errs}, args)
 	if errs.Len() > 0 {
 		t.Log(errs.String())
 	}
