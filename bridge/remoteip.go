@@ -13,6 +13,7 @@ import (
 	"sitebridge/bridge/config"
 	"sitebridge/internal/packet"
 	"sitebridge/ip"
+	"sitebridge/ip/inform"
 	"sitebridge/ppp/ipcp"
 	"sitebridge/ppp/ipv6cp"
 )
@@ -217,8 +218,29 @@ func (e *remoteIP) routes() []netip.Prefix {
 
 // deliver takes packets from the caller's link.
 func (e *remoteIP) deliver(protocol uint16, pkts []*packet.Buffer) {
-	if one := e.one.Load(); one != nil {
-		one.Deliver(e.pool.dev.Load(), protocol, pkts)
+	one := e.one.Load()
+	if one == nil {
+		return
+	}
+	for _, p := range pkts {
+		if inform.Asks(p.Bytes()) {
+			e.inform(p.Bytes())
+		}
+	}
+	one.Deliver(e.pool.dev.Load(), protocol, pkts)
+}
+
+// inform answers a caller that asks for its routes. The kernel gets the question too,
+// and has nobody who listens.
+func (e *remoteIP) inform(query []byte) {
+	c, link := e.pool.cfg, e.m.session.link
+	b := packet.Get()
+	defer packet.Put(b)
+	got := inform.Answer(b.Space()[:0], query, inform.Config{
+		Server: c.Address, Client: e.m.addr, Routes: c.TellRoutes, DNS: c.DNS, NBNS: c.NBNS, Domain: c.Domain,
+	})
+	if b.SetLen(len(got)); len(got) > 0 {
+		link.Send(ip.ProtocolIPv4, []*packet.Buffer{b}, false) // a lost one is asked for again
 	}
 }
 

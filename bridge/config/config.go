@@ -293,6 +293,9 @@ type IP struct {
 	DNS    []netip.Addr   // told to a peer that asks; at most two, as IPCP has it
 	NBNS   []netip.Addr   // the same for NetBIOS name servers
 	IPv6   bool           // whether IPv6 runs: link-local addresses, by IPV6CP
+	// TellRoutes and Domain are told to callers of a pool that ask by DHCPINFORM.
+	TellRoutes []netip.Prefix
+	Domain     string
 }
 
 // An IPX is the network layer for IPX of a site.

@@ -50,7 +50,7 @@ func TestFaults(t *testing.T) {
 		{"unknown key, near a known one", b1ip, b1ip + "metrik = 5\n",
 			[]string{`:16: site.b1.ip.metrik: unknown key: did you mean metric?`}},
 		{"unknown key, near none", b1ip, b1ip + "vlan = 5\n",
-			[]string{`:16: site.b1.ip.vlan: unknown key: known here are address, dns, interesting, ipv6, metric, nbns, peer, pool, routes`}},
+			[]string{`:16: site.b1.ip.vlan: unknown key: known here are address, dns, domain, interesting, ipv6, metric, nbns, peer, pool, routes, tell_routes`}},
 		{"a value for a table", "[site.b1.encryption]\npolicy = \"disabled\"\n", "[site.b1]\nencryption = 3\n",
 			[]string{`:13: site: Key 'site.b1' has already been defined: correct this first; the rest of the file was not looked at`}},
 		{"a value for a dotted table", `dial = ["b1.example.net"]`, "dial = [\"b1.example.net\"]\necho = 3",

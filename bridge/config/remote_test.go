@@ -64,6 +64,11 @@ func TestFaultsOfRemote(t *testing.T) {
 		{"routes and IPv6", ip, ip + "routes = [\"10.9.0.0/16\"]\nipv6 = true\n", []string{
 			`:18: site.road.ip.routes: what is behind a caller stands with its name in users_file: leave it out`,
 			`:19: site.road.ip.ipv6: callers have IPv4 alone: leave it out`}},
+		{"told", ip, ip + "tell_routes = [\"2001:db8::/32\"]\ndomain = \"x y\"\n", []string{
+			`:18: site.road.ip.tell_routes: "2001:db8::/32" is a network of IPv6, which callers do not have: leave it out`,
+			`:19: site.road.ip.domain: "x y" is not the name of a domain: write it as in "example.net"`}},
+		{"one peer is told", "peer = \"10.255.0.2\"\n", "peer = \"10.255.0.2\"\ntell_routes = [\"10.1.0.0/16\"]\n", []string{
+			`:11: site.b1.ip.tell_routes: only callers of a pool are told: leave it out, or write pool`}},
 		{"routers", ip, ip + "[site.road.ipx]\n", []string{`:18: site.road.ipx: callers of a pool are hosts and no routers: write workstation = true and a network, or leave the table out`}},
 		{"two pools", "", "[site.way]\nusers_file = \"none.toml\"\n[site.way.auth]\nmethods = [\"mschapv2\"]\n[site.way.ip]\naddress = \"10.255.2.1\"\npool = \"10.255.0.0/16\"\n",
 			[]string{

@@ -10,6 +10,7 @@ const (
 	defaultMetric = 100
 	maxMetric     = 4294967294 // the worst one is that of the route that keeps traffic in
 	maxServers    = 2          // of DNS or NBNS, which IPCP has a first and second option for
+	maxTold       = 28         // what fits the option, however long the networks are (RFC 3442)
 	minIPv6MTU    = 1280       // RFC 8200, section 5
 )
 
@@ -22,6 +23,15 @@ func readIP(t *table, remote *Remote) *IP {
 		Metric: uint32(read(t, "metric", defaultMetric, number(1, maxMetric))),
 		DNS:    servers(t, "dns"),
 		NBNS:   servers(t, "nbns"),
+	}
+	ip.TellRoutes = readList(t, "tell_routes", toldRoute)
+	ip.Domain = read(t, "domain", "", domain)
+	if len(ip.TellRoutes) > maxTold {
+		t.at("tell_routes").fault(fmt.Sprintf("%d networks, where a caller can be told %d", len(ip.TellRoutes), maxTold), "put some of them together into larger ones")
+	}
+	if remote == nil {
+		t.stray("only callers of a pool are told", "leave it out, or write pool", "tell_routes", "domain")
+		ip.TellRoutes, ip.Domain = nil, ""
 	}
 	own := read(t, "address", address{}, parseAddress)
 	ip.Mode, ip.Address = own.mode, own.addr
@@ -86,6 +96,25 @@ func parseAddress(raw any) (address, *mistake) {
 		wrong.fix += fmt.Sprintf(`, or "%s" or "%s"`, FromPeer, Unnumbered)
 	}
 	return address{Static, a}, wrong
+}
+
+// toldRoute parses a network that callers reach through us: of IPv4, and also all of
+// it.
+func toldRoute(raw any) (netip.Prefix, *mistake) {
+	p, wrong := prefix(raw)
+	if wrong == nil && !p.Addr().Is4() {
+		return p, &mistake{show(raw) + " is a network of IPv6, which callers do not have", "leave it out"}
+	}
+	return p, wrong
+}
+
+// domain parses the name of a DNS domain.
+func domain(raw any) (string, *mistake) {
+	s, _ := raw.(string)
+	if _, err := netip.ParseAddr(s); s == "" || err == nil || !isHost(s) {
+		return "", notA(raw, "the name of a domain", `write it as in "example.net"`)
+	}
+	return s, nil
 }
 
 // pool parses a network that the peer gets an address from.

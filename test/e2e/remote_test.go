@@ -36,6 +36,7 @@ methods = ["mppe-128"]
 [site.road.ip]
 address = "10.1.0.1"
 pool = "10.1.0.192/28"
+tell_routes = ["10.1.0.0/24"]
 [site.road.ipx]
 network = "0000FF03"
 workstation = true
@@ -108,8 +109,28 @@ func TestRemoteComputers(t *testing.T) {
 	if out, _, code := a.Run("status", "road"); code != 0 || !strings.Contains(out, "caller      c, 10.1.0.200") {
 		t.Errorf("status exits with %d:\n%s", code, out)
 	}
+	informed(t, w, siteC)
 	spoofed(t, w, a, siteD)
 	remoteEnds(t, w, a, c)
+}
+
+// informed asks for routes, as Windows does once its tunnel is up.
+func informed(t *testing.T, w *lab.World, siteC *netlab.Namespace) {
+	t.Helper()
+	c := w.ListenUDP(siteC, "10.1.0.200:68")
+	ask := make([]byte, 236)
+	ask[0] = 1
+	copy(ask[12:], net.IPv4(10, 1, 0, 200).To4())
+	ask = append(ask, 0x63, 0x82, 0x53, 0x63, 53, 1, 8, 55, 1, 121, 255)
+	if _, err := c.WriteTo(ask, &net.UDPAddr{IP: net.IPv4(10, 1, 0, 1), Port: 67}); err != nil {
+		t.Fatal(err)
+	}
+	c.SetReadDeadline(time.Now().Add(lab.Patience))
+	buf := make([]byte, 1000)
+	n, from, err := c.ReadFrom(buf)
+	if want := "\x79\x08\x18\x0a\x01\x00\x0a\x01\x00\x01\xff"; err != nil || !strings.Contains(string(buf[:n]), want) {
+		t.Errorf("% x from %v, %v", buf[:n], from, err)
+	}
 }
 
 // spoofed sends from d what is not d's to send, and then what is.
