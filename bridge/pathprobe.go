@@ -283,19 +283,22 @@ func (p *pinger) done(sizes []int) bool {
 // send sends one ping of so many octets with its IP header. What cannot be sent is not
 // answered.
 func (p *pinger) send(size int) {
-	b := make([]byte, size-ipHeaderLen)
-	b[0] = icmpEcho
-	binary.BigEndian.PutUint16(b[4:], p.id)
-	binary.BigEndian.PutUint16(b[6:], uint16(size))
-	var sum uint32
-	for i := 0; i+1 < len(b); i += 2 {
-		sum += uint32(b[i])<<8 | uint32(b[i+1])
-	}
-	for sum>>16 != 0 {
-		sum = sum&0xffff + sum>>16
-	}
-	binary.BigEndian.PutUint16(b[2:], ^uint16(sum))
+	b := echoRequest(p.id, size)
 	p.conn.Control(func(fd uintptr) {
 		unix.Sendto(int(fd), b, 0, &unix.SockaddrInet4{Addr: p.to.As4()})
 	})
+}
+
+// echoRequest is a ping, whose sequence number is its size.
+func echoRequest(id uint16, size int) []byte {
+	b := make([]byte, size-ipHeaderLen)
+	b[0] = icmpEcho
+	binary.BigEndian.PutUint16(b[4:], id)
+	binary.BigEndian.PutUint16(b[6:], uint16(size))
+	var sum uint32 // the data is zero
+	for i := 0; i < icmpHeaderLen; i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	binary.BigEndian.PutUint16(b[2:], ^uint16(sum&0xffff+sum>>16))
+	return b
 }
