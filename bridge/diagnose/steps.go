@@ -107,6 +107,8 @@ type walk struct {
 	ctx   context.Context
 	setup Setup
 	found map[string]Finding
+	// behind names the fault for which a step was not looked at.
+	behind map[string]string
 
 	addrs   []netip.AddrPort
 	reached []Reach
@@ -118,7 +120,7 @@ type walk struct {
 // Run walks the tree and calls tell for each finding as it is made. Steps that are no
 // business of the site are left out.
 func Run(ctx context.Context, from World, tell func(Finding)) Conclusion {
-	w := &walk{World: from, ctx: ctx, setup: from.Setup(), found: map[string]Finding{}}
+	w := &walk{World: from, ctx: ctx, setup: from.Setup(), found: map[string]Finding{}, behind: map[string]string{}}
 	var all []Finding
 	for _, s := range steps {
 		if s.skip != nil {
@@ -144,9 +146,15 @@ func (w *walk) one(s step) Finding {
 		return unknown("not looked at: only a running daemon knows")
 	}
 	for _, need := range s.needs {
-		if f, ok := w.found[need]; ok && f.Verdict == Fault && !(w.setup.Call && early(need)) {
+		f, there := w.found[need]
+		switch {
+		case there && f.Verdict == Fault && !(w.setup.Call && early(need)):
+			w.behind[s.name] = need
 			return unknown("not looked at: %s is at fault", need)
-		} else if ok && f.Verdict == Unknown && mustKnow(need) {
+		case w.behind[need] != "":
+			w.behind[s.name] = w.behind[need]
+			return unknown("not looked at: %s is at fault", w.behind[need])
+		case there && f.Verdict == Unknown && mustKnow(need):
 			return unknown("not looked at, as %s was not", need)
 		}
 	}

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -226,6 +229,9 @@ func TestDiagnoseGRE(t *testing.T) {
 			x.says(t, "tcp", diagnose.OK)
 			x.says(t, "control", diagnose.OK)
 			x.says(t, "link", diagnose.Unknown)
+			if test.step == "gre_back" {
+				wantSample(t, b)
+			}
 			heal()
 			if x = diagnosed(t, b, "a"); x.found["call"].Verdict != diagnose.OK || x.found["authentication"].Verdict != diagnose.OK {
 				b.WaitUp("a") // the call that was stuck may have to end first
@@ -235,6 +241,33 @@ func TestDiagnoseGRE(t *testing.T) {
 		}
 	}
 	lab.Together(t, tests)
+}
+
+// wantSample wants docs/commands.md to show what the program prints. Numbers and times
+// are others each time.
+func wantSample(t *testing.T, b *lab.Daemon) {
+	t.Helper()
+	doc, err := os.ReadFile("../../docs/commands.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, sample, _ := strings.Cut(string(doc), "    $ sitebridge diagnose a\n")
+	sample, _, _ = strings.Cut(sample, "\n\n`--json`")
+	out, _, _ := b.Run("diagnose", "a")
+	number := regexp.MustCompile(`\b\d+(\.\d+)?(m?s|µs)?\b`)
+	var want []string
+	for line := range strings.Lines(sample) {
+		want = append(want, strings.TrimSpace(number.ReplaceAllString(line, "N")))
+	}
+	for line := range strings.Lines(out) {
+		line = strings.TrimSpace(number.ReplaceAllString(line, "N"))
+		if line != "" && !strings.HasPrefix(line, "-        site") && !slices.Contains(want, line) {
+			t.Errorf("docs/commands.md does not show: %s", line)
+		}
+	}
+	if t.Failed() {
+		t.Logf("what it should show:\n%s", out)
+	}
 }
 
 // TestDiagnoseNAT: GRE comes from an address that nobody called.
