@@ -18,6 +18,7 @@ import (
 
 	"sitebridge/bridge/diagnose"
 	"sitebridge/ip"
+	"sitebridge/ppp"
 )
 
 // What ICMP tells of a path (RFC 792): pings of several sizes, and what routers say of
@@ -151,6 +152,13 @@ func (p *prober) Path(ctx context.Context, a diagnose.Attempt) diagnose.Path {
 	if m := a.MTU; m.InnerMTU > 0 {
 		out.Overhead = m.IP + m.GRE + m.PPP
 	}
+	if s := p.session(); s != nil && a.Up {
+		out.Inner, out.InnerTried = through(ctx, s.link, out.Believed)
+		if mtu, err := p.d.host.PathMTU(a.Local, a.Peer); err == nil && mtu < out.Believed {
+			out.Told = mtu // a router has told the kernel of the echoes
+			return out
+		}
+	}
 	pings, err := openPinger(a.Local, a.Peer)
 	if err != nil {
 		out.Err = err
@@ -174,6 +182,48 @@ func (p *prober) Path(ctx context.Context, a diagnose.Attempt) diagnose.Path {
 		out.Outer = smallPing
 	}
 	return out
+}
+
+// aroundLCP is what is around an LCP packet in the carrier's: IP, GRE with sequence and
+// acknowledgement, and the PPP header, which LCP has whole (RFC 1661, section 6.6).
+const aroundLCP = ipHeaderLen + 16 + 4
+
+// through sends echoes through a tunnel that must not be cut on the way, and returns the
+// longest that was answered and the longest that was sent, as octets of the carrier's
+// packet. A peer that answers no short one answers none: tried is 0 then.
+func through(ctx context.Context, link *ppp.Link, believed int) (passes, tried int) {
+	tried = min(believed, link.PeerMRU()+aroundLCP)
+	for range 2 { // one may be lost
+		if got := echoes(ctx, link, smallPing, tried); got > 0 {
+			passes = max(passes, got)
+		}
+		if passes == tried {
+			return passes, tried
+		}
+	}
+	if passes == 0 {
+		return 0, 0
+	}
+	less := slices.DeleteFunc(slices.Clone(pingSizes), func(n int) bool { return n >= tried })
+	return max(passes, echoes(ctx, link, less...)), tried
+}
+
+// echoes returns the longest that was answered.
+func echoes(ctx context.Context, link *ppp.Link, sizes ...int) (most int) {
+	ctx, cancel := context.WithTimeout(ctx, pathWait/2)
+	defer cancel()
+	answered := make([]bool, len(sizes))
+	var asked sync.WaitGroup
+	for i, size := range sizes {
+		asked.Go(func() { answered[i] = link.EchoSize(ctx, size-aroundLCP) })
+	}
+	asked.Wait()
+	for i, size := range sizes {
+		if answered[i] {
+			most = max(most, size)
+		}
+	}
+	return most
 }
 
 // A pinger sends pings to one address that must not be cut on the way.

@@ -32,6 +32,7 @@ type Link struct {
 	queue     chan frame    // to Run; never closed
 	outOfStep chan struct{} // to Run: the cipher waits for the peer; holds one
 	unwanted  chan unwanted // to Run: layers to be closed; never closed
+	sizes     chan *sized   // to Run: echoes of a size; never closed
 	// sealing keeps encrypted packets in the order of their numbers.
 	sealing sync.Mutex
 	// What follows belongs to the caller of Receive: unknown limits what is queued
@@ -77,6 +78,7 @@ func NewLink(cfg Config) *Link {
 
 		outOfStep: make(chan struct{}, 1),
 		unwanted:  make(chan unwanted, queueLen),
+		sizes:     make(chan *sized),
 		unknown:   limiter{every: time.Second, burst: 8},
 	}
 	l.view.Store(&view{peerMRU: defaultMRU})

@@ -62,6 +62,9 @@ func (r *run) receiveEchoReply(id byte, data []byte) {
 	}
 	now := time.Now()
 	r.hear(now)
+	if r.answerSized(id) {
+		return
+	}
 	if r.echo.sent.IsZero() || id != r.echo.id || string(data[magicLen:]) != string(r.stamp()[magicLen:]) {
 		return
 	}

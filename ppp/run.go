@@ -31,6 +31,7 @@ type run struct {
 	required []string
 	watch    watch
 	echo     probe
+	sized    map[byte]*sized // echoes of a size that are out
 
 	id          byte     // of the last LCP packet of ours that no automaton sends
 	echoReplies limiter  // against being made an amplifier
@@ -74,6 +75,8 @@ func (l *Link) Run(ctx context.Context) error {
 			r.askReset()
 		case u := <-l.unwanted:
 			r.closeLayer(u)
+		case s := <-l.sizes:
+			r.sendSized(s)
 		case <-broken:
 			broken = nil
 			r.endNow(&End{EncryptionLost, l.broken.reason})
@@ -103,6 +106,7 @@ func newRun(l *Link) *run {
 		echoReplies: limiter{every: 50 * time.Millisecond, burst: 20},
 		rejects:     limiter{every: time.Second, burst: 8},
 		reminders:   limiter{every: time.Second, burst: 1},
+		sized:       map[byte]*sized{},
 	}
 	r.lcp = fsm.NewMachine(lcpLayer{r.options, r}, r.machineConfig(protocolLCP))
 	return r

@@ -142,18 +142,18 @@ func judgeNAT(a Attempt) Finding {
 func judgePath(p Path) Finding {
 	const do = "a firewall on the way drops ICMP \"fragmentation needed\" (type 3, code 4): let it pass"
 	switch {
-	case p.Err != nil:
-		return unknown("not looked at: %s", p.Err)
-	case p.InnerTried > 0 && p.Inner < p.InnerTried:
-		return pathFault(do, p, p.Inner, p.InnerTried, "an echo through the tunnel")
 	case p.Told > 0:
 		return ok("packets of %d octets pass, and routers say so of longer ones", p.Told)
+	case p.InnerTried > 0 && p.Inner < p.InnerTried:
+		return pathFault(do, p, p.Inner, p.InnerTried, "an echo through the tunnel")
 	case p.Small && p.Outer < p.Tried:
 		return pathFault(do, p, p.Outer, p.Tried, "a ping")
 	case p.Small:
 		return ok("packets of %d octets reach %v uncut", p.Outer, p.Peer)
 	case p.InnerTried > 0:
 		return ok("packets of %d octets cross the tunnel uncut", p.Inner)
+	case p.Err != nil:
+		return unknown("not looked at: %s", p.Err)
 	case p.Believed > 0:
 		return unknown("%v answers no ping; the kernel takes the path's MTU to be %d", p.Peer, p.Believed)
 	}

@@ -371,6 +371,22 @@ func TestDiagnoseKernel(t *testing.T) {
 		{"forwarding", "net.ipv4.ip_forward is 0", diagnose.Fault,
 			func() { w.SiteB.Sysctl("net.ipv4.ip_forward", "0") },
 			func() { w.SiteB.Sysctl("net.ipv4.ip_forward", "1") }},
+		{"mss", "interface sb-a has MTU 1300", diagnose.Fault,
+			func() { w.SiteB.MTU("sb-a", 1300) },
+			func() { w.SiteB.MTU("sb-a", 1463) }},
+		{"mss", "an interface of this machine takes less than the tunnel: lan 1400", diagnose.Warning,
+			func() { w.SiteB.MTU("lan", 1400) },
+			func() { w.SiteB.MTU("lan", 1500) }},
+		{"path_mtu", "a black hole: an echo through the tunnel of 1400 octets reaches 192.0.2.1, one of 1500 vanishes", diagnose.Fault,
+			func() { w.WAN.MTU("site-b", 1400) },
+			func() { w.WAN.MTU("site-b", 1500) }},
+		{"path_mtu", "packets of 1500 octets cross the tunnel uncut", diagnose.OK,
+			func() { w.SiteA.Sysctl("net.ipv4.icmp_echo_ignore_all", "1") },
+			func() { w.SiteA.Sysctl("net.ipv4.icmp_echo_ignore_all", "0") }},
+		{"interface", "interface sb-a is down", diagnose.Fault,
+			func() { w.SiteB.Down("sb-a") },
+			func() { w.SiteB.Up("sb-a") }},
+		// The last one: TCP takes its time to come back.
 		{"rp_filter", "net/ipv4/conf/wan/rp_filter is 1", diagnose.Fault,
 			func() {
 				w.SiteB.Sysctl("net.ipv4.conf.wan.rp_filter", "1")
@@ -383,18 +399,6 @@ func TestDiagnoseKernel(t *testing.T) {
 				w.IP(w.SiteB, "rule", "del", "pref", "10")
 				w.IP(w.SiteB, "rule", "del", "pref", "9")
 			}},
-		{"mss", "interface sb-a has MTU 1300", diagnose.Fault,
-			func() { w.SiteB.MTU("sb-a", 1300) },
-			func() { w.SiteB.MTU("sb-a", 1463) }},
-		{"mss", "an interface of this machine takes less than the tunnel: lan 1400", diagnose.Warning,
-			func() { w.SiteB.MTU("lan", 1400) },
-			func() { w.SiteB.MTU("lan", 1500) }},
-		{"path_mtu", "a black hole", diagnose.Fault,
-			func() { w.WAN.MTU("site-b", 1400) },
-			func() { w.WAN.MTU("site-b", 1500) }},
-		{"interface", "interface sb-a is down", diagnose.Fault,
-			func() { w.SiteB.Down("sb-a") },
-			func() { w.SiteB.Up("sb-a") }},
 	} {
 		test.spoil()
 		x := diagnosed(t, b, "a")
