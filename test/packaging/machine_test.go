@@ -188,6 +188,7 @@ func (m *machine) configure() {
 [daemon]
 name = "hq"
 certificate = "hq.pem"
+hook = "/etc/sitebridge/hook"
 [defaults.auth]
 fingerprint = "sha256:7d1a54127b222502f5b79b5fb0803061152a44f92b37e23c6527baf665d4da9a"
 [site.b]
@@ -195,6 +196,8 @@ dial = ["192.0.2.1"]
 [site.b.ip]
 # more
 END
+printf '#!/bin/sh\necho "$SITEBRIDGE_EVENT" as $(id -un) with $(grep CapEff /proc/self/status)\n' >/etc/sitebridge/hook
+chmod 755 /etc/sitebridge/hook
 chown -R sitebridge: /etc/sitebridge
 mkdir -p /run/systemd/system/sitebridge.service.d
 printf '[Service]\nStandardError=append:/run/sitebridge.log\n' >/run/systemd/system/sitebridge.service.d/log.conf
@@ -225,6 +228,7 @@ func (m *machine) sandboxed() {
 		}
 	}
 	m.soon("ip -o link show sb-b")
+	m.soon(`grep 'hook says' /run/sitebridge.log | grep 'as sitebridge with CapEff: 0000000000000000'`)
 }
 
 // nothingLeft looks through all that was written on the machine.
