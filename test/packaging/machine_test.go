@@ -127,7 +127,7 @@ func upgrade(t *testing.T, deb, dir string) {
 }
 
 // The life of a package: installed, configured, started by systemd as its unit says,
-// reloaded, upgraded, removed and purged.
+// reloaded, hung, upgraded, removed and purged.
 func TestPackageLives(t *testing.T) {
 	deb, _ := packages(t)
 	dir := t.TempDir()
@@ -159,6 +159,10 @@ func TestPackageLives(t *testing.T) {
 	m.must("sed -i 's/^# more/[site.c]\\ndial = [\"192.0.2.2\"]\\n[site.c.ip]/' /etc/sitebridge/sites.toml")
 	m.must("systemctl reload sitebridge")
 	m.want("sitebridge status || [ $? = 4 ]", "site c: ")
+
+	// One that hangs is found by the watchdog, and started anew.
+	m.must("kill -STOP $(systemctl show -P MainPID sitebridge)")
+	m.soon("[ $(systemctl show -P NRestarts sitebridge) = 1 ] && systemctl is-active sitebridge")
 
 	first := m.must("systemctl show -P MainPID sitebridge")
 	m.must(dpkg + "-i /run/packages/upgrade.deb")
@@ -200,7 +204,7 @@ printf '#!/bin/sh\necho "$SITEBRIDGE_EVENT" as $(id -un) with $(grep CapEff /pro
 chmod 755 /etc/sitebridge/hook
 chown -R sitebridge: /etc/sitebridge
 mkdir -p /run/systemd/system/sitebridge.service.d
-printf '[Service]\nStandardError=append:/run/sitebridge.log\n' >/run/systemd/system/sitebridge.service.d/log.conf
+printf '[Service]\nStandardError=append:/run/sitebridge.log\nWatchdogSec=2s\nRestartSec=100ms\n' >/run/systemd/system/sitebridge.service.d/log.conf
 systemctl daemon-reload`)
 }
 
