@@ -45,7 +45,7 @@ type Daemon struct {
 
 	undo    []func() error  // of open
 	api     net.Listener    // the control socket; nil: none
-	metrics *metricsDoor    // nil: none; guarded by reloading
+	readers [2]*readersDoor // metrics and the status page; nil: none; guarded by reloading
 	ctx     context.Context // ends when calls shall end
 	host    *ip.Host
 	mux     *gre.Mux
@@ -140,9 +140,13 @@ func (d *Daemon) open(ctx context.Context) (err error) {
 		}
 		d.undone(closed(d.api))
 	}
-	d.undone(d.closeMetrics)
-	d.metrics, err = openMetrics(ctx, d.config().Daemon.Metrics)
-	return err
+	d.undone(d.closeReaders)
+	for k := range d.readers {
+		if d.readers[k], err = openReaders(ctx, readersKind(k), d.config()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // undone keeps what close must do for something that was opened.
@@ -200,7 +204,7 @@ func (d *Daemon) serve(ctx context.Context, ready func(*Daemon)) error {
 	if d.api != nil {
 		group.Go(func() error { return serveAPI(under, d.api, d.apiHandler(), d.log) })
 	}
-	d.startMetrics()
+	d.startReaders(d.readers[:]...)
 	for _, e := range d.allEars() {
 		d.hear(e)
 	}

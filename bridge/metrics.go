@@ -2,116 +2,36 @@ package bridge
 
 import (
 	"cmp"
-	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"reflect"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/net/netutil"
 
 	"sitebridge/ipx/router"
 	"sitebridge/ppp"
 	"sitebridge/ppp/auth"
 )
 
-// How much whoever reads metrics may hold of us.
-const (
-	metricsConnections = 32
-	metricsScrapes     = 4 // at once
-	metricsTime        = 10 * time.Second
-	metricsIdle        = time.Minute // between two scrapes on one connection
-)
+// metricsScrapes is how many may be under way at once.
+const metricsScrapes = 4
 
-// listenMetrics opens the socket on which metrics can be read.
-func listenMetrics(ctx context.Context, at netip.AddrPort) (net.Listener, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", at.String())
-	if err != nil {
-		return nil, fmt.Errorf("listen for those who read metrics, on %v: %w: is another program there? daemon.metrics names another address", at, err)
-	}
-	return l, nil
-}
-
-// A metricsDoor is where metrics can be read.
-type metricsDoor struct {
-	at  netip.AddrPort
-	l   net.Listener
-	end context.CancelFunc // of what startMetrics started
-}
-
-// openMetrics opens the socket that at names; nil when it names none.
-func openMetrics(ctx context.Context, at netip.AddrPort) (*metricsDoor, error) {
-	if !at.IsValid() {
-		return nil, nil
-	}
-	l, err := listenMetrics(ctx, at)
-	if err != nil {
-		return nil, err
-	}
-	return &metricsDoor{at: at, l: l}, nil
-}
-
-// startMetrics answers there, until the daemon's end or until closeMetrics.
-func (d *Daemon) startMetrics() {
-	m := d.metrics
-	if m == nil {
-		return
-	}
-	ctx, end := context.WithCancel(d.run.under)
-	m.end = end
-	d.run.group.Go(func() error { return serveMetrics(ctx, m.l, d.Status, d.log) })
-}
-
-func (d *Daemon) closeMetrics() error { return d.metrics.close() }
-
-func (m *metricsDoor) close() error {
-	if m == nil {
-		return nil
-	}
-	if m.end != nil {
-		m.end()
-	}
-	return closed(m.l)()
-}
-
-// serveMetrics answers GET /metrics on l until ctx ends, in the words of
-// Prometheus. status is asked once for each scrape.
-func serveMetrics(ctx context.Context, l net.Listener, status func() Status, log *slog.Logger) error {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metricsHandler(status, log))
-	srv := &http.Server{
-		Handler:           mux,
-		ReadHeaderTimeout: metricsTime,
-		ReadTimeout:       metricsTime,
-		WriteTimeout:      2 * metricsTime,
-		IdleTimeout:       metricsIdle,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-	stop := context.AfterFunc(ctx, func() { srv.Close() })
-	defer stop()
-	if err := srv.Serve(netutil.LimitListener(l, metricsConnections)); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve metrics: %w", err)
-	}
-	return nil
-}
-
+// metricsHandler answers GET /metrics in the words of Prometheus. status is asked once for
+// each scrape.
 func metricsHandler(status func() Status, log *slog.Logger) http.Handler {
 	all := prometheus.NewRegistry()
 	all.MustRegister(collector{status})
-	return promhttp.HandlerFor(all, promhttp.HandlerOpts{
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(all, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		DisableCompression:  true,
 		MaxRequestsInFlight: metricsScrapes,
-		Timeout:             metricsTime,
-	})
+		Timeout:             readersTime,
+	}))
+	return mux
 }
 
 // A collector makes metrics of the daemon's status when somebody asks: packets

@@ -78,11 +78,12 @@ func metricsServer(t *testing.T, l net.Listener, s Status) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- serveMetrics(ctx, l, func() Status { return s }, slog.New(slog.DiscardHandler)) }()
+	log := slog.New(slog.DiscardHandler)
+	go func() { done <- serveReaders(ctx, l, metricsHandler(func() Status { return s }, log), "metrics", log) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
-			t.Errorf("serveMetrics = %v", err)
+			t.Errorf("serveReaders = %v", err)
 		}
 	})
 }
@@ -90,7 +91,7 @@ func metricsServer(t *testing.T, l net.Listener, s Status) {
 // metricsURL serves the metrics of a status on a port of loopback.
 func metricsURL(t *testing.T, s Status) string {
 	t.Helper()
-	l, err := listenMetrics(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"))
+	l, err := listenReaders(t.Context(), ofMetrics, netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +267,7 @@ func TestMetricsReadersAreBounded(t *testing.T) {
 		l := newPipeListener(netip.MustParseAddrPort("127.0.0.1:9723"))
 		metricsServer(t, l, sampleStatus())
 		began := time.Now()
-		for range metricsConnections {
+		for range readersConnections {
 			c, err := l.dial(netip.MustParseAddrPort("127.0.0.1:40000"))
 			if err != nil {
 				t.Fatal(err)
@@ -283,20 +284,20 @@ func TestMetricsReadersAreBounded(t *testing.T) {
 		if err != nil || !strings.Contains(string(answer), "sitebridge_up") {
 			t.Errorf("answer %q, %v", answer, err)
 		}
-		if took := time.Since(began); took != metricsTime {
-			t.Errorf("a place was free after %v, want %v", took, metricsTime)
+		if took := time.Since(began); took != readersTime {
+			t.Errorf("a place was free after %v, want %v", took, readersTime)
 		}
 	})
 }
 
 func TestMetricsAddressInUse(t *testing.T) {
-	l, err := listenMetrics(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"))
+	l, err := listenReaders(t.Context(), ofMetrics, netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	_, err = listenMetrics(t.Context(), netip.MustParseAddrPort(l.Addr().String()))
+	_, err = listenReaders(t.Context(), ofMetrics, netip.MustParseAddrPort(l.Addr().String()))
 	if err == nil || !strings.Contains(err.Error(), "daemon.metrics names another address") {
-		t.Errorf("listenMetrics = %v", err)
+		t.Errorf("listenReaders = %v", err)
 	}
 }

@@ -16,13 +16,13 @@ type doors struct {
 	stay, new []*ear
 	going     []*ear
 	early     []netip.AddrPort // closed already: they were in the way
-	metrics   *metricsDoor     // new, or the old one
-	moved     bool             // the old one of metrics was in the way
+	readers   [2]*readersDoor  // new, or the old ones
+	moved     [2]bool          // the old one was in the way
 }
 
 // openDoors opens what is new in next.
 func (d *Daemon) openDoors(ctx context.Context, next *config.Config) (*doors, error) {
-	o := &doors{d: d, metrics: d.metrics}
+	o := &doors{d: d, readers: d.readers}
 	for _, e := range d.allEars() {
 		if slices.Contains(next.Daemon.Listen, e.at) {
 			o.stay = append(o.stay, e)
@@ -31,8 +31,10 @@ func (d *Daemon) openDoors(ctx context.Context, next *config.Config) (*doors, er
 		}
 	}
 	err := o.openEars(ctx, next.Daemon.Listen)
-	if err == nil {
-		err = o.openMetrics(ctx, next.Daemon.Metrics)
+	for k := range o.readers {
+		if err == nil {
+			err = o.openReaders(ctx, readersKind(k), next)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, o.back(ctx))
@@ -66,20 +68,20 @@ func (o *doors) makeRoom(at netip.AddrPort) {
 	}
 }
 
-func (o *doors) openMetrics(ctx context.Context, at netip.AddrPort) (err error) {
-	old := o.d.metrics
+func (o *doors) openReaders(ctx context.Context, k readersKind, next *config.Config) error {
+	old, at := o.d.readers[k], k.at(next)
 	if old != nil && old.at == at || old == nil && !at.IsValid() {
 		return nil
 	}
 	if old != nil && old.at.Port() == at.Port() {
-		o.moved = true
+		o.moved[k] = true
 		if err := old.close(); err != nil {
 			return err
 		}
 	}
-	m, err := openMetrics(ctx, at)
+	r, err := openReaders(ctx, k, next)
 	if err == nil {
-		o.metrics = m
+		o.readers[k] = r
 	}
 	return err
 }
@@ -101,12 +103,15 @@ func (o *doors) change(next *config.Config) {
 		}
 	}
 	o.d.setEars(all)
-	if o.metrics != o.d.metrics {
-		if err := o.d.metrics.close(); err != nil {
-			o.d.log.Warn("the old address for metrics is not closed", "error", err)
+	for k, r := range o.readers {
+		if r == o.d.readers[k] {
+			continue
 		}
-		o.d.metrics = o.metrics
-		o.d.startMetrics()
+		if err := o.d.readers[k].close(); err != nil {
+			o.d.log.Warn("an old address is not closed", "of", readersKind(k).what(), "error", err)
+		}
+		o.d.readers[k] = r
+		o.d.startReaders(r)
 	}
 }
 
@@ -116,8 +121,10 @@ func (o *doors) back(ctx context.Context) error {
 	for _, e := range o.new {
 		errs = append(errs, e.nl.Close())
 	}
-	if o.metrics != o.d.metrics {
-		errs = append(errs, o.metrics.close())
+	for k, r := range o.readers {
+		if r != o.d.readers[k] {
+			errs = append(errs, r.close())
+		}
 	}
 	all := slices.DeleteFunc(slices.Clone(o.d.allEars()), func(e *ear) bool { return slices.Contains(o.early, e.at) })
 	for _, at := range o.early {
@@ -130,11 +137,14 @@ func (o *doors) back(ctx context.Context) error {
 		all = append(all, e)
 	}
 	o.d.setEars(all)
-	if o.moved {
-		m, err := openMetrics(ctx, o.d.config().Daemon.Metrics)
+	for k, moved := range o.moved {
+		if !moved {
+			continue
+		}
+		r, err := openReaders(ctx, readersKind(k), o.d.config())
 		errs = append(errs, err)
-		o.d.metrics = m
-		o.d.startMetrics()
+		o.d.readers[k] = r
+		o.d.startReaders(r)
 	}
 	return errors.Join(errs...)
 }

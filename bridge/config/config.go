@@ -44,6 +44,8 @@ type Daemon struct {
 	Metrics netip.AddrPort
 	// Hooks are programs that run for each event; CheckHook has passed them.
 	Hooks []string
+	// Web is where the status page can be read, likewise.
+	Web netip.AddrPort
 	// Identity is the certificate that we prove ourselves with by EAP-TLS; nil: we
 	// have none, and no site allows EAP-TLS.
 	Identity        *identity.Own

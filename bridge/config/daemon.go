@@ -40,31 +40,36 @@ func (d *draft) readDaemon(t *table) {
 			t.at("listen").fault(show(a.String())+" stands there twice", "leave one out")
 		}
 	}
-	d.readMetrics(t)
 	d.readHooks(t)
+	d.Daemon.Metrics = d.readReaders(t, "metrics", "the metrics", 9723)
+	d.Daemon.Web = d.readReaders(t, "web", "the status page", 8723)
 	d.readIdentity(t)
 	t.unknown()
 }
 
-// readMetrics reads where metrics can be read. They name our peers and tell how
-// much each sends, so that other machines see them only where the file says so.
-func (d *draft) readMetrics(t *table) {
-	d.Daemon.Metrics = read(t, "metrics", netip.AddrPort{}, metricsAddress)
-	public := read(t, "metrics_public", false, flag)
-	if a := d.Daemon.Metrics; a.IsValid() && !a.Addr().IsLoopback() && !public {
-		t.at("metrics").fault(fmt.Sprintf("other machines could read the metrics at %q, which name our peers", a),
-			`write an address of loopback, as in "127.0.0.1:9723", or metrics_public = true to agree to that`)
+// readReaders reads where metrics or the status page can be read. They name our peers and
+// tell how much each sends, so that other machines see them only where the file says so.
+func (d *draft) readReaders(t *table, key, what string, port uint16) netip.AddrPort {
+	example := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)
+	at := read(t, key, netip.AddrPort{}, readersAddress(example))
+	public := read(t, key+"_public", false, flag)
+	if at.IsValid() && !at.Addr().IsLoopback() && !public {
+		t.at(key).fault(fmt.Sprintf("other machines could read %s at %q, and with that the names of our peers", what, at),
+			fmt.Sprintf("write an address of loopback, as in %q, or %s_public = true to agree to that", example, key))
 	}
+	return at
 }
 
-// metricsAddress parses where metrics can be read.
-func metricsAddress(raw any) (netip.AddrPort, *mistake) {
-	text, _ := raw.(string)
-	a, err := netip.ParseAddrPort(text)
-	if err != nil || a.Addr().Is4In6() || a.Addr().IsMulticast() || a.Port() == 0 {
-		return netip.AddrPort{}, notA(raw, "an address with a port", `write it as in "127.0.0.1:9723" or "[::1]:9723"`)
+// readersAddress parses an address with a port.
+func readersAddress(example netip.AddrPort) func(any) (netip.AddrPort, *mistake) {
+	return func(raw any) (netip.AddrPort, *mistake) {
+		text, _ := raw.(string)
+		a, err := netip.ParseAddrPort(text)
+		if err != nil || a.Addr().Is4In6() || a.Addr().IsMulticast() || a.Port() == 0 {
+			return netip.AddrPort{}, notA(raw, "an address with a port", fmt.Sprintf(`write it as in %q or "[::1]:%d"`, example, example.Port()))
+		}
+		return a, nil
 	}
-	return a, nil
 }
 
 // listenAddress parses where calls are answered. PPTP's data travels in GRE over

@@ -18,13 +18,13 @@ func TestAttackH4Metrics(t *testing.T) {
 		{"loopback", `metrics = "127.0.0.1:9723"`, "", ""},
 		{"loopback of IPv6", `metrics = "[::1]:9723"`, "", ""},
 		{"all addresses", `metrics = "0.0.0.0:9723"`,
-			`:3: daemon.metrics: other machines could read the metrics at "0.0.0.0:9723", which name our peers: ` + fix, ""},
+			`:3: daemon.metrics: other machines could read the metrics at "0.0.0.0:9723", and with that the names of our peers: ` + fix, ""},
 		{"all addresses of IPv6", `metrics = "[::]:9723"`,
-			`:3: daemon.metrics: other machines could read the metrics at "[::]:9723", which name our peers: ` + fix, ""},
+			`:3: daemon.metrics: other machines could read the metrics at "[::]:9723", and with that the names of our peers: ` + fix, ""},
 		{"one that others reach", "metrics = \"192.0.2.1:9723\"\nmetrics_public = false",
-			`:3: daemon.metrics: other machines could read the metrics at "192.0.2.1:9723", which name our peers: ` + fix, ""},
+			`:3: daemon.metrics: other machines could read the metrics at "192.0.2.1:9723", and with that the names of our peers: ` + fix, ""},
 		{"agreed to", "metrics = \"192.0.2.1:9723\"\nmetrics_public = true", "",
-			"daemon: metrics can be read at 192.0.2.1:9723 from other machines: they name our peers and tell how much each sends"},
+			"daemon: metrics can be read at 192.0.2.1:9723 from other machines: names of our peers, and how much each sends"},
 		{"agreed to, and not needed", "metrics = \"127.0.0.1:9723\"\nmetrics_public = true", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -121,6 +121,9 @@ func checkConfig(t *testing.T, c *Config) {
 	if m := c.Daemon.Metrics; m.IsValid() && !m.Addr().IsLoopback() && !strings.HasPrefix(c.Warnings()[0].String(), "daemon: metrics") {
 		t.Errorf("metrics at %v, and nobody is told", m)
 	}
+	if w := c.Daemon.Web; w.IsValid() && !w.Addr().IsLoopback() && !slices.ContainsFunc(c.Warnings(), func(w Warning) bool { return strings.HasPrefix(w.Text, "the status page can be read") }) {
+		t.Errorf("the status page at %v, and nobody is told", w)
+	}
 	for _, w := range c.Warnings() {
 		if strings.Contains(w.String(), "hunter2") {
 			t.Errorf("the secret is shown: %v", w)

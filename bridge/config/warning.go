@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -26,7 +27,7 @@ func (w Warning) String() string {
 
 // Warnings lists what `check`, the start of the daemon and status must tell.
 func (c *Config) Warnings() []Warning {
-	all := warnings("", c.Daemon.openMetrics())
+	all := warnings("", c.Daemon.openReaders()...)
 	all = append(all, warnings("", c.openDOSBox()...)...)
 	all = append(all, c.Expiring(time.Now())...)
 	all = append(all, c.notes...)
@@ -162,12 +163,18 @@ func (c *Config) deafNetBIOS(s *Site) string {
 	return fmt.Sprintf("netbios = %q, and no NetBIOS broadcast crosses a link without a number, since its loops could not be found: write ipx_internal_network in [daemon], or network in [site.%s.ipx]", s.IPX.NetBIOS, s.Name)
 }
 
-// openMetrics tells of metrics that others than this machine may read.
-func (d *Daemon) openMetrics() string {
-	if !d.Metrics.IsValid() || d.Metrics.Addr().IsLoopback() {
-		return ""
+// openReaders tells of metrics and of a page that others than this machine may read.
+func (d *Daemon) openReaders() []string {
+	var all []string
+	for _, r := range []struct {
+		what string
+		at   netip.AddrPort
+	}{{"metrics", d.Metrics}, {"the status page", d.Web}} {
+		if r.at.IsValid() && !r.at.Addr().IsLoopback() {
+			all = append(all, fmt.Sprintf("%s can be read at %s from other machines: names of our peers, and how much each sends", r.what, r.at))
+		}
 	}
-	return fmt.Sprintf("metrics can be read at %s from other machines: they name our peers and tell how much each sends", d.Metrics)
+	return all
 }
 
 // listExpiring tells of revocation lists that nobody has made anew: when their time

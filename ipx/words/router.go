@@ -2,6 +2,7 @@ package words
 
 import (
 	"fmt"
+	"maps"
 
 	"sitebridge/ipx"
 	"sitebridge/ipx/diag"
@@ -82,6 +83,9 @@ var serviceNames = map[sap.ServiceType]string{
 
 // ServiceName returns what services of a type are, or "".
 func ServiceName(t sap.ServiceType) string { return serviceNames[t] }
+
+// ServiceNames returns what services of the known types are.
+func ServiceNames() map[sap.ServiceType]string { return maps.Clone(serviceNames) }
 
 // Service returns the type, and what it means where that is known.
 func Service(t sap.ServiceType) string {
