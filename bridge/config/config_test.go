@@ -129,6 +129,7 @@ func TestValues(t *testing.T) {
 		Name: "hq", Listen: []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:1723")},
 		Status: "/run/sitebridge/sitebridge.sock", InternalNetwork: 0xbeef,
 		Metrics:  netip.MustParseAddrPort("127.0.0.1:9723"),
+		Web:      netip.MustParseAddrPort("127.0.0.1:8723"),
 		Identity: testOwn(), CertificatePath: filepath.Join(folder, "hq.pem"),
 	}
 	if !reflect.DeepEqual(c.Daemon, hq) {

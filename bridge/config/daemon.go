@@ -43,6 +43,9 @@ func (d *draft) readDaemon(t *table) {
 	d.readHooks(t)
 	d.Daemon.Metrics = d.readReaders(t, "metrics", "the metrics", 9723)
 	d.Daemon.Web = d.readReaders(t, "web", "the status page", 8723)
+	if at := d.Daemon.Web; at.IsValid() && at == d.Daemon.Metrics {
+		t.at("web").fault(show(at.String())+" is where metrics are read", `write another port, as in "127.0.0.1:8723"`)
+	}
 	d.readIdentity(t)
 	t.unknown()
 }

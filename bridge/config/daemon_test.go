@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// H4: metrics are read on this machine, if the file does not say otherwise; and
+// H4: metrics and the page are read on this machine, if the file does not say otherwise; and
 // then it is warned of.
-func TestAttackH4Metrics(t *testing.T) {
+func TestAttackH4Readers(t *testing.T) {
 	const fix = `write an address of loopback, as in "127.0.0.1:9723", or metrics_public = true to agree to that`
 	for _, c := range []struct {
 		name, keys string
@@ -25,6 +25,13 @@ func TestAttackH4Metrics(t *testing.T) {
 			`:3: daemon.metrics: other machines could read the metrics at "192.0.2.1:9723", and with that the names of our peers: ` + fix, ""},
 		{"agreed to", "metrics = \"192.0.2.1:9723\"\nmetrics_public = true", "",
 			"daemon: metrics can be read at 192.0.2.1:9723 from other machines: names of our peers, and how much each sends"},
+		{"a page on loopback", `web = "127.0.0.1:8723"`, "", ""},
+		{"a page for all", `web = "0.0.0.0:8723"`,
+			`:3: daemon.web: other machines could read the status page at "0.0.0.0:8723", and with that the names of our peers: write an address of loopback, as in "127.0.0.1:8723", or web_public = true to agree to that`, ""},
+		{"a page for all, agreed to", "web = \"192.0.2.1:8723\"\nweb_public = true", "",
+			"daemon: the status page can be read at 192.0.2.1:8723 from other machines: names of our peers, and how much each sends"},
+		{"both at one place", "metrics = \"127.0.0.1:9723\"\nweb = \"127.0.0.1:9723\"",
+			`:4: daemon.web: "127.0.0.1:9723" is where metrics are read: write another port, as in "127.0.0.1:8723"`, ""},
 		{"agreed to, and not needed", "metrics = \"127.0.0.1:9723\"\nmetrics_public = true", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -40,8 +47,8 @@ func TestAttackH4Metrics(t *testing.T) {
 			} else if c.warning == "" && strings.Contains(got, "metrics") {
 				t.Errorf("warned of: %s", got)
 			}
-			if conf.Daemon.Metrics.IsValid() != strings.Contains(c.keys, "metrics =") {
-				t.Errorf("metrics at %v", conf.Daemon.Metrics)
+			if conf.Daemon.Metrics.IsValid() != strings.Contains(c.keys, "metrics =") || conf.Daemon.Web.IsValid() != strings.Contains(c.keys, "web =") {
+				t.Errorf("metrics at %v, the page at %v", conf.Daemon.Metrics, conf.Daemon.Web)
 			}
 		})
 	}

@@ -1,16 +1,17 @@
 // The page asks the daemon again and again, and shows what has changed.
 import { Chart } from './chart.js';
-import { byId, el, once, put } from './dom.js';
+import { adjust, now } from './clock.js';
+import { byId, el, once, put, set } from './dom.js';
 import { History } from './history.js';
 import { Graph, legendOf } from './map.js';
 import { kind, kinds, sign } from './state.js';
 import { makeTables } from './tables.js';
-import { ago, first, many, octets, rate, roundTrip, since, span, timeOfDay } from './text.js';
+import { ago, count, first, many, octets, rate, roundTrip, since, span, timeOfDay } from './text.js';
 import { nextTry, troubles } from './troubles.js';
 
 const often = 2000; // between two looks at the status
 const seldom = 10_000; // between two looks at the tables of IPX
-const listed = 100; // troubles at once
+const listed = 6; // troubles, until somebody asks for all
 
 const seen = { status: null, ipx: { routes: [], services: [], nodes: [] }, services: {}, answered: 0, picked: '' };
 const history = new History();
@@ -21,6 +22,10 @@ const chooser = byId('pick');
 
 byId('legend').append(...legendOf());
 chooser.addEventListener('change', () => pick(chooser.value));
+byId('more-troubles').addEventListener('click', () => {
+  seen.allTroubles = !seen.allTroubles;
+  drawTroubles();
+});
 
 // pick chooses the site whose traffic is shown.
 function pick(name) {
@@ -32,7 +37,7 @@ function pick(name) {
 function drawHead() {
   const s = seen.status;
   put(byId('name'), s.name);
-  put(byId('about'), `sitebridge ${s.version}, running for ${span(since(s.started, Date.now()) ?? 0)}`);
+  put(byId('about'), `sitebridge ${s.version}, running for ${span(since(s.started, now()) ?? 0)}`);
   document.title = `${s.name}: ${summary(s.sites ?? [])}`;
   const sums = sumKinds(s.sites ?? []);
   const counts = Object.entries(kinds).filter(([k]) => sums[k] || k === 'up' || k === 'down');
@@ -53,13 +58,15 @@ const summary = (sites) => {
 function drawTroubles() {
   const all = troubles(seen.status);
   const list = byId('troubles');
-  const top = all.slice(0, listed);
-  once(list, [top.map(({ next, ...t }) => t), all.length], () => {
+  const top = seen.allTroubles ? all : all.slice(0, listed);
+  once(list, top.map(({ next, ...t }) => t), () => {
     if (!all.length) return [el('li', { class: 'fine' }, sign('up'), el('p', {}, 'Nothing. All links are as they should be.'))];
-    const items = top.map(troubleItem);
-    if (all.length > listed) items.push(el('li', {}, el('p', { class: 'muted' }, `and ${many(all.length - listed, 'more thing', 'more things')}: the tables below have them all`)));
-    return items;
+    return top.map(troubleItem);
   });
+  const more = byId('more-troubles');
+  more.hidden = all.length <= listed;
+  set(more, 'aria-expanded', Boolean(seen.allTroubles));
+  put(more, seen.allTroubles ? 'Show the first ones' : `Show all ${count(all.length)}`);
   [...list.querySelectorAll('.when')].forEach((e, i) => put(e, whenOf(top[i])));
 }
 
@@ -72,9 +79,8 @@ function troubleItem(t) {
 }
 
 const whenOf = (t) => {
-  const now = Date.now();
-  const s = since(t.since, now);
-  return [s === null ? '' : `for ${span(s)}`, nextTry(t, now)].filter(Boolean).join(', ');
+  const s = since(t.since, now());
+  return [s === null ? '' : `for ${span(s)}`, nextTry(t, now())].filter(Boolean).join(', ');
 };
 
 function drawTraffic() {
@@ -85,8 +91,8 @@ function drawTraffic() {
   if (seen.picked && !names.includes(seen.picked)) seen.picked = '';
   chooser.value = seen.picked;
   chart.update(history.of(seen.picked), seen.answered);
-  const now = history.now(seen.picked);
-  put(byId('now'), `in ${rate(now.in)}, out ${rate(now.out)}`);
+  const flow = history.now(seen.picked);
+  put(byId('now'), `in ${rate(flow.in)}, out ${rate(flow.out)}`);
   const facts = factsOf((s.sites ?? []).find((x) => x.name === seen.picked));
   const list = byId('facts');
   once(list, facts.map(([term]) => term), () => facts.map(([term]) => el('div', {}, el('dt', {}, term), el('dd'))));
@@ -96,19 +102,18 @@ function drawTraffic() {
 // factsOf is what an operator asks first of a site.
 function factsOf(s) {
   if (!s) return [];
-  const now = Date.now();
   const t = s.tunnel;
   const p = t?.ppp;
   return [
-    ['State', `${s.state} for ${span(since(s.since, now) ?? 0)}`],
+    ['State', `${s.state} for ${span(since(s.since, now()) ?? 0)}`],
     ['Reason', s.reason],
     ['History', `up ${many(s.ups, 'time')}, dialled ${many(s.dials, 'time')}, ${many(s.calls_refused, 'call')} refused`],
-    ['Call', t && `${t.local} to ${t.peer}, ${t.dialed ? 'by us' : 'by the peer'}, ${ago(t.began, now)}`],
+    ['Call', t && `${t.local} to ${t.peer}, ${t.dialed ? 'by us' : 'by the peer'}, ${ago(t.began, now())}`],
     ['Peer', t && [t.peer_host, t.peer_vendor].filter(Boolean).join(', ')],
     ['Proved by', p && [p.method, p.peer?.name].filter(Boolean).join(', ')],
     ['Encryption', p && (p.encryption.agreed || p.encryption.method || 'none')],
     ['Round trip', roundTrip(p?.round_trip_ns)],
-    ['Heard', ago(p?.last_heard, now)],
+    ['Heard', ago(p?.last_heard, now())],
     ['GRE', t && `in ${octets(t.gre.octets_received)}, out ${octets(t.gre.octets_sent)}; lost ${t.gre.lost}, reordered ${t.gre.reordered}`],
     ['IP', s.ip && [s.ip.device, s.ip.mtu && `MTU ${s.ip.mtu}`, first(s.ip.routes ?? [], 6)].filter(Boolean).join(', ')],
     ['IPX', s.ipx && (s.ipx.segment ? `bridged, segment ${s.ipx.segment}` : [`network ${s.ipx.network}`, s.ipx.exchange, s.ipx.ticks && many(s.ipx.ticks, 'tick')].filter(Boolean).join(', '))],
@@ -129,6 +134,7 @@ function behind() {
 async function ask(path) {
   const r = await fetch(path, { cache: 'no-store', signal: AbortSignal.timeout(15_000) });
   if (!r.ok) throw new Error(`the daemon answered ${r.status}`);
+  adjust(r.headers.get('Date'));
   return r.json();
 }
 

@@ -62,7 +62,7 @@ function lanCard(l) {
   const k = !l.up ? 'down' : l.trouble ? 'warn' : 'up';
   const word = !l.up ? 'down' : l.trouble ? 'trouble' : 'up';
   return el('div', { class: `node lan is-${k}` },
-    el('p', { class: 'title' }, sign(k), el('span', { class: 'name' }, `LAN ${l.name}`), el('span', { class: 'state' }, word)),
+    el('p', { class: 'title' }, sign(k), el('span', { class: 'name' }, l.name), el('span', { class: 'state' }, `LAN, ${word}`)),
     small(el('span', { class: 'muted' }, l.device)), ...l.wires.map(([frame, number]) => row(frame, number)),
     ...(l.wires.length ? [] : [small(el('span', { class: 'muted' }, l.segments.length ? 'bridged' : 'nothing routed'))]));
 }
@@ -70,7 +70,7 @@ function lanCard(l) {
 function segmentCard(g) {
   const k = g.blocked ? 'warn' : 'note';
   return el('div', { class: `node segment is-${k}` },
-    el('p', { class: 'title' }, sign(k), el('span', { class: 'name' }, `Segment ${g.name}`), el('span', { class: 'state' }, g.blocked ? 'loop' : 'bridged')),
+    el('p', { class: 'title' }, sign(k), el('span', { class: 'name' }, g.name), el('span', { class: 'state' }, g.blocked ? 'segment, loop' : 'segment')),
     row('network', g.network), row('stations', count(g.stations)));
 }
 
@@ -88,11 +88,12 @@ export class Graph {
   // update draws what has changed. behind maps a site to the networks learned from it.
   update(status, behind, history) {
     const p = plan(status, behind);
-    if (once(this.parent, p, () => this.draw(p))) this.lines();
+    const drawn = once(this.parent, p, () => this.draw(p));
     for (const e of this.rates ?? []) {
       const { in: i, out: o } = history.now(e.dataset.rate);
       put(e, `in ${rate(i)}, out ${rate(o)}`);
     }
+    if (drawn) this.lines(); // cards stand where they stay
   }
 
   draw(p) {
@@ -106,6 +107,7 @@ export class Graph {
     const column = (name, label, cards) => el('div', { class: `column ${name}`, role: 'group', 'aria-label': label }, ...cards);
     const columns = [column('middle', 'This daemon and its segments', [this.self, ...this.segments]), column('sites', 'Sites', [...this.sites, ...more])];
     this.parent.classList.toggle('bare', !this.lans.length);
+    this.parent.classList.toggle('tall', this.sites.length > 10);
     if (this.lans.length) columns.unshift(column('lans', 'LANs', this.lans));
     this.rates = columns.flatMap((c) => [...c.querySelectorAll('[data-rate]')]);
     return [this.back, ...columns];

@@ -7,11 +7,13 @@ const leaf = 25; // rows at once
 const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
 const compare = (a, b) => (typeof a === 'number' && typeof b === 'number' ? a - b : collator.compare(String(a ?? ''), String(b ?? '')));
 
-// A column is {name, text(row), sort?(row), draw?(cell, row), number?, code?, first?: descending}.
+// A column is {name, text(row), sort?(row), draw?(cell, row), number?, code?, descending?};
+// without sort, text is what it is sorted by.
 export class Table {
-  // key names a row among all; what is the word for one row.
-  constructor(id, { columns, key, what, none }) {
-    Object.assign(this, { id, columns, key, what, none, rows: [], at: 0, order: 0, down: false, query: '', kept: new Map() });
+  // key names a row among all, what is the word for them, none is said where there are
+  // none, and order is the column by which they are sorted at first.
+  constructor(id, { columns, key, what, none, order = 0 }) {
+    Object.assign(this, { id, columns, key, what, none, order, rows: [], at: 0, down: false, query: '', kept: new Map() });
     this.words = new WeakMap(); // what a row is searched in
     byId(id).append(this.tools(), this.frame(), this.pager());
   }
@@ -101,7 +103,7 @@ export class Table {
   line(row, kept) {
     let k = this.key(row);
     while (kept.has(k)) k += ' '; // two alike
-    const tr = this.kept.get(k) ?? el('tr', {}, ...this.columns.map((c) => el('td', { class: [c.number && 'number', c.code && 'code', c.wide && 'wide'].filter(Boolean).join(' ') || null })));
+    const tr = this.kept.get(k) ?? el('tr', {}, ...this.columns.map((c) => el('td', { class: [c.number && 'number', c.code && 'code'].filter(Boolean).join(' ') || null })));
     kept.set(k, tr);
     this.columns.forEach((c, i) => (c.draw ? c.draw(tr.cells[i], row) : put(tr.cells[i], c.text(row))));
     return tr;

@@ -1,8 +1,9 @@
 // What the tables have in their columns.
+import { now } from './clock.js';
 import { el, once, put, set, svg } from './dom.js';
 import { kind, kinds, sign } from './state.js';
 import { Table } from './table.js';
-import { ago, count, day, first, many, node, rate, roundTrip, since, span } from './text.js';
+import { ago, day, first, many, node, rate, roundTrip, since, span } from './text.js';
 
 // spark draws the last minutes of a site: how much went both ways.
 function spark(cell, samples) {
@@ -29,34 +30,36 @@ function nameCell(pick) {
 const ipxOf = (s) => (!s.ipx ? '' : s.ipx.segment ? `bridged, ${s.ipx.segment}` : s.ipx.network);
 
 function siteTable(history, pick) {
-  const now = (s) => history.now(s.name);
+  const flow = (s) => history.now(s.name);
   return new Table('sites', {
-    what: 'sites', none: 'No site is configured.', key: (s) => s.name,
+    what: 'sites', none: 'No site is configured.', key: (s) => s.name, order: 1, // the worst first
     columns: [
       { name: 'Site', text: (s) => s.name, draw: nameCell(pick) },
       { name: 'State', text: (s) => s.state, sort: (s) => kinds[kind(s)].rank, draw: stateCell },
-      { name: 'For', text: (s) => span(since(s.since, Date.now()) ?? 0), sort: (s) => since(s.since, Date.now()) ?? 0, number: true },
-      { name: 'In', text: (s) => rate(now(s).in), sort: (s) => now(s).in, number: true, descending: true },
-      { name: 'Out', text: (s) => rate(now(s).out), sort: (s) => now(s).out, number: true, descending: true },
-      { name: 'Traffic', text: () => '', sort: (s) => now(s).in + now(s).out, draw: (cell, s) => spark(cell, history.of(s.name)), descending: true },
+      { name: 'For', text: (s) => span(since(s.since, now()) ?? 0), sort: (s) => since(s.since, now()) ?? 0, number: true },
+      { name: 'In', text: (s) => rate(flow(s).in), sort: (s) => flow(s).in, number: true, descending: true },
+      { name: 'Out', text: (s) => rate(flow(s).out), sort: (s) => flow(s).out, number: true, descending: true },
+      { name: 'Traffic', text: () => '', sort: (s) => flow(s).in + flow(s).out, draw: (cell, s) => spark(cell, history.of(s.name)), descending: true },
       { name: 'Round trip', text: (s) => roundTrip(s.tunnel?.ppp?.round_trip_ns), sort: (s) => s.tunnel?.ppp?.round_trip_ns ?? 0, number: true, descending: true },
       { name: 'Encryption', text: (s) => (s.tunnel ? s.tunnel.ppp?.encryption?.method || 'none' : '') },
       { name: 'Peer', text: (s) => s.tunnel?.peer ?? '', code: true },
       { name: 'IP routes', text: (s) => first(s.ip?.routes ?? [], 3), code: true },
       { name: 'IPX', text: ipxOf, code: true },
-      { name: 'Why it is not up', text: (s) => s.reason ?? '', wide: true },
+      { name: 'Why it is not up', text: (s) => s.reason ?? '' },
     ],
   });
 }
 
-const heard = (text) => ago(text, Date.now());
-const how = (r) => (r.held ? `held, ${span(-since(r.held, Date.now()))} more` : r.down ? 'gone' : r.origin);
+// figure sorts what is written in hexadecimal.
+const figure = (hex) => parseInt(hex, 16) || 0;
+const heard = (text) => ago(text, now());
+const how = (r) => (r.held ? `held, ${span(-since(r.held, now()))} more` : r.down ? 'gone' : r.origin);
 const way = (r) => r.site || r.via || 'inside this router';
 
 const networkTable = () => new Table('networks', {
   what: 'networks', none: 'No IPX network is known.', key: (r) => `${r.network} ${r.via} ${r.port ?? ''}`,
   columns: [
-    { name: 'Network', text: (r) => r.network, code: true },
+    { name: 'Network', text: (r) => r.network, sort: (r) => figure(r.network), code: true },
     { name: 'Hops', text: (r) => r.hops, number: true },
     { name: 'Ticks', text: (r) => r.ticks, number: true },
     { name: 'Via', text: way },
@@ -83,8 +86,8 @@ const serviceTable = (words) => new Table('services', {
 const stationTable = () => new Table('stations', {
   what: 'stations', none: 'No IPX station was heard.', key: (n) => `${n.network} ${n.node} ${n.via}`,
   columns: [
-    { name: 'Network', text: (n) => n.network, code: true },
-    { name: 'Node', text: (n) => n.node, code: true },
+    { name: 'Network', text: (n) => n.network, sort: (n) => figure(n.network), code: true },
+    { name: 'Node', text: (n) => n.node, sort: (n) => figure(n.node), code: true },
     { name: 'Heard on', text: (n) => n.via },
     { name: 'Last heard', text: (n) => heard(n.last), sort: (n) => -Date.parse(n.last), number: true },
   ],
@@ -97,7 +100,7 @@ const certificateTable = () => new Table('certificates', {
     { name: 'Use', text: (c) => c.use },
     { name: 'Until', text: (c) => day(c.not_after), code: true },
     { name: 'Left', text: (c) => (c.days_left < 0 ? 'expired' : many(c.days_left, 'day')), sort: (c) => c.days_left, number: true },
-    { name: 'Fingerprint', text: (c) => c.fingerprint, code: true, wide: true },
+    { name: 'Fingerprint', text: (c) => c.fingerprint, code: true },
   ],
 });
 

@@ -1,6 +1,6 @@
 // What is wrong: one line for each thing, the worst first.
 import { kind } from './state.js';
-import { count, day, many, span } from './text.js';
+import { count, day, many, node, span } from './text.js';
 
 const soonDays = 30;
 
@@ -45,7 +45,7 @@ const ranks = { down: 0, warn: 1, note: 2 };
 export function troubles(status) {
   const all = [
     ...(status.sites ?? []).flatMap(ofSite),
-    ...(status.clashes ?? []).map((c) => ({ level: 'warn', what: `IPX number ${c.network}, ${c.kind.replaceAll('_', ' ')}`, text: c.text, since: c.first })),
+    ...(status.clashes ?? []).map((c) => ({ level: 'warn', what: `IPX ${node(c.network) && `number ${c.network}`}, ${c.kind.replaceAll('_', ' ')}`.replace(' ,', ','), text: c.text, since: c.first })),
     ...(status.lans ?? []).flatMap(ofLAN),
     ...(status.segments ?? []).flatMap(ofSegment),
     ...(status.certificates ?? []).flatMap(ofCertificate),

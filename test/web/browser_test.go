@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -239,7 +240,9 @@ func (p *page) event(m message) {
 	case "Network.requestWillBeSent":
 		p.asked = append(p.asked, e.Request.URL)
 	case "Runtime.exceptionThrown", "Audits.issueAdded":
-		p.errors = append(p.errors, m.Method+" "+string(m.Params))
+		if !bytes.Contains(m.Params, []byte("NavigationEntryMarkedSkippable")) { // a click by a test is nobody's click
+			p.errors = append(p.errors, m.Method+" "+string(m.Params))
+		}
 	case "Runtime.consoleAPICalled":
 		if e.Type == "error" || e.Type == "warning" {
 			p.errors = append(p.errors, string(m.Params))
@@ -268,6 +271,13 @@ func (p *page) clean(server string) {
 	if len(p.asked) == 0 {
 		p.t.Error("the page asked for nothing")
 	}
+}
+
+// complained reports whether the browser complained of something with word in it.
+func (p *page) complained(word string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.errors, func(e string) bool { return strings.Contains(e, word) })
 }
 
 // resize makes the window so large.
@@ -359,18 +369,21 @@ func (p *page) write(text string) {
 	p.do("Input.insertText", map[string]any{"text": text}, nil)
 }
 
-// picture keeps a screenshot in the folder that PICTURES names, for who works on the
-// page.
-func (p *page) picture(name string) {
+// picture keeps screenshots in the folder that PICTURES names, for who works on the page:
+// the part of the page from one height to another.
+func (p *page) picture(name string, from, to int) {
 	p.t.Helper()
 	dir := os.Getenv("PICTURES")
 	if dir == "" {
 		return
 	}
+	var size struct{ Width, Height int }
+	p.eval("({Width: innerWidth, Height: document.documentElement.scrollHeight})", &size)
 	var r struct {
 		Data string `json:"data"`
 	}
-	p.do("Page.captureScreenshot", map[string]any{"captureBeyondViewport": true}, &r)
+	clip := map[string]int{"x": 0, "y": from, "width": size.Width, "height": min(to, size.Height) - from, "scale": 1}
+	p.do("Page.captureScreenshot", map[string]any{"captureBeyondViewport": true, "clip": clip}, &r)
 	png, err := base64.StdEncoding.DecodeString(r.Data)
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644)
