@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"sitebridge/control"
 	"sitebridge/ipx/router"
 	"sitebridge/ppp"
 	"sitebridge/ppp/auth"
@@ -72,6 +73,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		to.segment(g)
 	}
 	to.ipx(s.IPX, s.Clashes)
+	to.add(metricHeardOnLANs, float64(s.Stations))
 }
 
 // A scrape hands over values one by one.
@@ -141,6 +143,7 @@ func (to scrape) site(s SiteStatus) {
 	to.count(metricDials, s.Dials, s.Name)
 	to.count(metricUps, s.Ups, s.Name)
 	to.count(metricRefused, s.Refused, s.Name)
+	to.drops(metricEnds, s.Ends, s.Name)
 	for _, m := range s.AuthMethods {
 		to.is(metricAuthWeak, weak(m), s.Name, m)
 	}
@@ -157,6 +160,11 @@ func (to scrape) site(s SiteStatus) {
 		to.flow(metricPackets, v.PacketsIn, v.PacketsOut, s.Name, "ip")
 		to.flow(metricOctets, v.OctetsIn, v.OctetsOut, s.Name, "ip")
 		to.drops(metricDrops, v.Drops, s.Name, "ip")
+		to.count(metricClamped, v.Clamped, s.Name)
+		to.count(metricTooBig, v.TooBigSent, s.Name)
+		if s.IP.MTU > 0 {
+			to.add(metricMTU, float64(s.IP.MTU), s.Name)
+		}
 	}
 	if p := s.Pool; p != nil {
 		to.add(metricCallers, float64(p.Now), s.Name)
@@ -173,11 +181,25 @@ func (to scrape) site(s SiteStatus) {
 		to.count(metricKept, d.Kept, s.Name)
 		to.drops(metricDrops, d.Drops, s.Name, "demand")
 	}
+	if s.IPX != nil && s.IPX.Share != nil {
+		to.share(s.Name, *s.IPX.Share)
+	}
 	if s.IPX != nil && s.IPX.Stats != nil {
 		v := s.IPX.Stats
 		to.flow(metricPackets, v.PacketsIn, v.PacketsOut, s.Name, "ipx")
 		to.flow(metricOctets, v.OctetsIn, v.OctetsOut, s.Name, "ipx")
 		to.drops(metricDrops, v.Drops, s.Name, "ipx")
+	}
+}
+
+// share adds how much an attachment has taught.
+func (to scrape) share(attachment string, s router.Share) {
+	for _, t := range []struct {
+		table     string
+		is, limit int
+	}{{"networks", s.Networks, s.MaxNetworks}, {"services", s.Services, s.MaxServices}} {
+		to.add(metricLearned, float64(t.is), attachment, t.table)
+		to.add(metricLearnedMax, float64(t.limit), attachment, t.table)
 	}
 }
 
@@ -209,12 +231,15 @@ func (to scrape) tunnel(site string, t *Tunnel) {
 	to.flow(metricOctets, t.GRE.OctetsReceived, t.GRE.OctetsSent, site, "gre")
 	to.flow(metricPackets, link.Stats.PacketsIn, link.Stats.PacketsOut, site, "ppp")
 	to.flow(metricOctets, link.Stats.OctetsIn, link.Stats.OctetsOut, site, "ppp")
+	to.flow(metricPackets, link.Stats.ControlIn, link.Stats.ControlOut, site, "ppp_control")
+	to.control(site, t.Control)
 	to.drops(metricDrops, t.Control.Drops, site, "control")
 	to.drops(metricDrops, t.GRE.Drops, site, "gre")
 	to.drops(metricDrops, link.Stats.Drops, site, "ppp")
 	to.drops(metricDrops, link.LCPStats.Drops, site, "lcp")
 	for _, n := range link.NCPs {
 		to.drops(metricDrops, n.Stats.Drops, site, strings.ToLower(n.Name))
+		to.is(metricNCP, n.Opened, site, strings.ToLower(n.Name))
 	}
 	to.count(metricLost, t.GRE.Lost, site)
 	to.count(metricReordered, t.GRE.Reordered, site)
@@ -227,6 +252,13 @@ func (to scrape) tunnel(site string, t *Tunnel) {
 		to.add(metricAuth, 1, site, m)
 	}
 	to.encryption(site, link.Encryption)
+}
+
+// control adds the messages of a call's control connection.
+func (to scrape) control(site string, s control.Stats) {
+	to.flow(metricControl, s.In.Total(), s.Out.Total(), site)
+	to.flow(metricEchoes, s.In.EchoRequest, s.Out.EchoRequest, site, "request")
+	to.flow(metricEchoes, s.In.EchoReply, s.Out.EchoReply, site, "reply")
 }
 
 // encryption adds what the cipher counts. All packets but those of these two counters
@@ -265,6 +297,7 @@ func (to scrape) guard(g GuardStatus) {
 
 func (to scrape) lan(l LANStatus) {
 	to.is(metricLANUp, l.Up, l.Name)
+	to.count(metricReopened, l.Stats.Reopened, l.Name)
 	to.add(metricLANTrouble, float64(len(l.Trouble)), l.Name)
 	in, out := l.Stats.In, l.Stats.Out
 	to.flow(metricLANFrames, in.EthernetII, out.EthernetII, l.Name, "ethernet_ii")
@@ -279,12 +312,15 @@ func (to scrape) lan(l LANStatus) {
 		to.flow(metricWirePackets, w.Stats.PacketsIn, w.Stats.PacketsOut, w.Name)
 		to.flow(metricWireOctets, w.Stats.OctetsIn, w.Stats.OctetsOut, w.Name)
 		to.drops(metricWireDrops, w.Stats.Drops, w.Name)
+		to.share(w.Name, w.Share)
 	}
 }
 
 func (to scrape) segment(s SegmentStatus) {
 	for _, p := range s.Ports {
 		to.add(metricStations, float64(p.Stations), s.Name, p.Name)
+		to.count(metricUnlearned, p.Stats.Unlearned, s.Name, p.Name)
+		to.count(metricMoves, p.Stats.Moves, s.Name, p.Name)
 		to.flow(metricPortPackets, p.Stats.PacketsIn, p.Stats.PacketsOut, s.Name, p.Name)
 		to.flow(metricPortOctets, p.Stats.OctetsIn, p.Stats.OctetsOut, s.Name, p.Name)
 		to.drops(metricSegmentDrops, p.Stats.Drops, s.Name, p.Name)

@@ -20,6 +20,7 @@ import (
 	"sitebridge/control"
 	"sitebridge/control/gre"
 	"sitebridge/ip"
+	"sitebridge/ipx"
 	"sitebridge/ipx/port"
 	"sitebridge/ipx/router"
 	"sitebridge/ipx/segment"
@@ -43,18 +44,20 @@ func sampleStatus() Status {
 
 		RoundTrip: 20 * time.Millisecond, LastHeard: at,
 	}
-	tunnel := &Tunnel{PeerHost: evil, PeerVendor: evil, PPP: link, GRE: gre.Stats{PacketsSent: 14, Drops: gre.Drops{TooBig: 15}}}
+	tunnel := &Tunnel{PeerHost: evil, PeerVendor: evil, PPP: link, Control: control.Stats{In: control.Messages{EchoReply: 35, StartReply: 1}, Out: control.Messages{EchoRequest: 37}}, GRE: gre.Stats{PacketsSent: 14, Drops: gre.Drops{TooBig: 15}}}
 	up := SiteStatus{
 		Name: "branch", State: StateUp, Since: at, Reason: evil, Dials: 1, Ups: 2, Refused: 3, Tunnel: tunnel,
 		AuthMethods: []string{"eap-tls", "mschapv2"},
-		IP:          &IPStatus{Stats: ip.Stats{OctetsIn: 16}}, IPX: &IPXStatus{PeerRouter: evil, Stats: &router.Stats{PacketsOut: 17}},
-		Pool:      &PoolStatus{Now: 35, Limit: 36, Calls: 37, Refused: RemoteRefusals{Busy: 38}, ForeignIPX: 39},
-		Callers:   []CallerStatus{{Name: evil}},
+		Pool:        &PoolStatus{Now: 35, Limit: 36, Calls: 37, Refused: RemoteRefusals{Busy: 38}, ForeignIPX: 39},
+		Callers:     []CallerStatus{{Name: evil}},
+		Ends:        Ends{NoGRE: 38},
+		IP:          &IPStatus{MTU: 1434, Stats: ip.Stats{OctetsIn: 16, Clamped: 39, TooBigSent: 40}}, IPX: &IPXStatus{Share: &router.Share{Networks: 41, MaxNetworks: 42}, PeerRouter: evil, Stats: &router.Stats{PacketsOut: 17}},
 		Watchdogs: &watchdog.Stats{Answered: 31, Refused: watchdog.Refused{Silent: 32}},
 		Demand:    &DemandStatus{Kept: 35, Drops: DemandDrops{Ignored: 36}, Woken: &Woken{Source: evil}},
 	}
 	return Status{
-		Name: "hq", Version: "1.2.3", Started: at, Warnings: []string{evil},
+		Stations: 44,
+		Name:     "hq", Version: "1.2.3", Started: at, Warnings: []string{evil},
 		IPX:       router.Tally{Networks: map[string]int{"learned": 33}, Services: map[string]int{"held": 34}},
 		Clashes:   []router.Clash{{Kind: router.OwnNode, Text: evil}, {Kind: router.OwnNode}},
 		Sites:     []SiteStatus{up, {Name: "branch2", State: StateWaiting, Since: at}},
@@ -66,10 +69,10 @@ func sampleStatus() Status {
 		},
 		Listeners: []ListenerStatus{{"0.0.0.0:1723", control.ListenerStats{Connections: 19, Stats: control.Stats{Drops: control.Drops{MagicCookie: 20}}}}},
 		LANs: []LANStatus{{
-			Name: "office", Up: true, Trouble: []string{evil}, Wires: []router.WireInfo{{Name: "office/ethernet_ii"}},
-			Stats: port.Stats{In: port.ByEncapsulation{EthernetSNAP: 21}}, DOSBox: &DOSBoxStatus{Clients: make([]port.DOSBoxClient, 2)},
+			Name: "office", Up: true, Trouble: []string{evil}, Wires: []router.WireInfo{{Name: "office/ethernet_ii", Share: router.Share{MaxServices: 43}}},
+			Stats: port.Stats{Reopened: 47, In: port.ByEncapsulation{EthernetSNAP: 21}}, DOSBox: &DOSBoxStatus{Clients: make([]port.DOSBoxClient, 2)},
 		}},
-		Segments: []SegmentStatus{{Name: "games", Ports: []segment.PortInfo{{Name: "office", Stations: 22, Blocked: at}}}},
+		Segments: []SegmentStatus{{Name: "games", Ports: []segment.PortInfo{{Name: "office", Stations: 22, Blocked: at, Stats: segment.Stats{Unlearned: 45, Moves: 46}}}}},
 	}
 }
 
@@ -143,6 +146,22 @@ func TestMetricsServed(t *testing.T) {
 		`sitebridge_site_calls_total{site="branch"} 37`,
 		`sitebridge_site_callers_refused_total{reason="busy",site="branch"} 38`,
 		`sitebridge_site_callers_foreign_ipx_total{site="branch"} 39`,
+		`sitebridge_site_ends_total{kind="no_gre",site="branch"} 38`,
+		`sitebridge_site_ends_total{kind="peer",site="branch2"} 0`,
+		`sitebridge_site_control_messages_total{direction="in",site="branch"} 36`,
+		`sitebridge_site_control_echoes_total{direction="out",message="request",site="branch"} 37`,
+		`sitebridge_site_control_echoes_total{direction="in",message="reply",site="branch"} 35`,
+		`sitebridge_site_ncp_up{protocol="ipxcp",site="branch"} 0`,
+		`sitebridge_site_mtu_bytes{site="branch"} 1434`,
+		`sitebridge_site_tcp_clamped_total{site="branch"} 39`,
+		`sitebridge_site_too_big_total{site="branch"} 40`,
+		`sitebridge_ipx_learned{attachment="branch",table="networks"} 41`,
+		`sitebridge_ipx_learned_limit{attachment="branch",table="networks"} 42`,
+		`sitebridge_ipx_learned_limit{attachment="office/ethernet_ii",table="services"} 43`,
+		`sitebridge_ipx_stations 44`,
+		`sitebridge_segment_unlearned_total{port="office",segment="games"} 45`,
+		`sitebridge_segment_station_moves_total{port="office",segment="games"} 46`,
+		`sitebridge_lan_reopened_total{lan="office"} 47`,
 		`sitebridge_site_auth_method{method="mschapv2",site="branch"} 1`,
 		`sitebridge_site_auth_weak{method="mschapv2",site="branch"} 1`,
 		`sitebridge_site_encryption{method="mppe-128",site="branch"} 1`,
@@ -197,6 +216,28 @@ func TestMetricsOfEvents(t *testing.T) {
 func TestAttackC12NothingOfPeersInMetrics(t *testing.T) {
 	if body := scraped(t, sampleStatus()); strings.Contains(body, "evil") {
 		t.Error("the peer's words are in the metrics:\n" + body)
+	}
+}
+
+// However many peers there are, whatever they call themselves, the series are those of our
+// configuration.
+func TestMetricsAreBounded(t *testing.T) {
+	series := func(name string, peers int) int {
+		s := sampleStatus()
+		u := s.Sites[0].Tunnel
+		u.PeerHost, u.PeerVendor, u.PPP.Peer.Name, u.PPP.Peer.Said = name, name, name, []string{name}
+		for i := range peers {
+			who := fmt.Sprint(name, i)
+			s.Guard.WorstNames = append(s.Guard.WorstNames, Guesser{Who: who})
+			s.Clashes = append(s.Clashes, router.Clash{Kind: router.OwnNode, Text: who})
+			s.LANs[0].Wires[0].Neighbours = append(s.LANs[0].Wires[0].Neighbours, router.NeighbourInfo{Node: ipx.Node{byte(i)}})
+			s.LANs[0].DOSBox.Clients = append(s.LANs[0].DOSBox.Clients, port.DOSBoxClient{})
+			s.Segments[0].Stations = append(s.Segments[0].Stations, segment.StationInfo{Node: ipx.Node{byte(i)}})
+		}
+		return strings.Count(scraped(t, s), "\nsitebridge_")
+	}
+	if one, many := series("a", 1), series("b", 200); one != many || one < 200 {
+		t.Errorf("%d series of one peer, %d of 200", one, many)
 	}
 }
 

@@ -32,7 +32,8 @@ type Status struct {
 	Sites        []SiteStatus    `json:"sites"`
 	LANs         []LANStatus     `json:"lans,omitempty"`
 	Segments     []SegmentStatus `json:"segments,omitempty"`
-	IPX          router.Tally    `json:"ipx"` // how much is known
+	IPX          router.Tally    `json:"ipx"`          // how much is known
+	Stations     int             `json:"ipx_stations"` // heard by the router; those of segments stand there
 	// Clashes are numbers of IPX that two claim.
 	Clashes []router.Clash `json:"clashes,omitempty"`
 	GRE     gre.MuxStats   `json:"gre"` // of all calls together
@@ -75,6 +76,7 @@ type SiteStatus struct {
 	Dials   uint64    `json:"dials"`
 	Ups     uint64    `json:"ups"`
 	Refused uint64    `json:"calls_refused"`
+	Ends    Ends      `json:"ends"` // of calls and tries, by what was wrong
 	// AuthMethods are those that the site allows, strongest first.
 	AuthMethods []string `json:"auth_methods"`
 	Tunnel      *Tunnel  `json:"tunnel,omitempty"`
@@ -131,6 +133,8 @@ type IPXStatus struct {
 	Ticks    uint16 `json:"ticks,omitempty"` // to the peer, 1/18 s
 	// Compression counts what header compression did; nil: there is none.
 	Compression *cipx.Stats `json:"compression,omitempty"`
+	// Share is what was learned from the peer, and how much may be.
+	Share *router.Share `json:"share,omitempty"`
 	// Stats counts what the router had to do with the link.
 	Stats *router.Stats `json:"stats,omitempty"`
 }
@@ -205,7 +209,7 @@ func (d *Daemon) Status() Status {
 		}
 		s.Segments = append(s.Segments, SegmentStatus{c.Name, c.Network, seg.Stations(), seg.Networks(), seg.Ports(), seg.Troubles()})
 	}
-	s.IPX, s.Clashes = d.ipx.router.Tally(), d.ipx.router.Clashes()
+	s.IPX, s.Stations, s.Clashes = d.ipx.router.Tally(), d.ipx.router.Stations(), d.ipx.router.Clashes()
 	return s
 }
 
@@ -213,7 +217,7 @@ func (s *site) status() SiteStatus {
 	v := s.supervisor.snapshot()
 	out := SiteStatus{
 		Name: s.cfg.Name, State: v.State, Since: v.Since, Reason: v.Reason,
-		NextTry: v.NextTry, Dials: v.Dials, Ups: v.Ups, Refused: v.Refused,
+		NextTry: v.NextTry, Dials: v.Dials, Ups: v.Ups, Refused: v.Refused, Ends: v.Ends,
 	}
 	for _, m := range s.cfg.Auth.Methods {
 		out.AuthMethods = append(out.AuthMethods, m.String())
@@ -302,7 +306,7 @@ func (l *ipxLink) status() *IPXStatus {
 	}
 	if routed != nil {
 		info := routed.Info()
-		s.Exchange, s.Ticks, s.Stats = exchangeWords(l.n.st.cfg.IPX.Exchange, info.Exchange), info.Ticks, &info.Stats
+		s.Exchange, s.Ticks, s.Share, s.Stats = exchangeWords(l.n.st.cfg.IPX.Exchange, info.Exchange), info.Ticks, &info.Share, &info.Stats
 	}
 	return s
 }

@@ -70,6 +70,7 @@ type view struct {
 	Dials   uint64
 	Ups     uint64
 	Refused uint64 // calls refused because another one stays
+	Ends    Ends
 	Current tunnel
 }
 
@@ -350,6 +351,7 @@ func (l *siteLoop) wait(err error, wasUp time.Duration) {
 		return
 	}
 	l.s.teller.down(err.Error())
+	l.s.set(func(v *view) { v.Ends.count(err) })
 	if l.s.demand != nil {
 		l.lapse(k, err, wasUp)
 		return

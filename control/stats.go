@@ -28,6 +28,13 @@ type Messages struct {
 	SetLinkInfo           uint64 `json:"set_link_info"`
 }
 
+// Total is how many there were of all types.
+func (m Messages) Total() uint64 {
+	return m.StartRequest + m.StartReply + m.StopRequest + m.StopReply + m.EchoRequest + m.EchoReply +
+		m.OutgoingCallRequest + m.OutgoingCallReply + m.IncomingCallRequest + m.IncomingCallReply + m.IncomingCallConnected +
+		m.CallClearRequest + m.CallDisconnectNotify + m.WANErrorNotify + m.SetLinkInfo
+}
+
 // Drops counts what was received and led to nothing, by reason. The first three
 // end the connection.
 type Drops struct {

@@ -19,6 +19,7 @@ type WireInfo struct {
 	// Neighbours announce routes or services there, by node.
 	Neighbours []NeighbourInfo `json:"neighbours,omitempty"`
 	Claims     []Claim         `json:"claims,omitempty"` // other numbers heard there
+	Share      Share           `json:"share"`
 	Stats      Stats           `json:"stats"`
 }
 
@@ -55,7 +56,7 @@ func (a *Attached) info() WireInfo {
 	return WireInfo{
 		Name: a.cfg.Name, Kind: a.cfg.Kind, Node: a.node, Ticks: a.ticks, Exchange: a.exchangeName(),
 		Network: a.network, Learned: a.cfg.Learn && a.network != a.cfg.Network,
-		Neighbours: a.neighbourInfos(), Claims: a.claims.list(time.Now()), Stats: a.Stats(),
+		Neighbours: a.neighbourInfos(), Claims: a.claims.list(time.Now()), Share: a.share(), Stats: a.Stats(),
 	}
 }
 
