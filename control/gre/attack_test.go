@@ -61,7 +61,7 @@ func TestAttackG1BlindInjection(t *testing.T) {
 				}
 				mustSend(t, a, numbered(100, 100))
 				wantFrames(t, b, numbers(100+int(c.late), 100-int(c.late)))
-				if s := b.Stats(); s.Lost != 0 || s.Resyncs != 0 || s.Drops.LateOrDuplicate != c.late {
+				if s := b.Stats(); s.Lost != 0 || s.Resyncs != 0 || s.Drops.Duplicate != c.late {
 					t.Errorf("the true stream suffered: %+v", s)
 				}
 			})

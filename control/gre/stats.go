@@ -25,7 +25,8 @@ type Stats struct {
 
 // Drops are packets dropped, by reason.
 type Drops struct {
-	LateOrDuplicate  uint64 `json:"late_or_duplicate"`
+	Late             uint64 `json:"late"`      // given up as lost before it came
+	Duplicate        uint64 `json:"duplicate"` // came before
 	FarAhead         uint64 `json:"far_ahead"` // or far behind: not believed, see Stats.Resyncs
 	ShortFrame       uint64 `json:"short_frame"`
 	ShortFrameSent   uint64 `json:"short_frame_sent"`
@@ -39,12 +40,12 @@ type Drops struct {
 
 // counters are Stats while they are counted.
 type counters struct {
-	packetsSent, octetsSent, packetsReceived, octetsReceived    atomic.Uint64
-	acksSent, acksPiggybacked, acksReceived, acksUnsent         atomic.Uint64
-	lost, late, reordered, held, far, resyncs, short, shortSent atomic.Uint64
-	unnumbered, notConnected, wrongSource, tooBig, windowFull   atomic.Uint64
-	sendErrors                                                  atomic.Uint64
-	firstHeard, lastHeard                                       atomic.Int64 // since the mux's epoch, plus 1; 0: never
+	packetsSent, octetsSent, packetsReceived, octetsReceived               atomic.Uint64
+	acksSent, acksPiggybacked, acksReceived, acksUnsent                    atomic.Uint64
+	lost, late, duplicate, reordered, held, far, resyncs, short, shortSent atomic.Uint64
+	unnumbered, notConnected, wrongSource, tooBig, windowFull              atomic.Uint64
+	sendErrors                                                             atomic.Uint64
+	firstHeard, lastHeard                                                  atomic.Int64 // since the mux's epoch, plus 1; 0: never
 }
 
 // An ackTally counts what one batch brought beside frames.
@@ -71,6 +72,7 @@ func (c *counters) collect(t *tally) {
 	addTo(&c.octetsReceived, t.octets)
 	addTo(&c.lost, t.lost)
 	addTo(&c.late, t.late)
+	addTo(&c.duplicate, t.duplicate)
 	addTo(&c.reordered, t.reordered)
 	addTo(&c.held, t.held)
 	addTo(&c.far, t.far)
@@ -111,7 +113,8 @@ func (c *Channel) Stats() Stats {
 		Resyncs:         n.resyncs.Load(),
 		SendErrors:      n.sendErrors.Load(),
 		Drops: Drops{
-			LateOrDuplicate:  n.late.Load(),
+			Late:             n.late.Load(),
+			Duplicate:        n.duplicate.Load(),
 			FarAhead:         n.far.Load(),
 			ShortFrame:       n.short.Load(),
 			ShortFrameSent:   n.shortSent.Load(),

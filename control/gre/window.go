@@ -44,6 +44,7 @@ type window struct {
 		n    int
 	}
 
+	given   given  // up
 	held    []slot // ring by number; nil until the first packet is held
 	waiting int    // slots in use
 
@@ -62,7 +63,7 @@ type slot struct {
 
 // A tally counts what became of packets since it was last collected.
 type tally struct {
-	packets, octets, lost, late, reordered, held, far, resyncs, short uint64
+	packets, octets, lost, late, duplicate, reordered, held, far, resyncs, short uint64
 }
 
 // init sets the limits, of a window that holds nothing.
@@ -74,6 +75,7 @@ func (w *window) init(packets int, patience time.Duration) {
 func (w *window) accept(seq uint32, frame *packet.Buffer, now time.Time) {
 	if !w.begun { // any number may be the first
 		w.begun, w.last, w.highest = true, seq-1, seq-1
+		w.given.all()
 	}
 	ahead := int(int32(seq - w.last))
 	if limit := max(maxAhead, w.size+1); ahead > limit || ahead < -limit {
@@ -84,7 +86,11 @@ func (w *window) accept(seq uint32, frame *packet.Buffer, now time.Time) {
 		ahead = 1
 	}
 	if ahead <= 0 || w.slot(seq).holds(seq) {
-		w.tally.late++
+		if ahead <= 0 && w.given.late(seq, ahead) {
+			w.tally.late++
+		} else {
+			w.tally.duplicate++
+		}
 		return
 	}
 	w.alive, w.far.n = now, 0
@@ -98,6 +104,7 @@ func (w *window) accept(seq uint32, frame *packet.Buffer, now time.Time) {
 	}
 	if w.last+1 == seq {
 		w.last = seq
+		w.given.note(seq, false)
 		w.emit(frame)
 		w.drain()
 		return
@@ -119,6 +126,7 @@ func (w *window) resync(seq uint32, back bool, now time.Time) bool {
 	}
 	w.flush()
 	w.last, w.highest = seq-1, seq-1
+	w.given.all()
 	w.tally.resyncs++
 	return true
 }
@@ -139,7 +147,9 @@ func (w *window) hold(seq uint32, frame *packet.Buffer, now time.Time) {
 func (w *window) giveUp(to uint32) {
 	for after(to, w.last) {
 		w.last++
-		if !w.release(w.last) {
+		came := w.release(w.last)
+		w.given.note(w.last, !came)
+		if !came {
 			w.tally.lost++
 		}
 	}
@@ -150,6 +160,7 @@ func (w *window) giveUp(to uint32) {
 func (w *window) drain() {
 	for w.waiting > 0 && w.release(w.last+1) {
 		w.last++
+		w.given.note(w.last, false)
 	}
 }
 
