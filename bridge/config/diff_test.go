@@ -86,6 +86,7 @@ var diffs = []struct {
 
 	{"what runs at once", `listen = ["0.0.0.0:1723"]`, `listen = ["0.0.0.0:1723", "127.0.0.1:1724"]`, nil, []string{"~ daemon: listen"}},
 	{"metrics", `metrics = "127.0.0.1:9723"`, "", nil, []string{"~ daemon: metrics"}},
+	{"the status page", `web = "127.0.0.1:8723"`, "", nil, []string{"~ daemon: web"}},
 	{"what needs a restart", "name = \"hq\"\n", "name = \"center\"\nstatus = \"other.sock\"\n", nil, []string{
 		"! daemon.name: only a restart of the daemon takes that over",
 		"! daemon.status: only a restart of the daemon takes that over"}},

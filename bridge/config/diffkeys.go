@@ -238,7 +238,7 @@ func segmentName(s *Site) string {
 }
 
 // liveFields are those of Daemon that a running daemon takes over.
-var liveFields = []string{"Listen", "Metrics", "Identity", "CertificatePath", "Hooks"}
+var liveFields = []string{"Listen", "Metrics", "Web", "Identity", "CertificatePath", "Hooks"}
 
 // apartFields are the fields of Config that are compared table by table, or follow from
 // others.
