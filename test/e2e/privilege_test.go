@@ -233,16 +233,19 @@ func ears(t *testing.T, pid int) (list []ear) {
 	return list
 }
 
-const metricsAt = "127.0.0.1:9723"
+const (
+	metricsAt = "127.0.0.1:9723"
+	pageAt    = "127.0.0.1:8723"
+)
 
 // Row H1: who scans a site's ports finds the one for calls, and on loopback that of
-// the metrics where they are asked for. Everything else is a unix socket: the control socket, and the name by which two daemons on one host
+// the metrics and of the status page where they are asked for. Everything else is a unix socket: the control socket, and the name by which two daemons on one host
 // notice each other, where nobody answers.
 func TestAttackH1Ports(t *testing.T) {
 	t.Parallel()
 	w := lab.New(t)
 	a := w.Start(w.SiteA, lab.Config{}.A())
-	b := w.Start(w.SiteB, lab.Config{Daemon: `metrics = "` + metricsAt + `"`}.B())
+	b := w.Start(w.SiteB, lab.Config{Daemon: "metrics = \"" + metricsAt + "\"\nweb = \"" + pageAt + `"`}.B())
 	a.WaitUp("b")
 	b.WaitUp("a")
 	for _, c := range []struct {
@@ -250,7 +253,7 @@ func TestAttackH1Ports(t *testing.T) {
 		want   []ear
 	}{
 		{a, []ear{{"tcp", "00000000:06BB"}, {"unix", a.Socket}, {"unix", "@sitebridge"}}},
-		{b, []ear{{"tcp", "0100007F:25FB"}, {"unix", b.Socket}, {"unix", "@sitebridge"}}},
+		{b, []ear{{"tcp", "0100007F:2213"}, {"tcp", "0100007F:25FB"}, {"unix", b.Socket}, {"unix", "@sitebridge"}}},
 	} {
 		got := ears(t, c.daemon.Pid())
 		slices.SortFunc(got, func(a, b ear) int { return strings.Compare(a.protocol+a.at, b.protocol+b.at) })
@@ -351,7 +354,7 @@ func wantNoSecret(t *testing.T, secrets [][]byte, where, text string) {
 // Row H3: the secrets are in no log, even with all details and with the stacks of
 // every goroutine, in no answer to an operator and in no message.
 func TestAttackH3SecretsAreNeverShown(t *testing.T) {
-	const metrics = `metrics = "` + metricsAt + `"`
+	const metrics = "metrics = \"" + metricsAt + "\"\nweb = \"" + pageAt + `"`
 	for name, c := range map[string]struct{ right, wrong lab.Config }{
 		"passwords": {
 			right: lab.Config{Daemon: metrics},
@@ -410,11 +413,18 @@ func askEverything(t *testing.T, w *lab.World, d *lab.Daemon, hidden [][]byte) {
 		wantNoSecret(t, hidden, strings.Join(args, " "), out+errs)
 	}
 	d.WaitUp("a")
-	conn := w.Dial(d.NS, metricsAt)
-	fmt.Fprint(conn, "GET /metrics HTTP/1.0\r\n\r\n")
-	answer, err := io.ReadAll(conn)
-	if err != nil || !strings.Contains(string(answer), "# HELP") {
-		t.Errorf("metrics: %v\n%s", err, answer)
+	for _, c := range []struct{ at, path, has string }{
+		{metricsAt, "/metrics", "# HELP"},
+		{pageAt, "/", "<!doctype html>"},
+		{pageAt, "/v1/status", `"sites":`},
+		{pageAt, "/v1/ipx", `"routes":`},
+	} {
+		conn := w.Dial(d.NS, c.at)
+		fmt.Fprintf(conn, "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", c.path, c.at)
+		answer, err := io.ReadAll(conn)
+		if err != nil || !strings.Contains(string(answer), c.has) {
+			t.Errorf("%s: %v\n%s", c.path, err, answer)
+		}
+		wantNoSecret(t, hidden, c.path, string(answer))
 	}
-	wantNoSecret(t, hidden, "metrics", string(answer))
 }
