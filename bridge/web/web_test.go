@@ -1,10 +1,13 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -107,6 +110,23 @@ func TestAttackH4PageOfAnotherName(t *testing.T) {
 					t.Errorf("%s of %q has %s: %q, want %q", path, host, name, got, value)
 				}
 			}
+		}
+	}
+}
+
+// A page that others may read answers to the address that they came to.
+func TestPageByItsAddress(t *testing.T) {
+	for host, want := range map[string]int{
+		"192.0.2.1:8723": http.StatusOK, "192.0.2.1": http.StatusOK, "localhost": http.StatusOK,
+		"192.0.2.2:8723": http.StatusMisdirectedRequest, "hq.example": http.StatusMisdirectedRequest,
+	} {
+		r := httptest.NewRequest("GET", "/v1/status", nil)
+		r.Host = host
+		at := net.TCPAddrFromAddrPort(netip.MustParseAddrPort("192.0.2.1:8723"))
+		w := httptest.NewRecorder()
+		Handler(source()).ServeHTTP(w, r.WithContext(context.WithValue(t.Context(), http.LocalAddrContextKey, at)))
+		if w.Code != want {
+			t.Errorf("%q: %d, want %d", host, w.Code, want)
 		}
 	}
 }

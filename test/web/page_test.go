@@ -32,6 +32,7 @@ func TestPage(t *testing.T) {
 		{"a phone", testPhone},
 		{"the keyboard reaches everything", testKeyboard},
 		{"live, and stale", testLive},
+		{"a thousand sites", testSpeed},
 		{"what the policy forbids is seen", testPolicy},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -95,6 +96,7 @@ func testTraffic(t *testing.T, b *browser) {
 	var said string
 	p.eval("document.querySelector('.plot').getAttribute('aria-valuetext')", &said)
 	has(t, "what is read aloud", said, "ago: in ")
+	p.eval("new Promise((f) => setTimeout(f, 100))", nil)
 	p.picture("dark", 560, 1900)
 	p.press("Escape")
 	has(t, "the reading of now", p.text(".readout"), "now: in ")
@@ -126,7 +128,8 @@ func testTables(t *testing.T, b *browser) {
 	has(t, "the services", p.text("#services"), "file server (0004)", "1 to 25 of")
 	has(t, "the sites", p.text("#sites"), "1 to 25 of 300")
 	has(t, "the map", p.text("#graph .more"), "276 more sites")
-	p.picture("large", 0, 2400)
+	p.picture("large", 0, 1700)
+	p.picture("tables", 2450, 4000)
 	p.clean(srv.URL)
 }
 

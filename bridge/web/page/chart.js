@@ -1,11 +1,12 @@
-// The throughput of one site: two lines over ten minutes, read by eye, mouse or keyboard.
+// The throughput of one site: two lines over ten minutes at most, read by eye, mouse or keyboard.
 import { el, put, set, svg } from './dom.js';
-import { kept } from './history.js';
 import { rate, span, timeOfDay } from './text.js';
 
 const height = 220;
 const margin = { top: 12, right: 12, bottom: 26, left: 78 };
 const longestGap = 30_000; // a line does not bridge more
+const minute = 60_000;
+const spans = [[1, 4], [2, 4], [5, 5], [10, 5]]; // minutes that are shown, and marks below
 
 // ceiling is the top of the scale above n octets a second: 1, 2 or 5 and zeros, in bits.
 function ceiling(n) {
@@ -18,9 +19,10 @@ export class Chart {
   constructor(parent) {
     this.samples = [];
     this.width = 0;
+    [this.minutes, this.marks] = spans[0];
     this.picture = svg('svg', { 'aria-hidden': 'true', height });
     this.readout = el('p', { class: 'readout' });
-    this.box = el('div', { class: 'plot', tabindex: '0', role: 'slider', 'aria-label': 'Throughput over the last ten minutes; arrow keys move through the time', 'aria-valuemin': '0' }, this.picture);
+    this.box = el('div', { class: 'plot', tabindex: '0', role: 'slider', 'aria-label': 'Throughput over the last minutes; arrow keys move through the time', 'aria-valuemin': '0' }, this.picture);
     const legend = el('p', { class: 'keys' }, line('in'), 'in, from the peer', line('out'), 'out, to the peer');
     parent.append(el('div', { class: 'over' }, legend, this.readout), this.box);
     this.listen();
@@ -37,6 +39,8 @@ export class Chart {
   update(samples, now) {
     this.samples = samples;
     this.now = now;
+    const age = samples.length ? now - samples[0].at : 0;
+    [this.minutes, this.marks] = spans.find(([m]) => age <= m * minute) ?? spans.at(-1);
     this.draw();
   }
 
@@ -51,7 +55,7 @@ export class Chart {
   }
 
   point(x) {
-    const at = this.now - kept + ((x - margin.left) / this.inner()) * kept;
+    const at = this.now - (1 - (x - margin.left) / this.inner()) * this.minutes * minute;
     const nearest = this.samples.reduce((best, s) => (!best || Math.abs(s.at - at) < Math.abs(best.at - at) ? s : best), null);
     this.choose(nearest?.at ?? null);
   }
@@ -75,7 +79,7 @@ export class Chart {
     this.width = this.box.clientWidth;
     if (!this.width || !this.now) return;
     const top = ceiling(Math.max(0, ...this.samples.map((s) => Math.max(s.in, s.out))));
-    const x = (at) => margin.left + ((at - this.now + kept) / kept) * this.inner();
+    const x = (at) => margin.left + (1 - (this.now - at) / (this.minutes * minute)) * this.inner();
     const y = (n) => height - margin.bottom - (n / top) * (height - margin.top - margin.bottom);
     set(this.picture, 'width', this.width);
     this.picture.replaceChildren(...this.scale(top, x, y), this.area(x, y), ...['in', 'out'].map((way) => svg('path', { class: `line ${way}`, d: this.path(way, x, y) })), ...this.cross(x, y));
@@ -87,8 +91,12 @@ export class Chart {
       svg('line', { class: 'grid', x1: margin.left, x2: margin.left + this.inner(), y1: y(top * part), y2: y(top * part) }),
       svg('text', { class: 'tick', x: margin.left - 8, y: y(top * part) + 4, 'text-anchor': 'end' }, part ? rate(top * part) : '0'),
     ]);
-    const minutes = this.inner() < 420 ? [10, 5, 0] : [10, 8, 6, 4, 2, 0];
-    const below = minutes.map((m) => svg('text', { class: 'tick', x: x(this.now - m * 60_000), y: height - 6, 'text-anchor': m === 0 ? 'end' : m === 10 ? 'start' : 'middle' }, m ? `${m} min ago` : 'now'));
+    const marks = this.inner() < 420 ? 1 : this.marks;
+    const below = Array.from({ length: marks + 1 }, (_, i) => {
+      const before = (1 - i / marks) * this.minutes * minute;
+      const anchor = i === 0 ? 'start' : i === marks ? 'end' : 'middle';
+      return svg('text', { class: 'tick', x: x(this.now - before), y: height - 6, 'text-anchor': anchor }, before ? `${span(before / 1000)} ago` : 'now');
+    });
     return [...across, ...below];
   }
 

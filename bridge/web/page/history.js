@@ -1,22 +1,29 @@
 // What went through each site, as long as this page is open: ten minutes of it.
 
-export const kept = 10 * 60 * 1000;
+const kept = 10 * 60 * 1000;
 
-// carried is how much a site's calls have carried. It begins anew with each call.
-function carried(site) {
+// calls of a site with what they have carried: its tunnel's, or those of its callers. Each
+// begins at zero.
+function calls(site) {
+  const t = site.tunnel;
+  const all = (site.callers ?? []).map((c) => [`${c.name} ${c.since}`, c.octets_in, c.octets_out]);
+  return t?.gre ? [...all, [`${t.began} ${t.call_id}`, t.gre.octets_received, t.gre.octets_sent]] : all;
+}
+
+// grown is how much calls have carried since an earlier look.
+function grown(was, is) {
   const sum = { in: 0, out: 0 };
-  for (const t of [site.tunnel, ...(site.callers ?? []).map((c) => c.tunnel)]) {
-    sum.in += t?.gre?.octets_received ?? 0;
-    sum.out += t?.gre?.octets_sent ?? 0;
+  for (const [call, [i, o]] of is) {
+    const [wasIn, wasOut] = was.get(call) ?? [0, 0];
+    sum.in += Math.max(0, i - wasIn);
+    sum.out += Math.max(0, o - wasOut);
   }
   return sum;
 }
 
-const grown = (was, is) => (is >= was ? is - was : is);
-
 export class History {
   constructor() {
-    this.last = new Map(); // by site: what it had carried, and when
+    this.last = new Map(); // by site: when it was looked at, and what its calls had carried
     this.samples = new Map(); // by site; '' is all of them
   }
 
@@ -24,12 +31,13 @@ export class History {
   add(sites, at) {
     const total = { at, in: 0, out: 0 };
     for (const site of sites) {
-      const is = { at, ...carried(site) };
+      const is = { at, calls: new Map(calls(site).map(([call, i, o]) => [call, [i ?? 0, o ?? 0]])) };
       const was = this.last.get(site.name);
       this.last.set(site.name, is);
       if (!was || at <= was.at) continue;
       const seconds = (at - was.at) / 1000;
-      const s = { at, in: grown(was.in, is.in) / seconds, out: grown(was.out, is.out) / seconds };
+      const more = grown(was.calls, is.calls);
+      const s = { at, in: more.in / seconds, out: more.out / seconds };
       total.in += s.in;
       total.out += s.out;
       this.push(site.name, s);

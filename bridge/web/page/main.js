@@ -3,7 +3,7 @@ import { Chart } from './chart.js';
 import { adjust, now } from './clock.js';
 import { byId, el, once, put, set } from './dom.js';
 import { History } from './history.js';
-import { Graph, legendOf } from './map.js';
+import { Graph, callersOf, legendOf } from './map.js';
 import { kind, kinds, sign } from './state.js';
 import { makeTables } from './tables.js';
 import { ago, count, first, many, octets, rate, roundTrip, since, span, timeOfDay } from './text.js';
@@ -108,6 +108,7 @@ function factsOf(s) {
     ['State', `${s.state} for ${span(since(s.since, now()) ?? 0)}`],
     ['Reason', s.reason],
     ['History', `up ${many(s.ups, 'time')}, dialled ${many(s.dials, 'time')}, ${many(s.calls_refused, 'call')} refused`],
+    ['Callers', callersOf(s) && [callersOf(s), first((s.callers ?? []).map((c) => [c.name, c.address].filter(Boolean).join(' at ')), 8)].filter(Boolean).join(': ')],
     ['Call', t && `${t.local} to ${t.peer}, ${t.dialed ? 'by us' : 'by the peer'}, ${ago(t.began, now())}`],
     ['Peer', t && [t.peer_host, t.peer_vendor].filter(Boolean).join(', ')],
     ['Proved by', p && [p.method, p.peer?.name].filter(Boolean).join(', ')],

@@ -23,6 +23,9 @@ function wires(lan) {
 
 const portOf = (port, lan) => port.name === lan.name || port.name.startsWith(`${lan.name}/`);
 
+// callersOf says how many call a site that many may call.
+export const callersOf = (s) => (s.pool ? `${count(s.pool.callers_now)} of ${count(s.pool.callers_limit)}` : '');
+
 // plan is what is drawn, as plain data.
 function plan(status, behind) {
   const segments = status.segments ?? [];
@@ -34,7 +37,7 @@ function plan(status, behind) {
   const drawn = shown(status.sites ?? []);
   const sites = drawn.map((s) => ({
     name: s.name, kind: kind(s), state: s.state, reason: s.reason ?? '', routes: s.ip?.routes ?? [],
-    link: s.ipx?.segment ? '' : s.ipx?.network ?? '', networks: behind.get(s.name) ?? [],
+    link: s.ipx?.segment ? '' : s.ipx?.network ?? '', networks: behind.get(s.name) ?? [], callers: callersOf(s),
     bridged: s.ipx?.segment ?? '', segments: joined((p) => !p.lan && p.name === s.name),
   }));
   return {
@@ -48,6 +51,7 @@ const row = (term, value) => el('p', { class: 'small pair' }, el('span', { class
 
 function siteCard(s) {
   const facts = [];
+  if (s.callers) facts.push(row('callers', s.callers));
   if (s.routes.length) facts.push(row('IP', first(s.routes, 2)));
   if (s.bridged) facts.push(row('IPX', `bridged, ${s.bridged}`));
   else if (s.link || s.networks.length) facts.push(row('IPX', [s.link && s.link !== '00000000' ? `link ${s.link}` : '', first(s.networks, 2)].filter(Boolean).join('; ')));

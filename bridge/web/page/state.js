@@ -13,6 +13,7 @@ const kindOf = { up: 'up', dialing: 'rising', negotiating: 'rising', idle: 'idle
 
 // kind of a site. One that comes up again and again, and says why it fails, is down.
 export function kind(site) {
+  if (site.pool && site.state === 'listening') return 'idle'; // nobody calls, and nobody has to
   const k = kindOf[site.state] ?? 'down';
   if (k === 'up' && site.reason) return 'warn';
   return k === 'rising' && site.reason ? 'down' : k;
@@ -21,7 +22,7 @@ export function kind(site) {
 const shapes = {
   up: () => svg('circle', { cx: 8, cy: 8, r: 6 }),
   warn: () => svg('path', { d: 'M8 1.5 15 14H1z' }),
-  rising: () => svg('path', { d: 'M8 2a6 6 0 0 1 0 12z M8 2a6 6 0 0 0 0 12', class: 'half' }),
+  rising: () => svg('g', {}, svg('circle', { cx: 8, cy: 8, r: 5.5, class: 'ring' }), svg('path', { d: 'M8 2.5a5.5 5.5 0 0 1 0 11z' })),
   down: () => svg('path', { d: 'M3 1 8 6l5-5 2 2-5 5 5 5-2 2-5-5-5 5-2-2 5-5-5-5z' }),
   idle: () => svg('circle', { cx: 8, cy: 8, r: 5, class: 'ring' }),
   note: () => svg('path', { d: 'M8 1 15 8 8 15 1 8z' }),
