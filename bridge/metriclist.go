@@ -67,7 +67,7 @@ var (
 	metricCalls          = counter("site_calls_total", "Callers of a site with a pool that were let in.", "site")
 	metricCallersRefused = counter("site_callers_refused_total", "Callers that proved who they are and were not let in.", "site", "reason")
 	metricForeignIPX     = counter("site_callers_foreign_ipx_total", "IPX packets of callers under the addresses of others.", "site")
-	metricKept = counter("site_demand_kept_total", "Packets that had to wait for a call of a site on demand.", "site")
+	metricKept           = counter("site_demand_kept_total", "Packets that had to wait for a call of a site on demand.", "site")
 
 	metricWatchdogs       = counter("site_watchdog_answers_total", "Watchdogs answered for hosts behind the site.", "site")
 	metricWatchdogRefused = counter("site_watchdog_refused_total", "Watchdogs that were not answered for hosts behind the site.", "site", "reason")

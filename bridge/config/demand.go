@@ -133,11 +133,9 @@ const staticFix = `, or connect = "always"`
 
 func (t *table) agreeOnIdleIP(ip *IP) {
 	switch {
-	case !t.at("address").faultless() || !t.at("peer").faultless() || !t.at("pool").faultless():
+	case !t.at("address").faultless() || !t.at("peer").faultless() || ip.Pool.IsValid(): // a pool has callers, and does not dial
 	case ip.Mode == FromPeer:
 		t.at("address").fault(`with connect = "demand" our address must be known while there is no call`, `write address and peer, or "unnumbered"`+staticFix)
-	case ip.Pool.IsValid():
-		t.at("pool").fault(`with connect = "demand" the peer's address must be known while there is no call`, `write peer = "10.255.0.2" instead`+staticFix)
 	case ip.Mode == Static && !ip.Peer.IsValid():
 		t.below("peer").fault(`with connect = "demand" the peer's address must be known while there is no call`, `write peer = "10.255.0.2"`+staticFix)
 	}

@@ -97,8 +97,6 @@ func TestFaultsOfDemand(t *testing.T) {
 			`:9: site.b1.hours: the site has no dial, and never dials: leave it out, or write dial`}},
 		{"an address from the peer", ip, ip + "address = \"from-peer\"\n", []string{
 			`:17: site.b1.ip.address: with connect = "demand" our address must be known while there is no call: write address and peer, or "unnumbered", or connect = "always"`}},
-		{"a peer from a pool", ip, ip + "address = \"10.255.0.1\"\npool = \"10.255.1.0/24\"\n", []string{
-			`:18: site.b1.ip.pool: with connect = "demand" the peer's address must be known while there is no call: write peer = "10.255.0.2" instead, or connect = "always"`}},
 		{"a peer of any address", ip, ip + "address = \"10.255.0.1\"\n", []string{
 			`:16: site.b1.ip.peer: with connect = "demand" the peer's address must be known while there is no call: write peer = "10.255.0.2", or connect = "always"`}},
 		{"what is announced", "routes = [\"20\"]\n", "exchange = \"rip-sap\"\n", []string{
