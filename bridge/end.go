@@ -30,6 +30,20 @@ var errReplaced = errors.New("another call of this site took its place")
 // errStopping ends a tunnel, or a call that never became one, with the daemon.
 var errStopping = errors.New("the daemon stops")
 
+// Why a site ends while the daemon runs on.
+var (
+	errRemoved = errors.New("the site was removed")
+	errChanged = errors.New("the site's configuration was changed")
+)
+
+// whyStopping is why a site ends, whose ctx has ended.
+func whyStopping(ctx context.Context) error {
+	if why := context.Cause(ctx); why != ctx.Err() {
+		return why
+	}
+	return errStopping
+}
+
 // errGone refuses a call or a command that came when the site's supervisor ended.
 var errGone = errors.New("the site was taken away, or is begun anew with another configuration")
 

@@ -28,7 +28,7 @@ const goodbyeWait = 2 * time.Second
 // startSite runs a site that was opened, until it is stopped or the daemon ends.
 func (d *Daemon) startSite(s *site) {
 	var calls, reading context.Context
-	calls, s.endCalls = context.WithCancel(d.ctx)
+	calls, s.endCalls = context.WithCancelCause(d.ctx)
 	reading, s.endInterface = context.WithCancel(d.run.under)
 	s.over, s.unread = make(chan struct{}), make(chan struct{})
 	d.run.supervisors.Go(func() {
@@ -46,21 +46,18 @@ func (d *Daemon) startSite(s *site) {
 	})
 }
 
-// stop takes the tunnel of a site that runs out of its hands. Its goodbyes may take
-// a while.
-func (s *site) stop() {
-	s.endCalls()
+// stop takes the tunnel of a site that runs out of its hands; the peer is told why. Its
+// goodbyes may take a while.
+func (s *site) stop(why error) {
+	s.endCalls(why)
 	<-s.supervisor.gone
 	if s.remotes != nil {
 		s.remotes.stop()
 	}
 }
 
-// stopSites ends sites in order, and waits for their goodbyes, but not for long.
-func stopSites(all []*site) {
-	for _, s := range all {
-		s.stop()
-	}
+// farewells waits for the goodbyes of sites that were stopped, but not for long.
+func farewells(all []*site) {
 	limit := time.NewTimer(goodbyeWait)
 	defer limit.Stop()
 	for _, s := range all {

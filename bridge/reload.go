@@ -113,16 +113,19 @@ type reload struct {
 // configuration then says.
 func (r *reload) run(ctx context.Context) error {
 	d := r.d
+	r.part()
+	if err := r.lookForInterfaces(); err != nil {
+		return err
+	}
 	doors, err := d.openDoors(ctx, r.next)
 	if err != nil {
 		return err
 	}
 	d.gate.Lock()
 	defer d.gate.Unlock()
-	r.part()
 	r.sendStrangersAway()
 	r.sayFarewell()
-	stopSites(r.going)
+	r.stopSites()
 	release := r.holdRoutes()
 	err = r.closeGoing()
 	cfg := r.next
@@ -174,6 +177,18 @@ func (r *reload) siteGoes(s *site) bool {
 		return s.remotes == nil && s.supervisor.snapshot().State != StateUp // a tunnel that is up need not end
 	}
 	return true
+}
+
+// stopSites ends the sites that do not stay, in order.
+func (r *reload) stopSites() {
+	for _, s := range r.going {
+		why := errChanged
+		if r.next.Site(s.cfg.Name) == nil {
+			why = errRemoved
+		}
+		s.stop(why)
+	}
+	farewells(r.going)
 }
 
 // sendStrangersAway ends calls whose callers are not known yet: they were answered by
@@ -237,8 +252,7 @@ func (r *reload) open(ctx context.Context, cfg *config.Config, all bool) error {
 		if r.lans[c.Name] != nil {
 			continue
 		}
-		was := r.old.LAN(c.Name) // whose interface may be away for a while
-		l, err := r.d.ipx.openLAN(ctx, c, cfg.Segments, all || was != nil && was.Interface == c.Interface)
+		l, err := r.d.ipx.openLAN(ctx, c, cfg.Segments, all || r.hadInterface(c))
 		if err != nil {
 			errs = append(errs, fmt.Errorf("lan.%s: %w", c.Name, err))
 			continue

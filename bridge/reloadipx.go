@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"sync"
 
@@ -24,6 +25,27 @@ func (r *reload) partIPX() {
 			r.lans[l.name] = l
 		}
 	}
+}
+
+// hadInterface reports whether a LAN was on that interface before: it may be away for a
+// while.
+func (r *reload) hadInterface(c *config.LAN) bool {
+	was := r.old.LAN(c.Name)
+	return was != nil && was.Interface == c.Interface
+}
+
+// lookForInterfaces finds out what would be missing, before anything has ended.
+func (r *reload) lookForInterfaces() error {
+	var errs []error
+	for _, c := range r.next.LANs {
+		if c.Interface == "" || r.lans[c.Name] != nil || r.hadInterface(c) {
+			continue
+		}
+		if _, err := net.InterfaceByName(c.Interface); err != nil {
+			errs = append(errs, fmt.Errorf("lan.%s.interface: %s: %w: `ip link` lists those that are there", c.Name, c.Interface, plain(err)))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // segmentGoes reports whether a segment cannot stay. Who belongs to it may change.

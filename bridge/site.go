@@ -60,7 +60,7 @@ type site struct {
 	attempts        attempts // for diagnose
 
 	// What follows belongs to startSite and to who stops the site.
-	endCalls     context.CancelFunc
+	endCalls     context.CancelCauseFunc
 	endInterface context.CancelFunc
 	over         chan struct{} // closed when the supervisor has ended, and all goodbyes
 	unread       chan struct{} // closed when nobody reads from the interface any more

@@ -182,7 +182,7 @@ func (s *supervisor) run(ctx context.Context) {
 		l.step()
 	}
 	l.stopDialing()
-	l.drop(errStopping)
+	l.drop(whyStopping(ctx))
 	close(s.gone)
 	l.goodbyes.Wait()
 }
