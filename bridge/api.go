@@ -158,7 +158,7 @@ func (d *Daemon) commandSite(w http.ResponseWriter, r *http.Request, up bool) {
 		return
 	}
 	if s.remotes != nil && !up {
-		s.remotes.endAll(byOperator)
+		s.remotes.endAll(errByOperator)
 	}
 	if !up {
 		d.ipx.forget(s.cfg)

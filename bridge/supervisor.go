@@ -174,7 +174,7 @@ func (s *supervisor) run(ctx context.Context) {
 		l.retry.Stop()
 	}
 	if s.stopped {
-		s.set(func(v *view) { v.State, v.Reason = StateStopped, byOperator.Error() })
+		s.set(func(v *view) { v.State, v.Reason = StateStopped, errByOperator.Error() })
 	}
 	defer l.retry.Stop()
 	defer l.idle.Stop()
@@ -434,8 +434,8 @@ func (l *siteLoop) mayReplace() bool {
 	return len(l.replaced) < 4
 }
 
-// byOperator ends a tunnel, and is why a stopped site is not up.
-var byOperator = errors.New("stopped by its operator")
+// errByOperator ends a tunnel, and is why a stopped site is not up.
+var errByOperator = errors.New("stopped by its operator")
 
 // obey carries out `sitebridge up` and `sitebridge down`.
 func (l *siteLoop) obey(up bool) {
@@ -443,8 +443,8 @@ func (l *siteLoop) obey(up bool) {
 	if !up {
 		l.retry.Stop()
 		l.stopDialing()
-		l.drop(byOperator)
-		l.s.set(func(v *view) { v.State, v.Reason, v.NextTry = StateStopped, byOperator.Error(), time.Time{} })
+		l.drop(errByOperator)
+		l.s.set(func(v *view) { v.State, v.Reason, v.NextTry = StateStopped, errByOperator.Error(), time.Time{} })
 		if l.s.demand != nil {
 			l.obeyOnDemand(false)
 		}

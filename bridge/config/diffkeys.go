@@ -257,10 +257,7 @@ func restartKeys(old, new *Config) (keys []string) {
 	}
 	live := new.Daemon
 	keepFields(&live, old.Daemon, liveFields)
-	for _, key := range changedKeys("daemon.", old.Daemon, live) {
-		keys = append(keys, key)
-	}
-	return keys
+	return append(keys, changedKeys("daemon.", old.Daemon, live)...)
 }
 
 // keepFields puts the fields of from that are named into those of to.

@@ -222,6 +222,45 @@ func TestLANSurvivesItsInterface(t *testing.T) {
 	}
 }
 
+// A daemon may start before a USB adapter is plugged in.
+func TestLANWaitsForAnInterfaceThatIsNotThere(t *testing.T) {
+	w := newWire(t)
+	w.us.Delete("lan")
+	if err := w.us.Do(func() error { _, err := OpenLAN(LANConfig{Interface: "lan"}); return err }); err == nil ||
+		err.Error() != "interface lan: no such network interface: `ip link` lists those that are there" {
+		t.Errorf("without Wait: %v", err)
+	}
+	changed := make(chan ipx.Node, 8)
+	p := openLAN(t, w.us, LANConfig{Interface: "lan", Promiscuous: true, Wait: true, Changed: func(mac ipx.Node) { changed <- mac }})
+	if p.Up() || !p.MAC().IsZero() {
+		t.Errorf("up %v, with MAC %v", p.Up(), p.MAC())
+	}
+	if err := p.Send(ipx.EthernetII, macB, macA, buffersOf(sentinel)); err != ErrDown {
+		t.Errorf("Send = %v", err)
+	}
+	arrivals := run(t, p, w.us.Do)
+	w.lab.Veth(w.us, "lan", w.them, "eth0")
+	eventually(t, "the port is up", p.Up)
+	if mac := <-changed; mac != p.MAC() || mac.IsZero() {
+		t.Errorf("the address is %v, MAC says %v", mac, p.MAC())
+	}
+	newStation(t, w.them, "eth0").sendSentinel(t)
+	wantSentinel(t, arrivals)
+}
+
+// One that nobody waits for any more, since the daemon ended first.
+func TestLANThatNeverCame(t *testing.T) {
+	w := newWire(t)
+	w.us.Delete("lan")
+	p := openLAN(t, w.us, LANConfig{Interface: "lan", Wait: true})
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := p.Run(t.Context(), func([]Frame) {}); err != net.ErrClosed {
+		t.Errorf("Run = %v", err)
+	}
+}
+
 func TestLANWaitsForAnInterfaceThatIsDown(t *testing.T) {
 	w := newWire(t)
 	w.us.Down("lan")

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,6 +35,9 @@ routes = [` + routes + `]
 const atSpoke = `[daemon]
 name = "c"
 status = "STATUS"
+[lan.later]
+interface = "later"
+ethernet_ii = "00000077"
 [site.a]
 dial = ["` + lab.WANA + `"]
 required = ["ip"]
@@ -95,6 +99,18 @@ func device(ns *netlab.Namespace, name string) bool {
 	return err == nil
 }
 
+func wantListeners(t *testing.T, d *lab.Daemon, want ...string) {
+	t.Helper()
+	s, err := d.Status()
+	var got []string
+	for _, l := range s.Listeners {
+		got = append(got, l.Address)
+	}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("it listens on %v, want %v (%v)", got, want, err)
+	}
+}
+
 // TestReload: whatever changes around it, the tunnel of a site whose settings did not
 // change carries every packet.
 func TestReload(t *testing.T) {
@@ -109,6 +125,12 @@ func TestReload(t *testing.T) {
 	first := a.WaitUp("c")
 	w.WantPing(w.HostA, lab.AddrB)
 	pings := ping(t, w.HostA, lab.AddrB)
+
+	// The spoke started without its LAN, which comes now.
+	if s, err := c.Status(); err != nil || s.LANs[0].Up || len(s.LANs[0].Trouble) == 0 {
+		t.Errorf("a LAN that is not there: %+v, %v", s.LANs, err)
+	}
+	w.Veth(siteC, "later", w.WAN, "later")
 
 	// Another route behind the site, by a signal.
 	a.Rewrite("# a comment\n" + lab.Config{}.A() + spoke(`"10.33.0.0/16"`))
@@ -145,8 +167,36 @@ func TestReload(t *testing.T) {
 		t.Error("site b has another call")
 	}
 
+	lab.Wait(t, "the LAN that came later is up", func() bool {
+		s, err := c.Status()
+		return err == nil && s.LANs[0].Up && len(s.LANs[0].Trouble) == 0
+	})
+
+	// Doors, of which the new ones are in the way of the old: no tunnel notices.
+	const everywhere, there = `["0.0.0.0:1723"]`, `["` + lab.WANA + `:1723", "127.0.0.1:1725"]`
+	a.Rewrite(strings.Replace(lab.Config{}.A()+spoke(`"10.33.0.0/16"`), everywhere, `["`+lab.WANA+`:1723", "203.0.113.1:1723"]`, 1))
+	if _, errs, code := a.Run("reload"); code != 1 || !strings.Contains(errs, "daemon.listen: listen for calls on 203.0.113.1:1723") {
+		t.Errorf("an address that nobody has: exit code %d\n%s", code, errs)
+	}
+	wantListeners(t, a, "0.0.0.0:1723")
+	hub := strings.Replace(lab.Config{Daemon: `metrics = "127.0.0.1:9723"`}.A(), everywhere, there, 1)
+	a.Rewrite(hub + spoke(`"10.33.0.0/16"`))
+	if out, errs, code := a.Run("reload"); code != 0 || out != "~ daemon: listen, metrics\n" {
+		t.Errorf("reload: %d\n%s%s", code, out, errs)
+	}
+	wantListeners(t, a, lab.WANA+":1723", "127.0.0.1:1725")
+	for at, open := range map[string]bool{"127.0.0.1:1723": false, "127.0.0.1:1725": true, "127.0.0.1:9723": true} {
+		conn, err := lab.Dial(w.SiteA, at, lab.Patience)
+		if err == nil {
+			conn.Close()
+		}
+		if (err == nil) != open {
+			t.Errorf("%s after its reload: %v", at, err)
+		}
+	}
+
 	// A site goes.
-	a.Rewrite(lab.Config{}.A())
+	a.Rewrite(hub)
 	if out, errs, code := a.Run("reload", "--dry-run"); code != 0 || out != "- site c\n" || !device(w.SiteA, "sb-c") {
 		t.Errorf("reload --dry-run: %d\n%s%s", code, out, errs)
 	}
@@ -163,7 +213,7 @@ func TestReload(t *testing.T) {
 
 	// It comes back with another secret, which the files hold that are read anew.
 	w.Write("secret-c", "the second word for c\n")
-	a.Rewrite(lab.Config{}.A() + spoke(`"10.3.0.0/16"`))
+	a.Rewrite(hub + spoke(`"10.3.0.0/16"`))
 	if out, errs, code := a.Run("reload", "--json"); code != 0 || !strings.Contains(out, `"added"`) {
 		t.Errorf("reload: %d\n%s%s", code, out, errs)
 	}
