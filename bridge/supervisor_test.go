@@ -269,6 +269,7 @@ func TestSupervisorCallsSoonAfterAGoodbye(t *testing.T) {
 		left = time.Now()
 		first.close(&ppp.End{Kind: ppp.PeerTerminated, Reason: "goodbye"})
 		time.Sleep(6 * time.Second)
+		synctest.Wait()
 		want := []time.Duration{300e6, 750e6, 1425e6, 2437500e3, 4462500e3}
 		if !slices.Equal(dials, want) {
 			t.Errorf("called after %v, want %v", dials, want)
