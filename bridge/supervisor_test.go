@@ -266,6 +266,7 @@ func TestSupervisorCallsSoonAfterAGoodbye(t *testing.T) {
 			return nil, errors.New("connection refused")
 		})
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		left = time.Now()
 		first.close(&ppp.End{Kind: ppp.PeerTerminated, Reason: "goodbye"})
 		time.Sleep(6 * time.Second)
