@@ -54,6 +54,8 @@ type Daemon struct {
 	ipx     *ipxPlane
 	run     *running // set by serve
 
+	// awaiting are keys that have other values in the file than in the daemon.
+	awaiting  atomic.Pointer[[]string]
 	reloading sync.Mutex // held while the configuration is exchanged; guards stopping
 	stopping  bool       // nothing is reloaded any more
 	// load reads the configuration anew.

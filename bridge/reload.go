@@ -31,6 +31,7 @@ func (d *Daemon) Reload(load func() (*config.Config, error)) (config.Difference,
 		d.log.Error("the new configuration is not taken over", "error", err)
 		return diff, err
 	}
+	d.awaiting.Store(&diff.Restart)
 	d.log.Info("the configuration is taken over", "changes", len(diff.Lines()))
 	d.emit(Event{Kind: EventReloaded, Numbers: map[string]int64{"changes": int64(len(diff.Lines()))}})
 	d.warnAnew(old)

@@ -187,6 +187,40 @@ func TestReloadPutsBack(t *testing.T) {
 	})
 }
 
+// What only a restart takes over is told until then, and touches nobody.
+func TestReloadOfWhatNeedsARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, _, _ := hub(t, w)
+		beta, gamma := a.callOf("beta"), a.callOf("gamma")
+		sites := []*config.Site{peerSite("center", "beta", false, true), peerSite("center", "gamma", false, true)}
+		for _, s := range sites {
+			s.Auth.SecretOut = "secret of alpha"
+		}
+		load := a.withSites(sites...)
+		diff, err := a.Reload(func() (*config.Config, error) {
+			cfg, _ := load()
+			cfg.Daemon.Name = "center"
+			return cfg, nil
+		})
+		if err != nil || !slices.Equal(diff.Restart, []string{"daemon.name"}) || len(diff.Lines()) != 1 {
+			t.Errorf("%q, %v", diff.Lines(), err)
+		}
+		if a.callOf("beta") != beta || a.callOf("gamma") != gamma {
+			t.Error("a site was touched")
+		}
+		if s := a.Status(); s.Name != "alpha" || !strings.HasPrefix(strings.Join(s.Warnings, "\n"), "daemon.name was changed") && !strings.Contains(strings.Join(s.Warnings, "\n"), "\ndaemon.name was changed") {
+			t.Errorf("%s warns of %q", s.Name, s.Warnings)
+		}
+		if _, err := a.Reload(a.withSites(a.config().Sites...)); err != nil {
+			t.Fatal(err)
+		}
+		if s := a.Status(); strings.Contains(strings.Join(s.Warnings, "\n"), "daemon.name") {
+			t.Errorf("it still warns of %q", s.Warnings)
+		}
+	})
+}
+
 // What the operator has stopped stays so.
 func TestReloadOfAStoppedSite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -192,6 +192,11 @@ func (d *Daemon) Status() Status {
 	for _, w := range d.config().Warnings() {
 		s.Warnings = append(s.Warnings, w.String())
 	}
+	if keys := d.awaiting.Load(); keys != nil {
+		for _, key := range *keys {
+			s.Warnings = append(s.Warnings, key+" was changed in the file, and only a restart of the daemon takes that over")
+		}
+	}
 	for _, m := range d.missing() {
 		s.Warnings = append(s.Warnings, m.String())
 	}

@@ -12,6 +12,7 @@ import (
 
 	"sitebridge/bridge"
 	"sitebridge/internal/netlab"
+	"sitebridge/test/judge"
 	"sitebridge/test/lab"
 )
 
@@ -143,6 +144,22 @@ func TestReload(t *testing.T) {
 	}
 	if !strings.Contains(a.Log(), "~ site c: ip.routes") {
 		t.Error("the log does not tell the change")
+	}
+
+	// The site begins anew, and nothing of what is for it leaves by the default route.
+	w.SiteA.Route("default", lab.WANB)
+	stop, spilt := w.Capture(w.SiteA, "wan"), ping(t, w.HostA, "10.33.0.9")
+	lab.Wait(t, "pings for the site pass", func() bool { return a.Site("c").IP.Stats.PacketsOut > 5 })
+	for _, mtu := range []string{"mtu = 1300", ""} {
+		a.Rewrite(strings.Replace(lab.Config{}.A()+spoke(`"10.33.0.0/16"`), "[site.c]", "[site.c]\n"+mtu, 1))
+		if out, errs, code := a.Run("reload"); code != 0 || out != "~ site c: mtu\n" {
+			t.Errorf("reload: %d\n%s%s", code, out, errs)
+		}
+	}
+	a.WaitUp("c")
+	spilt.stop()
+	if n := judge.Count(t, stop(), "!gre && ip.addr == 10.33.0.9"); n != 0 {
+		t.Errorf("%d packets for the site left by the default route", n)
 	}
 
 	// A faulty file, and one whose parts cannot all be had.
