@@ -24,7 +24,7 @@ const announcedWindow = 64
 // control connection. The receive side of the data channel is made before the
 // reply leaves.
 func (d *Daemon) answer(o *control.Offer) {
-	d.gate.RLock()
+	d.enterGate()
 	defer d.gate.RUnlock()
 	if d.closed {
 		o.Refuse(control.DoNotAccept, control.NoError)
@@ -46,6 +46,33 @@ func (d *Daemon) answer(o *control.Offer) {
 		out.link.HangUp("too many calls whose callers are not known")
 	}
 	s.start()
+}
+
+// enterGate holds the gate for reading, when no configuration is being exchanged any
+// more.
+func (d *Daemon) enterGate() {
+	d.gate.RLock()
+	for d.exchange != nil {
+		over := d.exchange
+		d.gate.RUnlock()
+		<-over
+		d.gate.RLock()
+	}
+}
+
+// holdCalls has calls wait until they are let go. None is being answered when it
+// returns.
+func (d *Daemon) holdCalls() (letGo func()) {
+	d.gate.Lock()
+	defer d.gate.Unlock()
+	over := make(chan struct{})
+	d.exchange = over
+	return func() {
+		d.gate.Lock()
+		defer d.gate.Unlock()
+		d.exchange = nil
+		close(over)
+	}
 }
 
 func pathOf(c *control.Conn) gre.Path {

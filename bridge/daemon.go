@@ -62,8 +62,9 @@ type Daemon struct {
 	load func() (*config.Config, error)
 
 	sessions  sync.WaitGroup
-	gate      sync.RWMutex // held while a call is answered; guards closed
-	closed    bool         // no call is answered any more
+	gate      sync.RWMutex  // held while a call is answered; guards what follows
+	closed    bool          // no call is answered any more
+	exchange  chan struct{} // calls wait until it is closed; nil: they need not
 	strangers strangers
 	guard     *guard
 	refused   refusals

@@ -122,8 +122,7 @@ func (r *reload) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.gate.Lock()
-	defer d.gate.Unlock()
+	defer d.holdCalls()()
 	r.sendStrangersAway()
 	r.sayFarewell()
 	r.stopSites()

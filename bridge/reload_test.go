@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sitebridge/bridge/config"
+	"sitebridge/control/gre"
 	"sitebridge/ppp/auth"
 )
 
@@ -184,6 +185,38 @@ func TestReloadPutsBack(t *testing.T) {
 		if a.callOf("beta") != beta {
 			t.Error("beta has another call")
 		}
+	})
+}
+
+// A call that comes while sites are exchanged waits, and is answered afterwards. The
+// goodbyes to a peer that is gone make that long here.
+func TestReloadWhileSomebodyCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b, c := hub(t, w)
+		c.carrier.SetLine(gre.Line{Fault: gre.Lose(1, 1)})
+		changed := peerSite("alpha", "gamma", false, true)
+		changed.Echo.Interval = 5 * time.Second
+		over := make(chan error, 1)
+		go func() {
+			_, err := a.Reload(a.withSites(peerSite("alpha", "beta", false, true), changed))
+			over <- err
+		}()
+		time.Sleep(100 * time.Millisecond)
+		for _, up := range []bool{false, true} {
+			if err := b.site("alpha").supervisor.command(t.Context(), up); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reaches(t, goodbyeWait+time.Second, "beta up", func() bool { return a.up("beta")() && b.up("alpha")() })
+		if err := <-over; err != nil {
+			t.Error(err)
+		}
+		if s := b.site("alpha").status(); s.Dials != 2 {
+			t.Errorf("beta dialled %d times", s.Dials)
+		}
+		c.carrier.SetLine(gre.Line{})
+		reaches(t, 2*time.Minute, "gamma up again", a.up("gamma"))
 	})
 }
 
