@@ -199,6 +199,7 @@ func (d *Daemon) serve(ctx context.Context, ready func(*Daemon)) error {
 	defer stopAnswering()
 	d.run = &running{under: under, answering: answering, group: group, endCalls: endCalls}
 
+	d.reloading.Lock() // who asks for a reload already waits until all has begun
 	group.Go(func() error { return d.mux.Run(under) })
 	d.ipx.run(under, group)
 	group.Go(func() error { return d.watchCertificates(under) })
@@ -214,6 +215,7 @@ func (d *Daemon) serve(ctx context.Context, ready func(*Daemon)) error {
 	for _, s := range d.allSites() {
 		d.startSite(s)
 	}
+	d.reloading.Unlock()
 	d.log.Info("sitebridge runs", "name", d.config().Daemon.Name, "version", d.version, "sites", len(d.allSites()), "listen", fmt.Sprint(d.config().Daemon.Listen))
 	d.emit(Event{Kind: EventStarted})
 	d.tellExpiry(d.config().Expiring(time.Now()))
