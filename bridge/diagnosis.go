@@ -31,6 +31,10 @@ func (d *Daemon) diagnose(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, noSite(r.PathValue("site"), d.siteNames()))
 		return
 	}
+	if st.remotes != nil {
+		refuse(w, http.StatusConflict, errNoPeer(st.cfg.Name))
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), diagnoseTime)
 	defer cancel()
 	w.Header().Set("Content-Type", "application/jsonl")
@@ -73,6 +77,9 @@ func DiagnoseOffline(ctx context.Context, cfg *config.Config, name string, offli
 	c := cfg.Site(name)
 	if c == nil {
 		return diagnose.Conclusion{}, noSite(name, d.siteNames())
+	}
+	if c.Remote != nil {
+		return diagnose.Conclusion{}, errNoPeer(name)
 	}
 	host, err := ip.OpenHost()
 	if err != nil {

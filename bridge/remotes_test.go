@@ -115,6 +115,7 @@ func TestManyCallers(t *testing.T) {
 		// A caller that comes again has the address that it had.
 		b.stop()
 		reaches(t, 5*time.Second, "beta is gone", a.callersUp(2))
+		synctest.Wait() // its account is written
 		if log := a.log.String(); !strings.Contains(log, `msg="caller gone"`) || !strings.Contains(log, "caller=beta") || !strings.Contains(log, "octets_in=") {
 			t.Errorf("no account of beta:\n%s", log)
 		}

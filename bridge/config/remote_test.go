@@ -142,6 +142,27 @@ func TestFileOfUsers(t *testing.T) {
 	}
 }
 
+func TestShortSecretsOfUsers(t *testing.T) {
+	d := newDir(t, remote)
+	d.secret("in", "another secret that is long")
+	d.secret("users.toml", "[user.anna]\nsecret = \"hunter2\"\n"+"[user.bert]\nsecret = \"hunter2hunter2hunter2\"\n")
+	c, err := Load(d.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `site.road: the secret of "anna" may be found by trying: take 16 octets or more, of a random generator`
+	found := false
+	for _, w := range c.Warnings() {
+		found = found || w.String() == want
+		if strings.Contains(w.String(), "hunter2") {
+			t.Errorf("a secret is in %q", w)
+		}
+	}
+	if !found {
+		t.Errorf("%v, and not %q", c.Warnings(), want)
+	}
+}
+
 func TestAssignable(t *testing.T) {
 	for _, c := range []struct {
 		pool, addr string

@@ -2,9 +2,11 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"sitebridge/internal/secret"
 	"sitebridge/ipx"
@@ -86,6 +88,28 @@ func behindCaller(raw any) (netip.Prefix, *mistake) {
 		return p, &mistake{show(raw) + " is too much to be behind one caller", `write a network of length 8 or more, as in "10.7.0.0/24"`}
 	}
 	return p, nil
+}
+
+// shortSecrets tells of users whose secrets somebody may find by trying.
+func (r *Remote) shortSecrets() string {
+	if r == nil {
+		return ""
+	}
+	var names []string
+	for _, u := range sortedUsers(r.Users) {
+		if n := len(u.Secret); n > 0 && n < goodSecret {
+			names = append(names, show(u.Name))
+		}
+	}
+	const most = 3
+	if len(names) == 0 {
+		return ""
+	}
+	who := strings.Join(names[:min(len(names), most)], ", ")
+	if more := len(names) - most; more > 0 {
+		who += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("the secret of %s may be found by trying: take %d octets or more, of a random generator", who, goodSecret)
 }
 
 // sortedUsers lists users by name, so that faults come in one order.

@@ -36,6 +36,7 @@ func (c *Config) Warnings() []Warning {
 			all = append(all, warnings(s.Name, weakness[m])...)
 		}
 		all = append(all, warnings(s.Name, s.Auth.shortSecrets()...)...)
+		all = append(all, warnings(s.Name, s.Remote.shortSecrets())...)
 		all = append(all, warnings(s.Name, s.oneWay(), c.Daemon.misnamed(s))...)
 		all = append(all, warnings(s.Name, s.oldTLS13()...)...)
 		all = append(all, warnings(s.Name, s.Encryption.weaknesses()...)...)

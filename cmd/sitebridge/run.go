@@ -117,6 +117,11 @@ func runCheck(e *env, args []string) int {
 			fmt.Fprintf(e.stdout, "warning: lan.%s: interface %q is not there now\n", l.Name, l.Interface)
 		}
 	}
+	for _, s := range cfg.Sites {
+		if s.Remote != nil && absent(s.Remote.ProxyARP) {
+			fmt.Fprintf(e.stdout, "warning: site.%s: interface %q of proxy_arp is not there now\n", s.Name, s.Remote.ProxyARP)
+		}
+	}
 	for _, a := range cfg.Advice() {
 		fmt.Fprintln(e.stdout, "advice:", a)
 	}
