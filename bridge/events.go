@@ -23,6 +23,8 @@ const (
 	EventReloaded    EventKind = "reloaded"     // the daemon has another configuration
 	EventUp          EventKind = "up"           // a site is up
 	EventDown        EventKind = "down"         // a site is not up any more, or could not be brought up
+	EventCallerUp    EventKind = "caller-up"    // somebody has called a site with a pool
+	EventCallerGone  EventKind = "caller-gone"  // and the call is over
 	EventIdle        EventKind = "idle"         // a demand site has hung up for want of traffic
 	EventClash       EventKind = "clash"        // two claim one number of IPX
 	EventClashOver   EventKind = "clash-over"   // that was not seen for five minutes
