@@ -26,10 +26,12 @@ func TestReferenceIsTheCode(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := manual.ParseExample(string(b))
+	dir := newDir(t, string(b))
+	dir.ofExample()
 	taken := map[string]string{}
 	for _, table := range e.Tables {
 		for _, k := range table.Keys {
-			taken[table.Name+"."+k.Name] = whatIsTaken(t, string(b), k)
+			taken[table.Name+"."+k.Name] = dir.whatIsTaken(string(b), k)
 		}
 	}
 	values := func(table manual.Table, k manual.Key) string { return taken[table.Name+"."+k.Name] }
@@ -56,20 +58,20 @@ func committed(t *testing.T, path, want string) {
 
 // whatIsTaken provokes a fault at a key of the example, and returns what it says to
 // write there.
-func whatIsTaken(t *testing.T, example string, k manual.Key) string {
-	t.Helper()
+func (d dir) whatIsTaken(example string, k manual.Key) string {
+	d.t.Helper()
 	const nonsense = "1979-05-27" // a date: no key takes one
-	fix, ok := fixOf(t, example, k, nonsense)
+	fix, ok := d.fixOf(example, k, nonsense)
 	if !ok {
-		t.Errorf("%s.%s: the parser finds no fault with a date: does it read the key?", k.In, k.Name)
+		d.t.Errorf("%s.%s: the parser finds no fault with a date: does it read the key?", k.In, k.Name)
 		return ""
 	}
 	if !strings.Contains(fix, "square brackets") {
 		return whatToWrite(fix)
 	}
-	fix, ok = fixOf(t, example, k, "["+nonsense+"]")
+	fix, ok = d.fixOf(example, k, "["+nonsense+"]")
 	if !ok {
-		t.Errorf("%s.%s: the parser finds no fault with a list of dates", k.In, k.Name)
+		d.t.Errorf("%s.%s: the parser finds no fault with a list of dates", k.In, k.Name)
 	}
 	return "a list; each: " + whatToWrite(fix)
 }
@@ -86,34 +88,27 @@ func whatToWrite(fix string) string {
 }
 
 // fixOf writes raw at a key of the example, and returns the fix of the fault there.
-func fixOf(t *testing.T, example string, k manual.Key, raw string) (string, bool) {
-	t.Helper()
+func (d dir) fixOf(example string, k manual.Key, raw string) (string, bool) {
+	d.t.Helper()
 	path := k.Name
 	if k.In != "" {
 		path = k.In + "." + k.Name
 	}
-	for _, f := range faultsOf(t, withKey(t, example, k.In, k.Name, raw)) {
-		if f.Key == path {
-			return f.Fix, true
+	d.file("sites.toml", withKey(d.t, example, k.In, k.Name, raw), 0o644)
+	_, err := Load(d.path())
+	if faults, ok := errors.AsType[*Faults](err); ok {
+		for _, f := range *faults {
+			if f.Key == path {
+				return f.Fix, true
+			}
 		}
 	}
 	return "", false
 }
 
-func faultsOf(t *testing.T, text string) Faults {
-	t.Helper()
-	dir := newDir(t, text)
-	dir.ofExample()
-	_, err := Load(dir.path())
-	if faults, ok := errors.AsType[*Faults](err); ok {
-		return *faults
-	}
-	return nil
-}
-
 // withKey replaces a key of a table of the example, or puts it in. The table may be
 // one that the example only hints at.
-func withKey(t *testing.T, example, in, key, raw string) string {
+func withKey(t testing.TB, example, in, key, raw string) string {
 	t.Helper()
 	head, body, tail := "", example, ""
 	if in != "" {
@@ -156,10 +151,12 @@ func TestReferenceIsComplete(t *testing.T) {
 		}
 	}
 	const unknown = "zzzzzzzzzzzz"
+	dir := newDir(t, string(b))
+	dir.ofExample()
 	asked := 0
 	for kind, tables := range kinds {
 		for _, in := range tables {
-			fix, ok := fixOf(t, string(b), manual.Key{Name: unknown, In: in}, "1")
+			fix, ok := dir.fixOf(string(b), manual.Key{Name: unknown, In: in}, "1")
 			list, named := strings.CutPrefix(fix, "known here are ")
 			if !ok || !named {
 				t.Errorf("[%s]: an unknown key is not refused with those that are known: %q", in, fix)
