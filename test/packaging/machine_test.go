@@ -43,7 +43,7 @@ func boot(t *testing.T, dir string) *machine {
 	go func() { cmd.Wait(); close(ended) }()
 	t.Cleanup(func() { cmd.Process.Kill(); <-ended })
 	m := &machine{t: t, log: log.Name()}
-	up := soon(20*time.Second, func() bool {
+	up := soon(time.Minute, func() bool {
 		select {
 		case <-ended:
 			return true
@@ -107,7 +107,7 @@ func (m *machine) want(command, words string) {
 func (m *machine) soon(command string) {
 	m.t.Helper()
 	var out string
-	if !soon(15*time.Second, func() (ok bool) {
+	if !soon(30*time.Second, func() (ok bool) {
 		var err error
 		out, err = m.run(command)
 		return err == nil
