@@ -23,8 +23,8 @@ const (
 	EventReloaded    EventKind = "reloaded"     // the daemon has another configuration
 	EventUp          EventKind = "up"           // a site is up
 	EventDown        EventKind = "down"         // a site is not up any more, or could not be brought up
-	EventCallerUp    EventKind = "caller-up"    // somebody has called a site with a pool
-	EventCallerGone  EventKind = "caller-gone"  // and the call is over
+	EventCallerUp    EventKind = "caller-up"    // a caller of a site with a pool is up
+	EventCallerGone  EventKind = "caller-gone"  // and its call has ended
 	EventIdle        EventKind = "idle"         // a demand site has hung up for want of traffic
 	EventClash       EventKind = "clash"        // two claim one number of IPX
 	EventClashOver   EventKind = "clash-over"   // that was not seen for five minutes
@@ -41,7 +41,8 @@ type Event struct {
 	Time    time.Time        `json:"time"`
 	Kind    EventKind        `json:"event"`
 	Site    string           `json:"site,omitempty"`
-	Peer    netip.Addr       `json:"peer,omitzero"` // where the site's peer is
+	Caller  string           `json:"caller,omitempty"` // of a site with a pool: who it proved to be
+	Peer    netip.Addr       `json:"peer,omitzero"`    // where the site's peer is
 	Reason  string           `json:"reason,omitempty"`
 	Numbers map[string]int64 `json:"numbers,omitempty"`
 }
@@ -75,7 +76,7 @@ func (s *events) add(e Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seq++
-	e.Seq, e.Site, e.Reason = s.seq, plainText(e.Site), plainText(e.Reason)
+	e.Seq, e.Site, e.Caller, e.Reason = s.seq, plainText(e.Site), plainText(e.Caller), plainText(e.Reason)
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}

@@ -175,6 +175,7 @@ func hookEnvironment(e Event) []string {
 		"SITEBRIDGE_SEQ=" + strconv.FormatUint(e.Seq, 10),
 		"SITEBRIDGE_TIME=" + e.Time.Format(time.RFC3339Nano),
 		"SITEBRIDGE_SITE=" + e.Site,
+		"SITEBRIDGE_CALLER=" + e.Caller,
 		"SITEBRIDGE_REASON=" + e.Reason,
 		"SITEBRIDGE_PEER=",
 	}

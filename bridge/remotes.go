@@ -255,10 +255,8 @@ func (r *remotes) left(m *remote) {
 		s.d.ipx.forget(m.site.cfg)
 	}
 	v := s.link.Status().Stats
-	s.d.emit(Event{
-		Kind: EventCallerGone, Site: m.site.cfg.Name, Peer: s.path.Remote, Reason: s.err().Error(),
-		Numbers: map[string]int64{"seconds": int64(time.Since(s.began).Seconds()), "octets_in": int64(v.OctetsIn), "octets_out": int64(v.OctetsOut)},
-	})
+	s.d.emit(Event{Kind: EventCallerGone, Site: r.site.cfg.Name, Caller: m.name, Peer: s.path.Remote, Reason: s.err().Error(), Numbers: map[string]int64{
+		"seconds": int64(time.Since(s.began).Seconds()), "octets_in": int64(v.OctetsIn), "octets_out": int64(v.OctetsOut)}})
 	s.log.Info("caller gone", "reason", s.err(), "address", m.addr, "seconds", int(time.Since(s.began).Seconds()),
 		"octets_in", v.OctetsIn, "octets_out", v.OctetsOut, "packets_in", v.PacketsIn, "packets_out", v.PacketsOut)
 }
@@ -271,7 +269,7 @@ func (m *remote) changed() {
 	m.wasUp = up
 	m.mu.Unlock()
 	if news {
-		m.session.d.emit(Event{Kind: EventCallerUp, Site: m.site.cfg.Name, Peer: m.session.path.Remote})
+		m.session.d.emit(Event{Kind: EventCallerUp, Site: m.all.site.cfg.Name, Caller: m.name, Peer: m.session.path.Remote})
 		m.session.log.Info("caller up", "address", m.addr, "method", m.method)
 	}
 }

@@ -119,6 +119,17 @@ func TestManyCallers(t *testing.T) {
 		if log := a.log.String(); !strings.Contains(log, `msg="caller gone"`) || !strings.Contains(log, "caller=beta") || !strings.Contains(log, "octets_in=") {
 			t.Errorf("no account of beta:\n%s", log)
 		}
+		var told []string
+		for _, e := range a.kinds(t, "/v1/events?follow=0") {
+			told = append(told, string(e.Kind)+" "+e.Caller)
+			if e.Site != a.allSites()[0].cfg.Name || e.Caller == "" || e.Peer != addrOf[e.Caller] || (e.Kind == EventCallerGone) != (e.Reason != "") {
+				t.Errorf("event %+v", e)
+			}
+		}
+		slices.Sort(told)
+		if want := []string{"caller-gone beta", "caller-up beta", "caller-up delta", "caller-up gamma"}; !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
+		}
 		w.start("beta", callerSite("beta"))
 		reaches(t, 5*time.Second, "beta is back", a.callersUp(3))
 		if got := addresses(a.callers()); got != had {

@@ -43,6 +43,9 @@ func printEvent(w io.Writer, e *bridge.Event) error {
 	if e.Site != "" {
 		words = append(words, e.Site)
 	}
+	if e.Caller != "" {
+		words = append(words, e.Caller)
+	}
 	if e.Peer.IsValid() {
 		words = append(words, e.Peer.String())
 	}
