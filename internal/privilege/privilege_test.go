@@ -27,6 +27,10 @@ const dropAs = "PRIVILEGE_TEST_USER"
 const andAgain = "PRIVILEGE_TEST_AGAIN"
 
 func TestMain(m *testing.M) {
+	if name, ok := os.LookupEnv(bareAs); ok {
+		fmt.Println(becomeBare(name))
+		os.Exit(1)
+	}
 	if name, ok := os.LookupEnv(dropAs); ok {
 		if err := dropAndTell(name); err != nil {
 			fmt.Println(err)
