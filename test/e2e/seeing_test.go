@@ -35,6 +35,7 @@ func TestSeeing(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := w.Start(w.SiteA, lab.Config{}.Certified().A())
+	a.WaitSite("b", "listening", func(s bridge.SiteStatus) bool { return s.State == bridge.StateListening })
 	b := w.Start(w.SiteB, lab.Config{Daemon: `hook = "hooks/tell"`}.Certified().B())
 	a.WaitUp("b")
 	b.WaitUp("a")
@@ -46,7 +47,7 @@ func TestSeeing(t *testing.T) {
 		file := filepath.Join(w.Dir, layer+".pcapng")
 		captures[layer] = file
 		running.Go(func() {
-			if _, errs, code := b.Run("capture", "--layer", layer, "--pcapng", file, "-c", "90", "a"); code != 0 {
+			if _, errs, code := b.Run("capture", "--layer", layer, "--pcapng", file, "-c", "70", "a"); code != 0 {
 				t.Errorf("capture of %s: exit %d: %s", layer, code, errs)
 			}
 		})
