@@ -58,6 +58,7 @@ func (p *prober) Setup() diagnose.Setup {
 		return s
 	}
 	v := p.st.status()
+	s.Pool, s.Callers = c.Remote != nil, len(v.Callers)
 	s.State, s.Reason = string(v.State), v.Reason
 	s.Up, s.Stopped, s.Idle, s.Call = v.State == StateUp, v.State == StateStopped, v.State == idle, v.Tunnel != nil
 	return s
@@ -210,10 +211,13 @@ func (p *prober) Kernel() diagnose.Kernel {
 	host := p.d.host
 	k.Device.Name = p.st.cfg.Device
 	k.LANs, k.Err = host.Neighbours()
-	if p.st.ip == nil {
+	if p.offline != nil || p.st.cfg.IP == nil {
 		return k
 	}
 	k.Device, k.DevErr = host.Device(p.st.cfg.Device)
+	if p.st.ip == nil {
+		return k // many callers, each with its own part of the interface
+	}
 	p.st.ip.fill(&k)
 	var errs [2]error
 	k.Routes, errs[0] = host.RouteStates(p.st.cfg.Device, p.st.cfg.IP.Routes)
@@ -243,7 +247,8 @@ func (p *ipPlane) mtu(n *networks) ip.Sum {
 	return p.sum
 }
 
-// settings are those that stand in the way of this site.
+// settings are those that stand in the way of this site. What rp_filter does is a step
+// of its own.
 func (p *prober) settings() []ip.Setting {
 	c := p.st.cfg
 	if c.IP == nil {
@@ -252,11 +257,14 @@ func (p *prober) settings() []ip.Setting {
 	has := func(is func(netip.Addr) bool) bool {
 		return slices.ContainsFunc(c.IP.Routes, func(r netip.Prefix) bool { return is(r.Addr()) })
 	}
-	v4, v6 := has(netip.Addr.Is4), has(netip.Addr.Is6)
-	return slices.DeleteFunc(p.d.missing(), func(m ip.Setting) bool {
-		return strings.Contains(m.Key, "rp_filter") || // a step of its own
-			!v4 && strings.HasPrefix(m.Key, "net/ipv4/ip_forward") || !v6 && strings.HasPrefix(m.Key, "net/ipv6/")
+	v4, v6 := has(netip.Addr.Is4) || c.Remote != nil, has(netip.Addr.Is6)
+	missing := slices.DeleteFunc(ip.Missing(false), func(m ip.Setting) bool {
+		return !v4 && strings.HasPrefix(m.Key, "net/ipv4/ip_forward") || !v6 && strings.HasPrefix(m.Key, "net/ipv6/")
 	})
+	if c.Remote != nil {
+		missing = append(missing, ip.MissingForProxy(c.Remote.ProxyARP)...)
+	}
+	return missing
 }
 
 // IPX implements diagnose.World.

@@ -42,22 +42,23 @@ type Setup struct {
 	Site  string
 	State string // the daemon's word; empty: no daemon runs
 	// Reason is why it is not up, by the daemon; Since is when that came about.
-	Reason    string
-	Dials     bool // it dials
-	Answers   bool // it takes calls
-	Up        bool
-	Call      bool // there is a call, up or not
-	Stopped   bool // by its operator
-	Idle      bool // it dials when there is traffic
-	NCPs      []string
-	Required  []string // of the NCPs
-	Policy    string   // of encryption
-	Methods   []string // of authentication
-	IP        bool     // IP or IPv6 runs
-	IPX       bool
-	Unmarked  bool // we may not mark sockets (CAP_NET_ADMIN): a full tunnel may catch our probes
-	TLS       bool // certificates have a part in it
-	Forwarded bool // there are networks behind the peer
+	Reason   string
+	Dials    bool // it dials
+	Answers  bool // it takes calls
+	Up       bool
+	Call     bool // there is a call, up or not
+	Stopped  bool // by its operator
+	Idle     bool // it dials when there is traffic
+	Pool     bool // many call it, each with a call of its own
+	Callers  int  // who are there now
+	NCPs     []string
+	Required []string // of the NCPs
+	Policy   string   // of encryption
+	Methods  []string // of authentication
+	IP       bool     // IP or IPv6 runs
+	IPX      bool
+	Unmarked bool // we may not mark sockets (CAP_NET_ADMIN): a full tunnel may catch our probes
+	TLS      bool // certificates have a part in it
 }
 
 // A Lookup is what one host of `dial` resolves to.

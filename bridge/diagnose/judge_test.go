@@ -52,6 +52,7 @@ func judged(t *testing.T, all []judgement) {
 func TestJudgeSite(t *testing.T) {
 	judged(t, []judgement{
 		{"up", judgeSite(Setup{State: "up", Up: true}), OK, "up", ""},
+		{"a pool", judgeSite(Setup{State: "listening", Pool: true}), OK, "nobody calls", ""},
 		{"idle", judgeSite(Setup{State: "idle", Idle: true}), OK, "idle", ""},
 		{"stopped", judgeSite(Setup{Site: "hq", State: "stopped", Stopped: true}), Fault, "stopped by its operator", "sitebridge up hq"},
 		{"waiting", judgeSite(Setup{State: "waiting", Reason: "peer refused"}), Unknown, "waiting: peer refused", ""},
@@ -136,6 +137,7 @@ func TestJudgeCalls(t *testing.T) {
 		{"a call", judgeCalls(Setup{Call: true}, Calls{Listen: at}), OK, "answering on 0.0.0.0:1723", ""},
 		{"nobody", judgeCalls(Setup{}, Calls{Listen: at}), Fault, "nobody has called", "tcpdump"},
 		{"nobody, and we dial", judgeCalls(Setup{Dials: true}, Calls{Listen: at}), OK, "nobody has called", ""},
+		{"a pool", judgeCalls(Setup{Pool: true, Callers: 2}, Calls{Listen: at}), OK, "2 callers now", ""},
 		{"no PPTP", judgeCalls(Setup{}, Calls{Listen: at, Malformed: 3}), Fault, "spoke no PPTP", ""},
 		{"no call", judgeCalls(Setup{}, Calls{Listen: at, Requests: 3}), Fault, "none asked for a call", ""},
 		{"calls of others", judgeCalls(Setup{}, Calls{Listen: at, Requests: 3, Calls: 2}), Unknown, "2 calls", ""},

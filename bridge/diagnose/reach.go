@@ -26,6 +26,8 @@ func judgeSite(s Setup) Finding {
 		return fault("sitebridge up "+s.Site, "the site was stopped by its operator")
 	case s.Up:
 		return ok("up")
+	case s.Pool:
+		return ok("nobody calls just now")
 	case s.Idle:
 		return ok("idle: it dials when there is traffic for it")
 	case s.Reason != "":
@@ -259,7 +261,13 @@ func judgeCalls(s Setup, c Calls) Finding {
 		if c.GRE == 0 {
 			do = "no GRE has come in at all: let IP protocol 47 pass in the firewalls on the way and here, and have a router before this machine forward it with TCP 1723"
 		}
-		return fault(do, "%d calls ended before their caller had shown which site it is; the last from %v, %v ago: %s", c.Strangers, c.From, c.Last.Round(time.Second), c.Reason)
+		f := fault(do, "%d calls ended before their caller had shown which site it is; the last from %v, %v ago: %s", c.Strangers, c.From, c.Last.Round(time.Second), c.Reason)
+		if s.Pool {
+			f.Verdict = Warning // some guess all the time, and nobody in particular is missed
+		}
+		return f
+	case s.Pool:
+		return ok("answering on %s; %d callers now", at, s.Callers)
 	case s.Dials:
 		return ok("answering on %s, and nobody has called", at)
 	case c.Requests == 0 && c.Malformed > 0:

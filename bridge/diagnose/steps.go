@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -23,28 +24,28 @@ var steps = []step{
 	{"site", "how the daemon says that the site stands", nil, nil, func(w *walk) Finding { return judgeSite(w.setup) }},
 	{"name", "the names that the site dials", nil, noDial, (*walk).name},
 	{"route", "how the kernel sends to the peer", []string{"name"}, noDial, (*walk).route},
-	{"rp_filter", "the kernel's filter on the way back to the peer", []string{"name", "route"}, nil, func(w *walk) Finding { return judgeFilter(w.Filter()) }},
+	{"rp_filter", "the kernel's filter on the way back to the peer", []string{"name", "route"}, onePeer, func(w *walk) Finding { return judgeFilter(w.Filter()) }},
 	{"tcp", "TCP to the peer's port", []string{"name", "route"}, noDial, (*walk).tcp},
 	{"control", "the PPTP control connection and its version", []string{"tcp"}, noDial, func(w *walk) Finding { return judgeControl(w.reached) }},
 	{"calls", "what came to the addresses where calls are answered", nil, noAnswer, func(w *walk) Finding { return judgeCalls(w.setup, w.Calls()) }},
-	{"call", "a call to the peer", []string{"site", "control"}, nil, (*walk).call},
-	{"gre_out", "GRE to the peer (IP protocol 47)", []string{"call"}, nil, func(w *walk) Finding { return judgeOut(w.attempt) }},
-	{"gre_back", "GRE from the peer", []string{"call"}, nil, func(w *walk) Finding { return judgeBack(w.attempt) }},
-	{"nat", "address translation between the ends", []string{"call"}, nil, func(w *walk) Finding { return judgeNAT(w.attempt) }},
-	{"path_mtu", "which sizes of packets reach the peer", []string{"call"}, nil, (*walk).path},
-	{"link", "LCP, the agreement on the link", []string{"call", "gre_out", "gre_back", "nat"}, nil, func(w *walk) Finding { return judgeLink(w.attempt) }},
-	{"authentication", "who proved what to whom", []string{"link"}, nil, func(w *walk) Finding { return judgeAuth(w.setup, w.attempt) }},
-	{"encryption", "how packets are protected", []string{"authentication"}, nil, func(w *walk) Finding { return judgeEncryption(w.setup, w.attempt) }},
+	{"call", "a call to the peer", []string{"site", "control"}, onePeer, (*walk).call},
+	{"gre_out", "GRE to the peer (IP protocol 47)", []string{"call"}, onePeer, func(w *walk) Finding { return judgeOut(w.attempt) }},
+	{"gre_back", "GRE from the peer", []string{"call"}, onePeer, func(w *walk) Finding { return judgeBack(w.attempt) }},
+	{"nat", "address translation between the ends", []string{"call"}, onePeer, func(w *walk) Finding { return judgeNAT(w.attempt) }},
+	{"path_mtu", "which sizes of packets reach the peer", []string{"call"}, onePeer, (*walk).path},
+	{"link", "LCP, the agreement on the link", []string{"call", "gre_out", "gre_back", "nat"}, onePeer, func(w *walk) Finding { return judgeLink(w.attempt) }},
+	{"authentication", "who proved what to whom", []string{"link"}, onePeer, func(w *walk) Finding { return judgeAuth(w.setup, w.attempt) }},
+	{"encryption", "how packets are protected", []string{"authentication"}, onePeer, func(w *walk) Finding { return judgeEncryption(w.setup, w.attempt) }},
 	{"ipcp", "IPv4 in the tunnel", []string{"encryption"}, without("IPCP"), func(w *walk) Finding { return judgeNCP("IPCP", w.setup, w.attempt) }},
 	{"ipv6cp", "IPv6 in the tunnel", []string{"encryption"}, without("IPV6CP"), func(w *walk) Finding { return judgeNCP("IPV6CP", w.setup, w.attempt) }},
 	{"ipxcp", "IPX in the tunnel", []string{"encryption"}, without("IPXCP"), func(w *walk) Finding { return judgeNCP("IPXCP", w.setup, w.attempt) }},
 	{"interface", "the tunnel's interface and its addresses", nil, noIP, func(w *walk) Finding { return judgeInterface(w.theKernel()) }},
-	{"routes", "routes and rules of what is behind the peer", []string{"interface"}, noIP, func(w *walk) Finding { return judgeRoutes(w.theKernel()) }},
+	{"routes", "routes and rules of what is behind the peer", []string{"interface"}, func(s Setup) string { return cmp.Or(onePeer(s), noIP(s)) }, func(w *walk) Finding { return judgeRoutes(w.theKernel()) }},
 	{"forwarding", "whether the kernel forwards", nil, noIP, func(w *walk) Finding { return judgeForwarding(w.theKernel()) }},
-	{"mss", "the tunnel's MTU, TCP's segments and the LANs", nil, noIP, func(w *walk) Finding { return judgeMSS(w.theKernel()) }},
+	{"mss", "the tunnel's MTU, TCP's segments and the LANs", nil, func(s Setup) string { return cmp.Or(onePeer(s), noIP(s)) }, func(w *walk) Finding { return judgeMSS(w.theKernel()) }},
 	{"ipx_frames", "the frame types that are spoken on the LANs", nil, noIPX, func(w *walk) Finding { return judgeFrames(w.theIPX()) }},
 	{"ipx_numbers", "the network numbers that are claimed", nil, noIPX, func(w *walk) Finding { return judgeNumbers(w.theIPX()) }},
-	{"ipx_behind", "the IPX networks behind the peer", []string{"ipxcp"}, noIPX, func(w *walk) Finding { return judgeBehind(w.theIPX()) }},
+	{"ipx_behind", "the IPX networks behind the peer", []string{"ipxcp"}, noneBehind, func(w *walk) Finding { return judgeBehind(w.theIPX()) }},
 	{"certificates", "the dates of certificates and revocation lists", nil, noTLS, func(w *walk) Finding { return judgeCertificates(w.Certificates()) }},
 }
 
@@ -83,12 +84,22 @@ func noTLS(s Setup) string {
 	return ""
 }
 
+// onePeer is for what a site with many callers has not, or has for each of them.
+func onePeer(s Setup) string {
+	if s.Pool {
+		return "many call: sitebridge status shows each"
+	}
+	return ""
+}
+
+func noneBehind(s Setup) string { return cmp.Or(onePeer(s), noIPX(s)) }
+
 func without(ncp string) func(Setup) string {
 	return func(s Setup) string {
 		if !slices.Contains(s.NCPs, ncp) {
 			return "the site does not carry it"
 		}
-		return ""
+		return onePeer(s)
 	}
 }
 

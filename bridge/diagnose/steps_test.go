@@ -146,6 +146,21 @@ func TestWithoutDaemon(t *testing.T) {
 	}
 }
 
+// TestPool: what a site with many callers has for each of them is left out.
+func TestPool(t *testing.T) {
+	w := healthy()
+	w.setup.State, w.setup.Dials, w.setup.Answers, w.setup.Pool = "listening", false, true, true
+	found, c := walked(w)
+	if c.Verdict != OK || w.tried != 0 || found["calls"].Verdict != OK || found["forwarding"].Verdict != OK {
+		t.Errorf("dialled %d times; %+v; %+v", w.tried, found, c)
+	}
+	for _, step := range []string{"call", "gre_back", "link", "ipcp", "routes", "mss", "ipx_behind"} {
+		if f, there := found[step]; there {
+			t.Errorf("%s: %+v", step, f)
+		}
+	}
+}
+
 func TestTimeIsOver(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -431,6 +431,24 @@ func TestDiagnoseCalls(t *testing.T) {
 	diagnosed(t, b, "a").concludes(t, "site", "stopped by its operator")
 }
 
+// TestDiagnosePool: a site that many call, when nobody does, and when somebody may not.
+func TestDiagnosePool(t *testing.T) {
+	t.Parallel()
+	w := lab.New(t)
+	w.Write("users.toml", remoteUsers)
+	a := w.Start(w.SiteA, remoteHQ)
+	a.WaitSite("road", "running", anyState)
+	x := diagnosed(t, a, "road")
+	x.says(t, "calls", diagnose.OK, "0 callers now")
+	x.says(t, "interface", diagnose.OK)
+	if _, there := x.found["call"]; there {
+		t.Errorf("a call of many callers is looked at\n%s", x.text)
+	}
+	c := w.Start(w.SiteB, remoteCaller("nobody", bySecret))
+	c.WaitSite("a", "refused", func(s bridge.SiteStatus) bool { return strings.Contains(s.Reason, "refused") })
+	diagnosed(t, a, "road").says(t, "calls", diagnose.Warning, "the last from 192.0.2.2")
+}
+
 // TestDiagnoseCertificate: our own expires while the tunnel is up.
 func TestDiagnoseCertificate(t *testing.T) {
 	t.Parallel()
