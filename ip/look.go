@@ -29,7 +29,11 @@ func (h *Host) Way(from netip.Addr, device string, to netip.Addr) (Way, error) {
 	if from.IsValid() && !h.has(from) {
 		return Way{}, unix.EADDRNOTAVAIL
 	}
-	return h.way(&netlink.RouteGetOptions{Mark: Mark, SrcAddr: from.AsSlice(), Oif: device}, to)
+	w, err := h.way(&netlink.RouteGetOptions{Mark: Mark, SrcAddr: from.AsSlice(), Oif: device}, to)
+	if err == nil && from.IsValid() {
+		w.Source = from // what was asked for is not answered
+	}
+	return w, err
 }
 
 func (h *Host) way(options *netlink.RouteGetOptions, to netip.Addr) (Way, error) {
