@@ -22,7 +22,7 @@ import (
 )
 
 // patience is how long anything may take that the browser is asked for.
-const patience = 20 * time.Second
+const patience = 45 * time.Second
 
 // A browser is a running Chromium.
 type browser struct {

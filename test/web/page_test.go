@@ -233,6 +233,7 @@ func testKeyboard(t *testing.T, b *browser) {
 	srv := small().serve(t)
 	p := b.open(t, 1280, 900)
 	p.ready(srv.URL)
+	p.wait("the map is whole", "document.querySelector('[data-site=west]').innerText.includes('00000100')")
 	p.eval("window.reached = new Set()", nil)
 	var all int
 	p.eval("document.querySelectorAll('a[href], button:not(:disabled), input, select, [tabindex=\"0\"]').length", &all)
