@@ -35,9 +35,6 @@ type prober struct {
 
 func (d *Daemon) prober(st *site) *prober { return &prober{d: d, st: st, resolver: resolver} }
 
-// idle is the state of a site that dials when there is traffic for it.
-const idle State = "idle"
-
 // Setup implements diagnose.World.
 func (p *prober) Setup() diagnose.Setup {
 	c := p.st.cfg
@@ -60,7 +57,7 @@ func (p *prober) Setup() diagnose.Setup {
 	v := p.st.status()
 	s.Pool, s.Callers = c.Remote != nil, len(v.Callers)
 	s.State, s.Reason = string(v.State), v.Reason
-	s.Up, s.Stopped, s.Idle, s.Call = v.State == StateUp, v.State == StateStopped, v.State == idle, v.Tunnel != nil
+	s.Up, s.Stopped, s.Idle, s.Call = v.State == StateUp, v.State == StateStopped, v.State == StateIdle, v.Tunnel != nil
 	return s
 }
 

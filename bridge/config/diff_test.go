@@ -36,18 +36,10 @@ var diffs = []struct {
 		[]string{"~ site branch1: dial"}},
 	{"what crosses for IPX", `filter_out = ["deny dst-node FFFFFFFFFFFF type 4"]`, "netbios = \"on\"\nserial = true", nil,
 		[]string{"~ site branch1: ipx.filter_out, ipx.serial, ipx.netbios"}},
-	{"a site without IP", `[site.branch3.ip]
-routes = ["10.4.0.0/16"]
-# With connect = "demand", which traffic dials and keeps the tunnel up. The first rule
-# that fits decides. After "ignore" or "dial" may come a protocol (tcp, udp, icmp,
-# icmpv6, igmp, gre, esp, ah or a number), and then pairs of a word and a value, all of
-# which must be true: port and net, of either end or with src- or dst- before them.
-# What none fits counts, but for multicast, ICMP errors and TCP resets. Default: no
-# rules.
-interesting = ["ignore udp port 123", "dial tcp dst-net 10.4.1.0/24 dst-port 445-450"]`, "", nil,
+	{"a site without IP", "[site.branch3.ip]\nroutes = [\"10.4.0.0/16\"]", "[defaults.ip]", nil,
 		[]string{"~ site branch3: required, ip.interesting, ip"}},
-	{"what dials", `"ignore udp port 123", `, "", nil, []string{"~ site branch3: ip.interesting"}},
-	{"when it hangs up", `#idle = "15m"`, `idle = "11m"`, nil, []string{"~ site branch3: idle"}},
+	{"how long nobody must use it", "#idle = \"15m\"", "idle = \"1h\"", nil, []string{"~ site branch3: idle"}},
+	{"when it may dial", `"sun"]`, `"sun 09:00-12:00"]`, nil, []string{"~ site branch3: hours"}},
 	{"a user", "", "", func(d dir) { d.secret("users.toml", "[user.anna]\nsecret = \"another word of mouth\"\n") },
 		[]string{"~ site road: users_file"}},
 	{"how many may call", "#callers = 64", "callers = 65", nil, []string{"~ site road: callers"}},

@@ -49,6 +49,9 @@ var fieldKeys = map[string]fieldKey{
 	"Site.Name":        {skip: true},
 	"Site.Segment":     {skip: true}, // by diffSite
 	"Site.Required":    {name: "required", set: true},
+	"Site.Demand":      {whole: "connect"},
+	"Demand.IP":        {name: "ip.interesting"},
+	"Demand.IPX":       {name: "ipx.interesting"},
 	"Auth.SecretOut":   {name: "secret_out_file"},
 	"Auth.SecretIn":    {name: "secret_in_file"},
 	"Auth.Trust":       {whole: "ca"},
