@@ -63,9 +63,6 @@ var fieldKeys = map[string]fieldKey{
 	"Trust.Name":       {skip: true}, // Auth.PeerName
 	"Trust.AnyName":    {skip: true}, // Site.Remote
 	"Site.Remote":      {whole: "ip.pool"},
-	"Site.Demand":      {whole: "connect"},
-	"Demand.IP":        {name: "ip.interesting"},
-	"Demand.IPX":       {name: "ipx.interesting"},
 	"Remote.Limit":     {name: "callers"},
 	"Remote.ProxyARP":  {name: "proxy_arp"},
 	"Remote.UsersFile": {skip: true}, // what it holds counts
