@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,9 +24,26 @@ type demandSite struct {
 	d     *demand
 	log   strings.Builder
 	start time.Time
+
+	mu    sync.Mutex // guards what follows
 	dials []time.Duration
 	fail  error // of the next dials
 	last  *fakeTunnel
+}
+
+// dialed says when there were dials so far.
+func (x *demandSite) dialed() []time.Duration {
+	synctest.Wait()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.Clone(x.dials)
+}
+
+// failing has the next dials fail; nil: they do not.
+func (x *demandSite) failing(err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.fail = err
 }
 
 // startDemand runs the supervisor of a demand site until the test ends.
@@ -34,6 +52,8 @@ func startDemand(t *testing.T, cfg config.Demand, dials bool) *demandSite {
 	var dial func(context.Context) (tunnel, error)
 	if dials {
 		dial = func(context.Context) (tunnel, error) {
+			x.mu.Lock()
+			defer x.mu.Unlock()
 			x.dials = append(x.dials, time.Since(x.start))
 			if x.fail != nil {
 				return nil, x.fail
@@ -107,8 +127,8 @@ func TestTrafficDialsAndSilenceHangsUp(t *testing.T) {
 		x := startDemand(t, config.Demand{Idle: 15 * time.Minute}, true)
 		time.Sleep(24 * time.Hour)
 		x.wantState(t, StateIdle, "")
-		if len(x.dials) != 0 {
-			t.Fatalf("dialled at %v, and nobody wanted it", x.dials)
+		if len(x.dialed()) != 0 {
+			t.Fatalf("dialled at %v, and nobody wanted it", x.dialed())
 		}
 		x.traffic("1", "2")
 		x.wantState(t, StateUp, "")
@@ -182,7 +202,7 @@ func TestFailedDialBacksOffWhileWanted(t *testing.T) {
 		x := startDemand(t, config.Demand{Idle: time.Minute}, true)
 		lost := 0
 		x.d.lost = func() { lost++ }
-		x.fail = errors.New("no route to host")
+		x.failing(errors.New("no route to host"))
 		x.traffic("1", "2")
 		x.wantState(t, StateWaiting, "no route to host")
 		if s := x.d.status(); s.Drops.DialFailed != 2 || s.Waiting != 0 || lost != 1 {
@@ -192,17 +212,17 @@ func TestFailedDialBacksOffWhileWanted(t *testing.T) {
 			x.traffic("again")
 			time.Sleep(time.Second)
 		}
-		if want := []time.Duration{0, 1e9, 3e9}; !slices.Equal(x.dials, want) {
-			t.Errorf("dialled at %v, want %v", x.dials, want)
+		if got, want := x.dialed(), []time.Duration{0, 1e9, 3e9}; !slices.Equal(got, want) {
+			t.Errorf("dialled at %v, want %v", got, want)
 		}
 		time.Sleep(time.Minute) // and gives up
 		x.wantState(t, StateIdle, "no route to host")
-		dials := len(x.dials)
+		dials := len(x.dialed())
 		time.Sleep(time.Hour)
-		if len(x.dials) != dials {
-			t.Errorf("dialled at %v, and nobody wanted it", x.dials)
+		if got := x.dialed(); len(got) != dials {
+			t.Errorf("dialled at %v, and nobody wanted it", got)
 		}
-		x.fail = nil
+		x.failing(nil)
 		x.traffic("anew")
 		x.wantState(t, StateUp, "")
 	})
@@ -216,8 +236,8 @@ func TestOutsideHours(t *testing.T) {
 		x.traffic("1")
 		x.traffic("2")
 		x.wantState(t, StateIdle, "outside its hours: traffic may dial again from Mon 3 Jan 08:00 on")
-		if s := x.d.status(); s.Drops.OutsideHours != 2 || len(x.dials) != 0 {
-			t.Errorf("%+v, dialled at %v", s.Drops, x.dials)
+		if s := x.d.status(); s.Drops.OutsideHours != 2 || len(x.dialed()) != 0 {
+			t.Errorf("%+v, dialled at %v", s.Drops, x.dialed())
 		}
 		if n := strings.Count(x.log.String(), "not dialled"); n != 1 {
 			t.Errorf("%d times in the log", n)
@@ -264,8 +284,8 @@ func TestPeersCallOfADemandSite(t *testing.T) {
 			again.close(errors.New("peer: idle"))
 			x.wantState(t, StateIdle, "peer: idle")
 			time.Sleep(time.Hour)
-			if x.wantState(t, StateIdle, "peer: idle"); len(x.dials) != 0 {
-				t.Errorf("dialled at %v", x.dials)
+			if x.wantState(t, StateIdle, "peer: idle"); len(x.dialed()) != 0 {
+				t.Errorf("dialled at %v", x.dialed())
 			}
 		})
 	}
@@ -281,8 +301,8 @@ func TestStoppedDemandSite(t *testing.T) {
 		}
 		x.traffic("1")
 		x.wantState(t, StateStopped, "")
-		if n := x.d.status().Drops.Stopped; n != 1 || len(x.dials) != 0 {
-			t.Errorf("%d dropped, dialled at %v", n, x.dials)
+		if n := x.d.status().Drops.Stopped; n != 1 || len(x.dialed()) != 0 {
+			t.Errorf("%d dropped, dialled at %v", n, x.dialed())
 		}
 		if err := x.command(t.Context(), true); err != nil {
 			t.Fatal(err)

@@ -187,17 +187,19 @@ func TestBothDialAtOnceOnDemand(t *testing.T) {
 			synctest.Wait()
 			var pings sync.WaitGroup
 			for _, d := range ends {
-				pings.Go(func() {
-					if d.config().Daemon.Name == "alpha" {
-						d.pings(t, 0xB)
-					} else {
-						time.Sleep(time.Duration(seed) * 7 * time.Millisecond)
-						d.pings(t, 0xA)
-					}
+				pings.Go(func() { // what crosses the call that does not stay may be lost
+					to := map[string]ipx.Network{"alpha": 0xB, "beta": 0xA}[d.config().Daemon.Name]
+					time.Sleep(time.Duration(seed) * time.Duration(to-0xA) * 7 * time.Millisecond)
+					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+					defer cancel()
+					d.ipx.router.Ping(ctx, ping.Novell, to, ipx.ServerNode, 0)
 				})
 			}
 			pings.Wait()
 			reaches(t, 5*time.Second, "both up", both(ends[0], ends[1], StateUp))
+			for _, d := range ends {
+				d.pings(t, map[string]ipx.Network{"alpha": 0xB, "beta": 0xA}[d.config().Daemon.Name])
+			}
 		})
 	}
 }
