@@ -13,6 +13,9 @@ import (
 type Path struct {
 	Local  netip.Addr // invalid when sending: the kernel chooses
 	Remote netip.Addr
+	// Device is the number of the interface by which packets leave; 0: as the kernel
+	// routes them. It does not matter by which one they come.
+	Device int
 }
 
 // A Datagram is one packet received: its Buffer starts at the GRE header.

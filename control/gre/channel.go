@@ -21,6 +21,7 @@ type ChannelConfig struct {
 	Pacing         bool          // never have more unacknowledged than the peer's window
 	FirstSequence  uint32        // number of the first packet sent (RFC 2637 wants 0)
 	Tap            *tap.Tap      // where packets can be looked at; nil: nowhere
+	Device         int           // interface by which packets leave; 0: as the kernel routes them
 	Log            *slog.Logger
 }
 
@@ -54,6 +55,7 @@ type Channel struct {
 	mux  *Mux
 	id   uint16
 	peer netip.Addr
+	dev  int
 	log  *slog.Logger
 	tap  *tap.Tap
 
@@ -66,7 +68,7 @@ type Channel struct {
 
 func newChannel(m *Mux, id uint16, peer netip.Addr, cfg ChannelConfig) *Channel {
 	cfg = cfg.withDefaults()
-	c := &Channel{mux: m, id: id, peer: peer, log: cfg.Log, tap: cfg.Tap}
+	c := &Channel{mux: m, id: id, peer: peer, dev: cfg.Device, log: cfg.Log, tap: cfg.Tap}
 	c.flow.init(cfg.Window, cfg.FirstSequence)
 	c.rx.window.init(cfg.ReorderPackets, cfg.ReorderTime)
 	c.rx.alarm.init(c.rxAlarm)
@@ -92,7 +94,7 @@ func (c *Channel) Peer() netip.Addr { return c.peer }
 // call Send; it must not call Connect or Close, nor wait for someone who does.
 func (c *Channel) Connect(local netip.Addr, peerID, peerWindow uint16, receive func(frames []*packet.Buffer)) {
 	c.flow.connect(peerWindow)
-	c.tx.connect(Path{Local: local.Unmap(), Remote: c.peer}, peerID)
+	c.tx.connect(Path{Local: local.Unmap(), Remote: c.peer, Device: c.dev}, peerID)
 	c.rx.mu.Lock()
 	defer c.rx.mu.Unlock()
 	c.rx.deliverTo = receive

@@ -63,7 +63,7 @@ func (b *receiveBatch) truncated(i int) bool { return b.hdrs[i].Truncated() }
 type sendBatch struct {
 	messages
 	to   unix.RawSockaddrInet4
-	from struct { // control message: the source address
+	from struct { // control message: the source address, and the interface
 		hdr  unix.Cmsghdr
 		info unix.Inet4Pktinfo
 	}
@@ -93,8 +93,11 @@ func (b *sendBatch) address(path Path) {
 	b.to.Addr = path.Remote.As4()
 	var control *byte
 	length := 0
-	if path.Local.IsValid() {
-		b.from.info.Spec_dst = path.Local.As4()
+	if path.Local.IsValid() || path.Device != 0 {
+		b.from.info = unix.Inet4Pktinfo{Ifindex: int32(path.Device)}
+		if path.Local.IsValid() {
+			b.from.info.Spec_dst = path.Local.As4()
+		}
 		control, length = (*byte)(unsafe.Pointer(&b.from)), unix.CmsgSpace(unix.SizeofInet4Pktinfo)
 	}
 	for i := range b.hdrs {

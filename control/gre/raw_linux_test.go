@@ -86,7 +86,7 @@ func TestRawSendsAndReceivesBatches(t *testing.T) {
 			pkts = append(pkts, buffer(data(7, uint32(i))))
 		}
 		for _, df := range []bool{true, false} {
-			if err := r.Send(Path{loopback(5), loopback(2)}, pkts, df); err != nil {
+			if err := r.Send(Path{Local: loopback(5), Remote: loopback(2)}, pkts, df); err != nil {
 				t.Fatalf("Send: %v", err)
 			}
 			for i := range pkts {
@@ -105,7 +105,7 @@ func TestRawLetsTheKernelChooseTheSource(t *testing.T) {
 		in := read(t, r)
 		// the same batch object first with, then without a source
 		for _, local := range []netip.Addr{loopback(9), {}} {
-			if err := r.Send(Path{local, loopback(2)}, []*packet.Buffer{buffer(data(7, 1))}, true); err != nil {
+			if err := r.Send(Path{Local: local, Remote: loopback(2)}, []*packet.Buffer{buffer(data(7, 1))}, true); err != nil {
 				t.Fatalf("Send: %v", err)
 			}
 		}
@@ -120,7 +120,7 @@ func TestRawDropsWhatDoesNotFit(t *testing.T) {
 		r := openRaw(t, RawConfig{Mark: 0x5b1d})
 		in := read(t, r)
 		fits, tooBig := data(7, 1), encode(Header{PayloadLen: 1800, CallID: 7, HasSeq: true}, make([]byte, 1800))
-		path := Path{loopback(1), loopback(2)}
+		path := Path{Local: loopback(1), Remote: loopback(2)}
 		err := r.Send(path, []*packet.Buffer{buffer(fits), buffer(tooBig), buffer(tooBig), buffer(fits)}, true)
 		var e *TooBigError
 		if !errors.Is(err, ErrTooBig) || !errors.As(err, &e) || e.MTU != 1400 || e.Packets != 2 {
@@ -168,7 +168,7 @@ func TestRawKeepsPlainGREOut(t *testing.T) {
 		r := openRaw(t, RawConfig{})
 		in := read(t, r)
 		plain := append(unhex("2000 0800 00000001"), make([]byte, 20)...)
-		path := Path{loopback(1), loopback(2)}
+		path := Path{Local: loopback(1), Remote: loopback(2)}
 		if err := r.Send(path, []*packet.Buffer{buffer(plain), buffer(data(7, 1))}, true); err != nil {
 			t.Fatalf("Send: %v", err)
 		}
@@ -183,7 +183,7 @@ func TestRawCountsOverflow(t *testing.T) {
 	inNamespace(t, func() {
 		r := openRaw(t, RawConfig{ReceiveBuffer: 1}) // the kernel's least
 		for range 100 {
-			if err := r.Send(Path{loopback(1), loopback(2)}, []*packet.Buffer{buffer(data(7, 1))}, true); err != nil {
+			if err := r.Send(Path{Local: loopback(1), Remote: loopback(2)}, []*packet.Buffer{buffer(data(7, 1))}, true); err != nil {
 				t.Fatalf("Send: %v", err)
 			}
 		}
@@ -255,7 +255,7 @@ func TestRawDoesNotAllocate(t *testing.T) {
 		r := openRaw(t, RawConfig{})
 		pkts := []*packet.Buffer{buffer(data(7, 1)), buffer(data(7, 2))}
 		in := []Datagram{{Buffer: new(packet.Buffer)}, {Buffer: new(packet.Buffer)}}
-		path := Path{loopback(1), loopback(2)}
+		path := Path{Local: loopback(1), Remote: loopback(2)}
 		if n := testing.AllocsPerRun(200, func() {
 			if err := r.Send(path, pkts, true); err != nil {
 				t.Fatalf("Send: %v", err)
@@ -322,7 +322,7 @@ func BenchmarkRawLoopback(b *testing.B) {
 		for _, p := range frames {
 			h.Put(p.Prepend(h.Len()))
 		}
-		if err := r.Send(Path{loopback(1), loopback(2)}, frames, true); err != nil {
+		if err := r.Send(Path{Local: loopback(1), Remote: loopback(2)}, frames, true); err != nil {
 			b.Fatal(err)
 		}
 		for got := 0; got < len(frames); {

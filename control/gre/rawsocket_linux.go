@@ -153,6 +153,9 @@ func (r *Raw) pathMTU(path Path) int {
 	if r.mark != 0 {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(r.mark))
 	}
+	if path.Device != 0 {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, path.Device)
+	}
 	if path.Local.IsValid() {
 		_ = unix.Bind(fd, &unix.SockaddrInet4{Addr: path.Local.As4()})
 	}

@@ -58,7 +58,7 @@ func TestRawSendersTakeNothing(t *testing.T) {
 		}
 		in := read(t, r)
 		for _, df := range []bool{true, false} {
-			if err := r.Send(Path{loopback(1), loopback(2)}, []*packet.Buffer{buffer(data(7, 1))}, df); err != nil {
+			if err := r.Send(Path{Local: loopback(1), Remote: loopback(2)}, []*packet.Buffer{buffer(data(7, 1))}, df); err != nil {
 				t.Fatal(err)
 			}
 			in.want(Path{Local: loopback(2), Remote: loopback(1)}, data(7, 1))
