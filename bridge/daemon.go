@@ -38,8 +38,10 @@ type Daemon struct {
 	configured atomic.Pointer[config.Config]
 	joined     atomic.Pointer[[]*site]
 
-	// connect opens TCP to a site's peer; the tests have another one.
+	// connect opens TCP to a site's peer, and lookUp finds the addresses of its name; the
+	// tests have others.
 	connect func(context.Context, *site, netip.AddrPort) (net.Conn, error)
+	lookUp  func(ctx context.Context, host string) ([]netip.Addr, error)
 	// shareIP opens what the callers of a site share in the kernel; likewise.
 	shareIP func(*site) (sharedIP, error)
 
@@ -48,6 +50,8 @@ type Daemon struct {
 	readers [2]*readersDoor // metrics and the status page; nil: none; guarded by reloading
 	ctx     context.Context // ends when calls shall end
 	host    *ip.Host
+	kernel  kernel    // what host says of the ways to our peers; nil in most tests
+	uplinks *ip.Watch // nil in the tests
 	mux     *gre.Mux
 	sockets *gre.Raw // under mux; nil in the tests
 	ears    atomic.Pointer[[]*ear]
@@ -102,6 +106,11 @@ func (d *Daemon) open(ctx context.Context) (err error) {
 		return err
 	}
 	d.undone(func() error { d.host.Close(); return nil })
+	d.kernel = d.host
+	if d.uplinks, err = ip.OpenWatch(); err != nil {
+		return err
+	}
+	d.undone(d.uplinks.Close)
 	release, err := ip.Claim()
 	if err != nil {
 		return err
@@ -205,6 +214,9 @@ func (d *Daemon) serve(ctx context.Context, ready func(*Daemon)) error {
 	group.Go(func() error { return d.watchCertificates(under) })
 	group.Go(func() error { return d.watchTroubles(under) })
 	group.Go(func() error { return d.runHooks(under) })
+	if d.uplinks != nil {
+		group.Go(func() error { return d.watchUplinks(under) })
+	}
 	if d.api != nil {
 		group.Go(func() error { return serveAPI(under, d.api, d.apiHandler(), d.log) })
 	}
@@ -252,6 +264,7 @@ func newDaemon(cfg *config.Config, log *slog.Logger, version string) *Daemon {
 		log: log, version: version, started: time.Now(),
 		connect:   connectTCP,
 		shareIP:   openPoolIP,
+		lookUp:    lookUp,
 		strangers: strangers{knows: g.knows},
 		guard:     g,
 		peerOf:    map[string][]netip.Addr{},

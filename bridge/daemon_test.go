@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -45,7 +44,9 @@ type world struct {
 	mu      sync.Mutex // guards what follows
 	daemons map[netip.Addr]*testDaemon
 	noTCP   bool
-	lines   map[string][]*cutConn // by who opened them
+	noRoute bool                                                // TCP fails at once
+	lookUp  func(context.Context, string) ([]netip.Addr, error) // nil: as everywhere
+	lines   map[string][]*cutConn                               // by who opened them
 
 	called  map[string]string             // by daemon: what it calls itself instead
 	shareIP func(*site) (sharedIP, error) // nil: the kernel
@@ -107,6 +108,15 @@ func configured(cfg *config.Config) *Daemon {
 
 // startInside is start for a daemon with an internal IPX network.
 func (w *world) startInside(name string, inside ipx.Network, sites ...*config.Site) *testDaemon {
+	return w.startWith(name, inside, nil, sites)
+}
+
+// startOn is start for a daemon on a host whose kernel tells of its uplinks.
+func (w *world) startOn(name string, k kernel, sites ...*config.Site) *testDaemon {
+	return w.startWith(name, ipx.ThisNetwork, k, sites)
+}
+
+func (w *world) startWith(name string, inside ipx.Network, k kernel, sites []*config.Site) *testDaemon {
 	cfg := &config.Config{Daemon: config.Daemon{Name: cmp.Or(w.called[name], name), InternalNetwork: inside}, Sites: sites}
 	for _, sc := range sites {
 		if sc.Answer {
@@ -118,6 +128,10 @@ func (w *world) startInside(name string, inside ipx.Network, sites ...*config.Si
 	t := &testDaemon{log: new(strings.Builder)}
 	log := slog.New(slog.NewTextHandler(t.log, nil))
 	t.Daemon = newDaemon(cfg, log, "test")
+	t.kernel = k
+	if w.lookUp != nil {
+		t.lookUp = w.lookUp
+	}
 	t.carrier = w.gre.Attach(addrOf[name])
 	t.mux = gre.NewMux(t.carrier, log)
 	t.ipx = &ipxPlane{log: log, internal: inside, router: router.New(router.Config{InternalNetwork: inside, Log: log})}
@@ -164,8 +178,11 @@ func (w *world) startInside(name string, inside ipx.Network, sites ...*config.Si
 // connect is TCP to a daemon of this world.
 func (w *world) connect(ctx context.Context, from string, to netip.AddrPort) (net.Conn, error) {
 	w.mu.Lock()
-	d, noTCP := w.daemons[to.Addr()], w.noTCP
+	d, noTCP, noRoute := w.daemons[to.Addr()], w.noTCP, w.noRoute
 	w.mu.Unlock()
+	if noRoute {
+		return nil, errors.New("network is unreachable")
+	}
 	if noTCP {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -408,23 +425,4 @@ func TestRestartedPeerReplacesItsOldCall(t *testing.T) {
 			t.Errorf("call %d after %d, up %d times", s.Tunnel.CallID, old, s.Ups)
 		}
 	})
-}
-
-func TestNameThatDoesNotResolve(t *testing.T) {
-	s := &site{cfg: &config.Site{Dial: []config.Endpoint{{Host: "nowhere.invalid", Port: 1723}}}}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := s.resolve(ctx); err == nil || !strings.Contains(err.Error(), "look up nowhere.invalid") {
-		t.Errorf("resolve = %v", err)
-	}
-}
-
-func TestLastGoodAddressComesFirst(t *testing.T) {
-	s := &site{cfg: &config.Site{Dial: []config.Endpoint{{Host: "192.0.2.1", Port: 1723}, {Host: "192.0.2.2", Port: 1723}, {Host: "192.0.2.3", Port: 1723}}}}
-	good := netip.MustParseAddrPort("192.0.2.3:1723")
-	s.lastGood.Store(&good)
-	got, err := s.resolve(t.Context())
-	if want := "[192.0.2.3:1723 192.0.2.1:1723 192.0.2.2:1723]"; err != nil || fmt.Sprint(got) != want {
-		t.Errorf("resolve = %v, %v, want %s", got, err, want)
-	}
 }

@@ -289,7 +289,7 @@ func (p *ipPlane) change(n *networks, set func()) error {
 
 // innerMTU is the longest IP packet that fits the path of n's link.
 func (s *site) innerMTU(n *networks) (ip.Sum, error) {
-	outer, err := s.d.host.PathMTU(n.s.path.Local, n.s.path.Remote)
+	outer, err := s.d.host.PathMTU(n.s.path.Local, n.s.path.Remote, n.s.path.Device)
 	if err != nil {
 		return ip.Sum{}, err
 	}

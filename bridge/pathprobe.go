@@ -144,8 +144,11 @@ const pathWait = time.Second
 // Path implements diagnose.World.
 func (p *prober) Path(ctx context.Context, a diagnose.Attempt) diagnose.Path {
 	out := diagnose.Path{Peer: a.Peer}
-	var err error
-	if out.Believed, err = p.d.host.PathMTU(a.Local, a.Peer); err != nil {
+	device, err := p.st.sourceDevice()
+	if err == nil {
+		out.Believed, err = p.d.host.PathMTU(a.Local, a.Peer, device)
+	}
+	if err != nil {
 		out.Err = err
 		return out
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sitebridge/bridge/config"
 	"sitebridge/control"
 	"sitebridge/control/gre"
 	"sitebridge/internal/packet"
@@ -45,6 +47,7 @@ type session struct {
 	link     *ppp.Link
 	began    time.Time
 	outgoing bool // we dialled
+	uplink   uplink
 	// credential is the certificate that the peer has shown. The link's goroutine
 	// writes and reads it.
 	credential *credential
@@ -68,6 +71,7 @@ type session struct {
 	ctx    context.Context // ends the session in order
 	stop   context.CancelFunc
 	over   chan struct{}
+	astray chan struct{} // closed when our end of the path is lost
 	tooBig chan struct{} // what fits the path may have changed; holds one
 }
 
@@ -78,6 +82,7 @@ func (d *Daemon) newSession(call *control.Call, channel *gre.Channel, path gre.P
 		began: time.Now(), outgoing: call.Outgoing(),
 		log:    log.With("peer", path.Remote, "call_id", call.ID()),
 		over:   make(chan struct{}),
+		astray: make(chan struct{}),
 		tooBig: make(chan struct{}, 1),
 	}
 	s.ctx, s.stop = context.WithCancel(d.ctx)
@@ -161,6 +166,7 @@ func (s *session) watch(ctx context.Context) {
 	defer silent.Stop()
 	path := time.NewTimer(firstLook)
 	defer path.Stop()
+	astray := s.astray
 	for {
 		select {
 		case <-ctx.Done():
@@ -179,6 +185,11 @@ func (s *session) watch(ctx context.Context) {
 			s.mu.Unlock()
 			s.log.Warn("nothing came through the tunnel", "suspicion", words)
 			s.notify()
+		case <-astray:
+			// Else we would answer for this call when the peer asks whether it still
+			// lives, and the one that takes its place would be refused.
+			astray = nil
+			s.call.Conn().Close()
 		case <-s.tooBig:
 			s.measure()
 		case <-path.C:
@@ -349,6 +360,7 @@ func (s *session) admit(a ppp.Admission) (ppp.Network, error) {
 		}
 		s.d.strangers.leave(s)
 		s.d.guard.met(s.path.Remote)
+		s.uplink.begin(s.d.kernel, s.path, config.Source{})
 		s.channel.SetReorder(st.reorder())
 		if err := s.d.peersOf(st, []netip.Addr{s.path.Remote}); err != nil {
 			return ppp.Network{}, err
@@ -479,29 +491,39 @@ func (s *session) suspicion() string {
 	return s.hint
 }
 
-// dial makes a call to the site's peer: the first of its addresses that
-// answers. What it returns runs.
+// dial makes a call to the site's peer: by the first of its addresses that takes it, in
+// their order. What it returns runs.
 func (d *Daemon) dial(ctx context.Context, st *site) (tunnel, error) {
-	addrs, err := st.resolve(ctx)
-	if err != nil {
-		return nil, err
+	addrs, trouble := st.resolve(ctx)
+	if len(addrs) == 0 {
+		return nil, errors.New(trouble)
 	}
 	if err := d.peersOf(st, hosts(addrs)); err != nil {
 		return nil, err
 	}
-	var errs []string
-	for _, a := range addrs {
-		s, err := d.dialAddr(ctx, st, a)
+	tcp := newRace(ctx, addrs, func(ctx context.Context, to netip.AddrPort) (nc net.Conn, err error) {
+		if nc, err = d.connect(ctx, st, to); ctx.Err() == nil {
+			st.attempts.dialed(to, &err)
+		}
+		return nc, err
+	})
+	defer tcp.close()
+	for {
+		nc, i, ok := tcp.next()
+		if !ok {
+			break
+		}
+		s, err := d.dialOver(ctx, st, addrs[i], nc)
 		if err == nil {
-			st.lastGood.Store(&a)
+			st.lastGood.Store(&addrs[i])
 			return s, nil
 		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		errs = append(errs, fmt.Sprintf("%v: %v", a, err))
+		tcp.failed(i, err)
 	}
-	return nil, errors.New(strings.Join(errs, "; "))
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return nil, errors.New(tcp.reason(trouble))
 }
 
 func hosts(all []netip.AddrPort) []netip.Addr {
@@ -512,15 +534,11 @@ func hosts(all []netip.AddrPort) []netip.Addr {
 	return addrs
 }
 
-// dialAddr makes a call to one address: TCP, control connection, the receive
-// side of the data channel, and only then the call, since some peers send LCP
-// before their Outgoing-Call-Reply.
-func (d *Daemon) dialAddr(ctx context.Context, st *site, to netip.AddrPort) (_ *session, err error) {
+// dialOver makes a call over TCP: control connection, the receive side of the data
+// channel, and only then the call, since some peers send LCP before their
+// Outgoing-Call-Reply.
+func (d *Daemon) dialOver(ctx context.Context, st *site, to netip.AddrPort, nc net.Conn) (_ *session, err error) {
 	defer st.attempts.dialed(to, &err)
-	nc, err := d.connect(ctx, st, to)
-	if err != nil {
-		return nil, err
-	}
 	conn, err := control.Open(ctx, nc, st.controlConfig())
 	if err != nil {
 		return nil, err
@@ -531,7 +549,10 @@ func (d *Daemon) dialAddr(ctx context.Context, st *site, to netip.AddrPort) (_ *
 		}
 	}()
 	path := pathOf(conn)
-	channelConfig := st.channelConfig()
+	if path.Device, err = st.sourceDevice(); err != nil {
+		return nil, err
+	}
+	channelConfig := st.channelConfig(path.Device)
 	channelConfig.Tap = conn.Tap()
 	channel, err := d.mux.Open(path.Remote, channelConfig)
 	if err != nil {
@@ -546,6 +567,7 @@ func (d *Daemon) dialAddr(ctx context.Context, st *site, to netip.AddrPort) (_ *
 	s := d.newSession(call, channel, path, st.dialLink(c), st.log)
 	s.credential = c
 	s.site.Store(st)
+	s.uplink.begin(d.kernel, path, st.cfg.Source)
 	s.known = true
 	s.start()
 	return s, nil

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -75,6 +76,7 @@ func (d *Daemon) openSite(cfg *config.Site) (*site, error) {
 	s.supervisor = newSupervisor(s.log, cfg.Auth.Name, cfg.Auth.PeerName, dial)
 	s.supervisor.teller = teller{emit: d.emit, site: cfg.Name}
 	s.openDemand()
+	s.supervisor.outlook = s.outlook
 	if x := cfg.IPX; x != nil {
 		s.learned.Store(&learned{x.LearnedRoutes, x.LearnedServices})
 		if x.Watchdogs {
@@ -182,33 +184,43 @@ var resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, net
 	return (&net.Dialer{Control: markSocket}).DialContext(ctx, network, address)
 }}
 
-// resolve looks the peer's names up anew and returns every address, the one
-// that last worked first.
-func (s *site) resolve(ctx context.Context) ([]netip.AddrPort, error) {
-	var all []netip.AddrPort
-	var errs []error
-	for _, e := range s.cfg.Dial {
-		addrs, err := resolver.LookupNetIP(ctx, "ip4", e.Host)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("look up %s: %w", e.Host, err))
-			continue
+// lookUp asks for the addresses of a host.
+func lookUp(ctx context.Context, host string) ([]netip.Addr, error) {
+	return resolver.LookupNetIP(ctx, "ip4", host)
+}
+
+// resolve looks the peer's names up anew, all at once, and returns every address, the
+// one that last worked first. trouble tells of the names that have none: the others may
+// do, or the address that last worked, since the name server may be out of reach until
+// the tunnel is there.
+func (s *site) resolve(ctx context.Context) (all []netip.AddrPort, trouble string) {
+	ctx, cancel := context.WithTimeout(ctx, tcpWait)
+	defer cancel()
+	found, errs := make([][]netip.Addr, len(s.cfg.Dial)), make([]error, len(s.cfg.Dial))
+	var asking sync.WaitGroup
+	for i, e := range s.cfg.Dial {
+		asking.Go(func() { found[i], errs[i] = s.d.lookUp(ctx, e.Host) })
+	}
+	asking.Wait()
+	var words []string
+	for i, e := range s.cfg.Dial {
+		if errs[i] != nil {
+			words = append(words, fmt.Sprintf("look up %s: %v", e.Host, errs[i]))
 		}
-		for _, a := range addrs {
-			at := netip.AddrPortFrom(a.Unmap(), e.Port)
-			if !slices.Contains(all, at) {
+		for _, a := range found[i] {
+			if at := netip.AddrPortFrom(a.Unmap(), e.Port); !slices.Contains(all, at) {
 				all = append(all, at)
 			}
 		}
 	}
-	if len(all) == 0 {
-		return nil, errors.Join(errs...)
-	}
 	if last := s.lastGood.Load(); last != nil {
-		if i := slices.Index(all, *last); i > 0 {
+		if i := slices.Index(all, *last); i >= 0 {
 			all = slices.Insert(slices.Delete(all, i, i+1), 0, *last)
+		} else if len(words) > 0 {
+			all = slices.Insert(all, 0, *last)
 		}
 	}
-	return all, nil
+	return all, strings.Join(words, "; ")
 }
 
 // connectTCP opens TCP to the site's peer, from the site's source, marked so
@@ -269,10 +281,23 @@ func bindSocket(c syscall.RawConn, device string) error {
 	return nil
 }
 
-func (s *site) channelConfig() gre.ChannelConfig {
-	cfg := gre.ChannelConfig{Window: announcedWindow, Log: s.log}
+func (s *site) channelConfig(device int) gre.ChannelConfig {
+	cfg := gre.ChannelConfig{Window: announcedWindow, Device: device, Log: s.log}
 	cfg.ReorderPackets, cfg.ReorderTime = s.reorder()
 	return cfg
+}
+
+// sourceDevice is the number of the interface that the site's packets must leave by; 0:
+// any. An interface that is made anew gets another one.
+func (s *site) sourceDevice() (int, error) {
+	if s.cfg.Source.Interface == "" {
+		return 0, nil
+	}
+	i, err := net.InterfaceByName(s.cfg.Source.Interface)
+	if err != nil {
+		return 0, fmt.Errorf("interface %s: %w", s.cfg.Source.Interface, plain(err))
+	}
+	return i.Index, nil
 }
 
 // reorder is the site's setting in the words of package gre, where 0 packets

@@ -96,6 +96,7 @@ type Tunnel struct {
 	Dialed     bool       `json:"dialed"` // by us
 	Began      time.Time  `json:"began"`
 	Local      netip.Addr `json:"local"`
+	Interface  string     `json:"interface,omitempty"` // by which its packets leave
 	Peer       netip.Addr `json:"peer"`
 	PeerHost   string     `json:"peer_host"`   // what it calls itself, escaped
 	PeerVendor string     `json:"peer_vendor"` // likewise
@@ -258,7 +259,7 @@ func (s *session) status() *Tunnel {
 	peer := s.call.Conn().Peer()
 	return &Tunnel{
 		Dialed: s.outgoing, Began: s.began,
-		Local: s.path.Local, Peer: s.path.Remote,
+		Local: s.path.Local, Interface: s.device(), Peer: s.path.Remote,
 		PeerHost: peer.Host.String(), PeerVendor: peer.Vendor.String(),
 		CallID: s.call.ID(), PeerCallID: s.call.PeerID(),
 		Control: s.call.Conn().Stats(), GRE: s.channel.Stats(), LastGRE: s.channel.LastReceive(),

@@ -38,6 +38,8 @@ type tunnel interface {
 	upSince() (time.Time, bool)
 	// down says in words why they are not up any more, while the tunnel lives.
 	down() string
+	// lost says why the host can no longer send what the tunnel sends; nil: it can.
+	lost() error
 }
 
 // A supervisor owns one site: it dials, takes or refuses calls, and settles
@@ -56,6 +58,10 @@ type supervisor struct {
 	changed  chan struct{} // a tunnel's link changed; holds one
 	gone     chan struct{} // closed when run has let go of its tunnel and takes no other
 	stopped  bool          // from the start, until the operator wants it up
+	// uplink says that the host's network changed; it holds one. outlook tells how the
+	// peer is reached now.
+	uplink  chan struct{}
+	outlook func() outlook
 
 	mu   sync.Mutex // guards view
 	view view
@@ -96,6 +102,8 @@ func newSupervisor(log *slog.Logger, ourName, peerName string, dial func(context
 		commands: make(chan command),
 		changed:  make(chan struct{}, 1),
 		gone:     make(chan struct{}),
+		uplink:   make(chan struct{}, 1),
+		outlook:  func() outlook { return nil },
 		view:     view{State: StateListening, Since: time.Now()},
 	}
 }
@@ -193,6 +201,7 @@ type siteLoop struct {
 	ctx     context.Context
 	enabled bool
 	retry   *time.Timer // runs while we wait for the next dial
+	prospect
 
 	// Of a demand site.
 	idle       *time.Timer // runs while there is a call
@@ -232,6 +241,8 @@ func (l *siteLoop) step() {
 		l.tunnelEnded()
 	case <-l.s.changed:
 		l.look()
+	case <-l.s.uplink:
+		l.hostChanged()
 	case c := <-l.s.claims:
 		c.reply <- l.consider(c.t)
 	case c := <-l.s.commands:
@@ -244,6 +255,7 @@ func (l *siteLoop) startDialing() {
 	ctx, cancel := context.WithCancel(l.ctx)
 	out := make(chan dialResult, 1)
 	l.dialing, l.cancelDial = out, cancel
+	l.prospect = prospect{time.Now(), l.s.outlook(), true}
 	l.s.set(func(v *view) { v.State, v.NextTry = StateDialing, time.Time{}; v.Dials++ })
 	go func() {
 		t, err := l.s.dial(ctx)
@@ -361,6 +373,7 @@ func (l *siteLoop) wait(err error, wasUp time.Duration) {
 		l.s.log.Warn("site down", "reason", err)
 		return
 	}
+	l.hurry = k == endRetry
 	d := l.s.backoff.wait(k, wasUp)
 	l.retry.Reset(d)
 	l.s.set(func(v *view) { v.State, v.Reason, v.NextTry = StateWaiting, err.Error(), time.Now().Add(d) })

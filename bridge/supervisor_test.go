@@ -23,6 +23,7 @@ type fakeTunnel struct {
 
 	once sync.Once
 	why  error
+	gone error // what lost says
 	over chan struct{}
 }
 
@@ -41,17 +42,25 @@ func (f *fakeTunnel) close(why error)            { f.once.Do(func() { f.why = wh
 func (f *fakeTunnel) done() <-chan struct{}      { return f.over }
 func (f *fakeTunnel) err() error                 { return f.why }
 func (f *fakeTunnel) down() string               { return "down" }
+func (f *fakeTunnel) lost() error                { return f.gone }
 func (f *fakeTunnel) upSince() (time.Time, bool) { return f.up, true }
 
 // startSite runs a supervisor until the test ends.
 func startSite(t *testing.T, our, peer string, dial func(context.Context) (tunnel, error)) *supervisor {
-	s := newSupervisor(slog.New(slog.DiscardHandler), our, peer, dial)
+	s := newSupervisor(discard, our, peer, dial)
+	runSite(t, s)
+	return s
+}
+
+var discard = slog.New(slog.DiscardHandler)
+
+// runSite runs s until the test ends.
+func runSite(t *testing.T, s *supervisor) {
 	s.backoff.jitter = exactly
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { s.run(ctx); close(done) }()
 	t.Cleanup(func() { cancel(); <-done })
-	return s
 }
 
 func TestSupervisorBacksOffAndNeverGivesUp(t *testing.T) {

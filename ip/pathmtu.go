@@ -10,10 +10,11 @@ import (
 
 // PathMTU returns the longest packet that the way to remote takes as far as the
 // host knows: what routers have told it (RFC 1191), else the outgoing
-// interface's MTU. local, when valid, is the source address. The way is that of
-// packets with our Mark, outside of all tunnels.
-func (h *Host) PathMTU(local, remote netip.Addr) (int, error) {
-	options := &netlink.RouteGetOptions{Mark: Mark}
+// interface's MTU. local, when valid, is the source address, and device, unless it is 0,
+// the outgoing interface. The way is that of packets with our Mark, outside of all
+// tunnels.
+func (h *Host) PathMTU(local, remote netip.Addr, device int) (int, error) {
+	options := &netlink.RouteGetOptions{Mark: Mark, OifIndex: device}
 	if local.IsValid() && !local.IsUnspecified() {
 		options.SrcAddr = local.AsSlice()
 	}

@@ -57,7 +57,7 @@ func TestPathMTU(t *testing.T) {
 	isp.Addr("lo", "198.51.100.1/32")
 	want := func(name string, local, remote netip.Addr, want int) {
 		t.Helper()
-		if got, err := hub.host.PathMTU(local, remote); err != nil || got != want {
+		if got, err := hub.host.PathMTU(local, remote, 0); err != nil || got != want {
 			t.Errorf("%s: %d, %v, want %d", name, got, err, want)
 		}
 	}
@@ -72,7 +72,7 @@ func TestPathMTU(t *testing.T) {
 	hub.route(t, 100, "0.0.0.0/0")
 	want("under a full tunnel", netip.Addr{}, peer, 1400)
 
-	if _, err := hub.host.PathMTU(netip.MustParseAddr("203.0.113.1"), peer); err == nil {
+	if _, err := hub.host.PathMTU(netip.MustParseAddr("203.0.113.1"), peer, 0); err == nil {
 		t.Error("a source that is not ours has a path")
 	}
 }
@@ -156,7 +156,7 @@ func TestPathMTUIsLearned(t *testing.T) {
 	hub := newGateway(t, ns, "sb-far")
 	peer := netip.MustParseAddr("198.51.100.1")
 	for _, want := range []int{1500, 1300} {
-		if got, err := hub.host.PathMTU(netip.Addr{}, peer); err != nil || got != want {
+		if got, err := hub.host.PathMTU(netip.Addr{}, peer, 0); err != nil || got != want {
 			t.Errorf("PathMTU = %d, %v, want %d", got, err, want)
 		}
 		if want == 1500 {

@@ -126,8 +126,12 @@ func printTunnel(w io.Writer, t *bridge.Tunnel, now time.Time) {
 	if t.Dialed {
 		by = "we called"
 	}
-	fmt.Fprintf(w, "  call        %v to %v, %s %s ago; peer %s (%s); call IDs ours %d, theirs %d\n",
-		t.Local, t.Peer, by, ago(now, t.Began), t.PeerHost, t.PeerVendor, t.CallID, t.PeerCallID)
+	from := t.Local.String()
+	if t.Interface != "" {
+		from += " (" + t.Interface + ")"
+	}
+	fmt.Fprintf(w, "  call        %s to %v, %s %s ago; peer %s (%s); call IDs ours %d, theirs %d\n",
+		from, t.Peer, by, ago(now, t.Began), t.PeerHost, t.PeerVendor, t.CallID, t.PeerCallID)
 	if d := drops(t.Control.Drops); d != "" {
 		fmt.Fprintf(w, "  control%s\n", d)
 	}
