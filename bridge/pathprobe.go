@@ -141,15 +141,19 @@ var pingSizes = []int{1492, 1480, 1476, 1472, 1460, 1454, 1448, 1440, 1432, 1420
 // pathWait is how long the answers to pings may take.
 const pathWait = time.Second
 
+// pathMTU is what the kernel believes in for the path of a.
+func (p *prober) pathMTU(a diagnose.Attempt) (int, error) {
+	device, err := p.st.sourceDevice()
+	if err != nil {
+		return 0, err
+	}
+	return p.d.host.PathMTU(a.Local, a.Peer, device)
+}
+
 // Path implements diagnose.World.
 func (p *prober) Path(ctx context.Context, a diagnose.Attempt) diagnose.Path {
 	out := diagnose.Path{Peer: a.Peer}
-	device, err := p.st.sourceDevice()
-	if err == nil {
-		out.Believed, err = p.d.host.PathMTU(a.Local, a.Peer, device)
-	}
-	if err != nil {
-		out.Err = err
+	if out.Believed, out.Err = p.pathMTU(a); out.Err != nil {
 		return out
 	}
 	if m := a.MTU; m.InnerMTU > 0 {
@@ -157,7 +161,7 @@ func (p *prober) Path(ctx context.Context, a diagnose.Attempt) diagnose.Path {
 	}
 	if s := p.session(); s != nil && a.Up {
 		out.Inner, out.InnerTried = through(ctx, s.link, out.Believed)
-		if mtu, err := p.d.host.PathMTU(a.Local, a.Peer); err == nil && mtu < out.Believed {
+		if mtu, err := p.pathMTU(a); err == nil && mtu < out.Believed {
 			out.Told = mtu // a router has told the kernel of the echoes
 			return out
 		}

@@ -501,7 +501,7 @@ func (d *Daemon) dial(ctx context.Context, st *site) (tunnel, error) {
 	if err := d.peersOf(st, hosts(addrs)); err != nil {
 		return nil, err
 	}
-	tcp := newRace(ctx, addrs, func(ctx context.Context, to netip.AddrPort) (nc net.Conn, err error) {
+	tcp := newDialRace(ctx, addrs, func(ctx context.Context, to netip.AddrPort) (nc net.Conn, err error) {
 		if nc, err = d.connect(ctx, st, to); ctx.Err() == nil {
 			st.attempts.dialed(to, &err)
 		}

@@ -37,7 +37,7 @@ func raced(t *testing.T, ctx context.Context, answers []outcome, good func(i int
 	for i := range answers {
 		to = append(to, netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 1723))
 	}
-	r := newRace(ctx, to, func(ctx context.Context, a netip.AddrPort) (net.Conn, error) {
+	r := newDialRace(ctx, to, func(ctx context.Context, a netip.AddrPort) (net.Conn, error) {
 		mu.Lock()
 		tried = append(tried, time.Since(began))
 		mu.Unlock()

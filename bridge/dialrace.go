@@ -15,9 +15,9 @@ import (
 // by then (RFC 6298, section 2.1), so that the order holds on a line that loses some.
 const headStart = 2 * time.Second
 
-// A race opens TCP to one address after the other, the next when one has failed or has
+// A dialRace opens TCP to one address after the other, the next when one has failed or has
 // had its head start. It belongs to one goroutine.
-type race struct {
+type dialRace struct {
 	connect func(context.Context, netip.AddrPort) (net.Conn, error)
 	to      []netip.AddrPort
 	errs    []error // by address; nil: not tried, or no answer yet
@@ -37,15 +37,15 @@ type lane struct {
 	err error
 }
 
-func newRace(ctx context.Context, to []netip.AddrPort, connect func(context.Context, netip.AddrPort) (net.Conn, error)) *race {
-	r := &race{connect: connect, to: to, errs: make([]error, len(to)), results: make(chan lane, len(to))}
+func newDialRace(ctx context.Context, to []netip.AddrPort, connect func(context.Context, netip.AddrPort) (net.Conn, error)) *dialRace {
+	r := &dialRace{connect: connect, to: to, errs: make([]error, len(to)), results: make(chan lane, len(to))}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	return r
 }
 
 // next returns the next connection, and which address it goes to. ok is false when
 // there is none, or ctx ended.
-func (r *race) next() (nc net.Conn, i int, ok bool) {
+func (r *dialRace) next() (nc net.Conn, i int, ok bool) {
 	wait := time.NewTimer(0) // something begins at once
 	defer wait.Stop()
 	for {
@@ -71,7 +71,7 @@ func (r *race) next() (nc net.Conn, i int, ok bool) {
 }
 
 // begin opens TCP to the next address, if there is one.
-func (r *race) begin() bool {
+func (r *dialRace) begin() bool {
 	if r.begun == len(r.to) {
 		return false
 	}
@@ -86,10 +86,10 @@ func (r *race) begin() bool {
 }
 
 // failed notes that a connection was of no use.
-func (r *race) failed(i int, err error) { r.errs[i] = err }
+func (r *dialRace) failed(i int, err error) { r.errs[i] = err }
 
 // reason tells what came of each address, in their order, and what else went wrong.
-func (r *race) reason(more string) string {
+func (r *dialRace) reason(more string) string {
 	var all []string
 	for i, err := range r.errs {
 		if err != nil {
@@ -103,7 +103,7 @@ func (r *race) reason(more string) string {
 }
 
 // close ends what still runs.
-func (r *race) close() {
+func (r *dialRace) close() {
 	r.cancel()
 	r.lanes.Wait()
 	close(r.results)
