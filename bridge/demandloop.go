@@ -87,6 +87,9 @@ func (l *siteLoop) lapse(k kind, err error, wasUp time.Duration) {
 	if wasUp == 0 {
 		d.failed()
 		state = StateWaiting
+		l.s.teller.down(err.Error())
+	} else {
+		l.s.teller.idle(err.Error())
 	}
 	if l.s.dial == nil || !l.enabled {
 		l.s.set(func(v *view) { v.State, v.Reason = l.idleState(), err.Error() })
@@ -143,7 +146,8 @@ func (l *siteLoop) lookIdle() {
 	}
 	why := fmt.Errorf("nobody has used it for %v", d.cfg.Idle)
 	l.s.log.Info("site down, until it is needed", "reason", why)
-	l.drop(why)
+	l.s.teller.idle(why.Error())
+	l.release(why)
 	if l.s.dial != nil {
 		l.backOff(minWait) // the peer needs a moment for our goodbyes
 	}

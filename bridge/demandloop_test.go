@@ -29,6 +29,7 @@ type demandSite struct {
 	dials []time.Duration
 	fail  error // of the next dials
 	last  *fakeTunnel
+	told  []EventKind // by the loop: read it when all wait
 }
 
 // dialed says when there were dials so far.
@@ -66,6 +67,7 @@ func startDemand(t *testing.T, cfg config.Demand, dials bool) *demandSite {
 	x.backoff.jitter = exactly
 	x.d = newDemand(&cfg)
 	x.demand = x.d
+	x.teller = teller{emit: func(e Event) { x.told = append(x.told, e.Kind) }}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { x.run(ctx); close(done) }()
@@ -148,6 +150,9 @@ func TestTrafficDialsAndSilenceHangsUp(t *testing.T) {
 		x.wantState(t, StateUp, "")
 		time.Sleep(time.Minute)
 		x.wantState(t, StateIdle, "nobody has used it for 15m0s")
+		if want := []EventKind{EventUp, EventIdle}; !slices.Equal(x.told, want) {
+			t.Errorf("told %v, want %v", x.told, want)
+		}
 		if x.last.why == nil || !strings.Contains(x.last.why.Error(), "nobody") {
 			t.Errorf("the call ended by %v", x.last.why)
 		}

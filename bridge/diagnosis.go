@@ -31,10 +31,6 @@ func (d *Daemon) diagnose(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, noSite(r.PathValue("site"), d.siteNames()))
 		return
 	}
-	if st.remotes != nil {
-		refuse(w, http.StatusConflict, errNoPeer(st.cfg.Name))
-		return
-	}
 	ctx, cancel := context.WithTimeout(r.Context(), diagnoseTime)
 	defer cancel()
 	w.Header().Set("Content-Type", "application/jsonl")
@@ -79,7 +75,7 @@ func DiagnoseOffline(ctx context.Context, cfg *config.Config, name string, offli
 		return diagnose.Conclusion{}, noSite(name, d.siteNames())
 	}
 	if c.Remote != nil {
-		return diagnose.Conclusion{}, errNoPeer(name)
+		return diagnose.Conclusion{}, fmt.Errorf("site %s has a pool, and no one peer to look for: %w", name, offline)
 	}
 	host, err := ip.OpenHost()
 	if err != nil {

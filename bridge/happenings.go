@@ -33,12 +33,17 @@ func (t *teller) up(cur tunnel) {
 }
 
 // down tells that it is not, unless that is known.
-func (t *teller) down(reason string) {
-	numbers := map[string]int64(nil)
-	if t.told == EventUp {
-		numbers = map[string]int64{"up_seconds": int64(time.Since(t.at).Seconds())}
+func (t *teller) down(reason string) { t.tell(EventDown, reason, t.upTime()) }
+
+// idle tells that a demand site is down because nobody needs it.
+func (t *teller) idle(reason string) { t.tell(EventIdle, reason, t.upTime()) }
+
+// upTime is how long a site that is told to be up has been so.
+func (t *teller) upTime() map[string]int64 {
+	if t.told != EventUp {
+		return nil
 	}
-	t.tell(EventDown, reason, numbers)
+	return map[string]int64{"up_seconds": int64(time.Since(t.at).Seconds())}
 }
 
 func (t *teller) tell(k EventKind, reason string, numbers map[string]int64) {

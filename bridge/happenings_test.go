@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,7 +55,10 @@ func TestTeller(t *testing.T) {
 			l.down("no answer")
 		}
 	}
-	if len(told) != 4 || told[0] != EventDown || told[1] != EventUp || told[2] != EventDown || told[3] != EventUp {
-		t.Errorf("told %v", told)
+	l.idle("nobody needs it")
+	l.idle("nobody needs it")
+	l.up(nil)
+	if want := []EventKind{EventDown, EventUp, EventDown, EventUp, EventIdle, EventUp}; !slices.Equal(told, want) {
+		t.Errorf("told %v, want %v", told, want)
 	}
 }

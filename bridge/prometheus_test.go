@@ -104,9 +104,6 @@ func wantLabels(t *testing.T, what, name, selector string) {
 			continue // a variable; and the sample has one encryption only
 		}
 		for _, w := range words {
-			if w == "idle" {
-				continue // the state of sites that are called when there is traffic
-			}
 			if !regexp.MustCompile(fmt.Sprintf(`(?m)^%s\{.*%s=%q.*\}`, name, label, w)).MatchString(body) {
 				t.Errorf("%s asks for %s with %s=%q, which is never served", what, name, label, w)
 			}

@@ -131,9 +131,4 @@ func (d *Daemon) endCaller(w http.ResponseWriter, r *http.Request) {
 	answer(w, s.status())
 }
 
-// errNoPeer says why a site with a pool is not diagnosed.
-func errNoPeer(site string) error {
-	return fmt.Errorf("site %s has a pool, and no one peer to diagnose: sitebridge status %s lists its callers, and the log says why one was refused", site, site)
-}
-
 var errEnded = errors.New("its call was ended by an operator")

@@ -298,15 +298,19 @@ func (l *siteLoop) take(t tunnel) {
 	l.look()
 }
 
-// drop ends the site's tunnel. Nothing of the site is in its hands any more when
-// drop returns; its goodbyes may take a while.
+// drop ends the site's tunnel, if it has one, and tells.
 func (l *siteLoop) drop(why error) {
-	if l.cur == nil {
-		return
+	if l.cur != nil {
+		l.s.teller.down(why.Error())
+		l.release(why)
 	}
+}
+
+// release ends the site's tunnel. Nothing of the site is in its hands any more when
+// release returns; its goodbyes may take a while.
+func (l *siteLoop) release(why error) {
 	old := l.cur
 	old.close(why)
-	l.s.teller.down(why.Error())
 	l.goodbyes.Go(func() { <-old.done() })
 	l.cur = nil
 	l.s.set(func(v *view) { v.State, v.Current, v.Reason = l.idleState(), nil, why.Error() })
@@ -362,12 +366,12 @@ func (l *siteLoop) wait(err error, wasUp time.Duration) {
 	if k == endStopped {
 		return
 	}
-	l.s.teller.down(err.Error())
 	l.s.set(func(v *view) { v.Ends.count(err) })
 	if l.s.demand != nil {
 		l.lapse(k, err, wasUp)
 		return
 	}
+	l.s.teller.down(err.Error())
 	if l.s.dial == nil || !l.enabled {
 		l.s.set(func(v *view) { v.State, v.Reason = l.idleState(), err.Error() })
 		l.s.log.Warn("site down", "reason", err)
