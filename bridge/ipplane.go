@@ -3,13 +3,11 @@ package bridge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"sitebridge/bridge/config"
 	"sitebridge/internal/packet"
@@ -85,28 +83,8 @@ func (p *ipPlane) open() (*ip.Interface, error) {
 	return ip.Open(ip.Config{Name: p.site.cfg.Device, Host: p.site.d.host, Log: p.site.log})
 }
 
-// run reads from the interface until ctx ends, and makes it anew when somebody
-// deletes it under us.
-func (p *ipPlane) run(ctx context.Context) error {
-	for {
-		err := p.dev.Load().Run(ctx)
-		switch {
-		case err == nil || ctx.Err() != nil:
-			return nil
-		case !errors.Is(err, ip.ErrGone):
-			return fmt.Errorf("site %q: interface %s: %w", p.site.cfg.Name, p.site.cfg.Device, err)
-		}
-		p.site.log.Warn("interface was deleted, making it anew", "device", p.site.cfg.Device)
-		for err := p.reopen(); err != nil; err = p.reopen() {
-			p.site.log.Warn("interface not made", "device", p.site.cfg.Device, "error", err)
-			select {
-			case <-time.After(time.Second):
-			case <-ctx.Done():
-				return nil
-			}
-		}
-	}
-}
+// run reads from the interface until ctx ends.
+func (p *ipPlane) run(ctx context.Context) error { return p.site.runDevice(ctx, &p.dev, p.reopen) }
 
 // reopen makes the interface anew, as it was. Its live routes went with the old
 // one.
