@@ -17,7 +17,7 @@ import (
 var (
 	tomlBlock = regexp.MustCompile("(?ms)^```toml\n(.*?)^```$")
 	// ownPath is the first line of a block that is no sites.toml: what it is called.
-	ownPath     = regexp.MustCompile(`^# /etc/sitebridge/(\S+)`)
+	ownPath     = regexp.MustCompile(`^# /etc/sitebridge/([\w./-]*\w)`)
 	daemonName  = regexp.MustCompile(`(?ms)^\[daemon\]\n(?:[^\[].*?)?^name +?= "(.+?)"`)
 	zeros       = strings.Repeat("0", 64)
 	namedFile   = regexp.MustCompile(`(?m)^(certificate|ca|crl|secret_in_file|secret_out_file|users_file) *= "(.+?)"`)
