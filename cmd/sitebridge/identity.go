@@ -277,7 +277,7 @@ func runIdentityRevoke(e *env, args []string) int {
 	fmt.Fprintf(e.stdout, "made         %s\nnumber       %v, with %d revoked\nnext due     %s, after which it refuses everybody\n",
 		m.at(listFile), list.Number, len(list.RevokedCertificateEntries), date(list.NextUpdate))
 	if len(certs) > 0 {
-		fmt.Fprint(e.stdout, "\nLinks that are up stay up until their next handshake: sitebridge down SITE; sitebridge up SITE ends them.\n")
+		fmt.Fprint(e.stdout, "\nLinks that are up stay up until their next handshake: sitebridge reload ends them.\n")
 	}
 	fmt.Fprintf(e.stdout, "\nBring it to every site, where it is read anew for each call. There, for each peer with ca = %q:\n\n    crl = %q\n", caName+pemEnding, listFile)
 	return exitOK

@@ -131,7 +131,7 @@ func TestIdentityCA(t *testing.T) {
 		}
 	}
 	revoked := good(t, "identity", "revoke", "--dir", hq, filepath.Join(branch, "branch.pem"))
-	if !strings.Contains(revoked, "Links that are up stay up until their next handshake: sitebridge down SITE; sitebridge up SITE ends them.") {
+	if !strings.Contains(revoked, "Links that are up stay up until their next handshake: sitebridge reload ends them.") {
 		t.Errorf("says nothing of links:\n%s", revoked)
 	}
 	err := a.Sites[0].Auth.Trust.Check([]*x509.Certificate{b.Daemon.Identity.Leaf()}, x509.ExtKeyUsageClientAuth, time.Now())
