@@ -118,7 +118,8 @@ func serveReaders(ctx context.Context, l net.Listener, h http.Handler, what stri
 	}
 	stop := context.AfterFunc(ctx, func() { srv.Close() })
 	defer stop()
-	if err := srv.Serve(netutil.LimitListener(l, readersConnections)); !errors.Is(err, http.ErrServerClosed) {
+	// Who closes the door ends ctx and then closes l, of which srv may not know yet.
+	if err := srv.Serve(netutil.LimitListener(l, readersConnections)); ctx.Err() == nil {
 		return fmt.Errorf("serve %s: %w", what, err)
 	}
 	return nil
