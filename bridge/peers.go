@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // peers lists every address that a peer of ours is known to have. Packets to
@@ -27,7 +28,7 @@ func (d *Daemon) peersLocked() []netip.Addr {
 func (d *Daemon) peersOf(st *site, addrs []netip.Addr) error {
 	d.peersMu.Lock()
 	defer d.peersMu.Unlock()
-	if slices.Equal(d.peerOf[st.cfg.Name], addrs) {
+	if slices.Equal(d.peerOf[st.cfg.Name], addrs) || addrs == nil && d.hasCaller(st.cfg.Name) {
 		return nil
 	}
 	d.peerOf[st.cfg.Name] = addrs
@@ -53,7 +54,7 @@ func (d *Daemon) reroute() error {
 	d.peersMu.Lock()
 	defer d.peersMu.Unlock()
 	for name := range d.peerOf {
-		if d.site(name) == nil {
+		if d.site(name) == nil && !d.hasCaller(name) {
 			delete(d.peerOf, name)
 		}
 	}
@@ -65,6 +66,17 @@ func (d *Daemon) reroute() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// hasCaller reports whether a site with a pool has a call of that name now: a caller's
+// name has that of its site in front. Whoever takes the place of a call has its name.
+func (d *Daemon) hasCaller(name string) bool {
+	of, _, ok := strings.Cut(name, "/")
+	if !ok {
+		return false
+	}
+	st := d.site(of)
+	return st != nil && st.remotes != nil && slices.ContainsFunc(st.remotes.present(), func(m *remote) bool { return m.site.cfg.Name == name })
 }
 
 // protectPeers lets the peers that lie inside of some site's routes reach us

@@ -251,7 +251,7 @@ func (r *remotes) left(m *remote) {
 	if err := s.d.peersOf(m.site, nil); err != nil {
 		s.log.Warn("routes of a caller that is gone", "error", err)
 	}
-	if r.site.cfg.Segment != nil {
+	if r.site.cfg.Segment != nil && !s.d.hasCaller(m.site.cfg.Name) {
 		s.d.ipx.forget(m.site.cfg)
 	}
 	v := s.link.Status().Stats

@@ -320,6 +320,45 @@ func TestUsersAreLookedAtAgain(t *testing.T) {
 	})
 }
 
+func (t *testDaemon) peerOfCaller(name string) []netip.Addr {
+	t.peersMu.Lock()
+	defer t.peersMu.Unlock()
+	return t.peerOf["road/"+name]
+}
+
+// Where callers are stays known while they are there: no route of another site may catch
+// the packets to them.
+func TestCallersStayProtected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		road := roadSite("10.9.0.0/24", 64, "beta")
+		a := w.startRoad(road)
+		b := w.start("beta", callerSite("beta"))
+		reaches(t, 5*time.Second, "beta", a.callersUp(1))
+		if _, err := a.Reload(a.withSites(road, peerSite("alpha", "delta", false, true))); err != nil {
+			t.Fatal(err)
+		}
+		if got := a.peerOfCaller("beta"); !slices.Equal(got, []netip.Addr{addrOf["beta"]}) {
+			t.Errorf("after a reload that does not touch the site: %v", got)
+		}
+
+		// A call that ends late takes nothing from the one that has its place.
+		old := a.site("road").remotes.find("beta")
+		b.carrier.SetLine(gre.Line{Fault: gre.Lose(1, 1)})
+		w.cutTCP("beta")
+		w.start("gamma", callerSite("beta"))
+		reaches(t, 10*time.Minute, "beta calls from elsewhere", func() bool {
+			all := a.callers()
+			return len(all) == 1 && all[0].Up && all[0].Peer == addrOf["gamma"]
+		})
+		<-old.session.over
+		old.all.left(old)
+		if got := a.peerOfCaller("beta"); !slices.Equal(got, []netip.Addr{addrOf["gamma"]}) {
+			t.Errorf("after the end of the call before: %v", got)
+		}
+	})
+}
+
 func TestAddressesOfAPool(t *testing.T) {
 	road := roadSite("10.9.0.0/29", 64, "x")
 	road.Remote.Users["x"].Address = netip.MustParseAddr("10.9.0.3")
