@@ -51,11 +51,7 @@ func (d *Daemon) runHooks(ctx context.Context) error {
 	known, reader := d.events.follow(0, hookQueue)
 	defer func() { d.events.leave(reader) }()
 	queues := map[string]*hookRunner{}
-	defer func() {
-		for _, q := range queues {
-			q.finish()
-		}
-	}()
+	defer func() { finishHooks(queues) }()
 	tell := func(e Event) {
 		for _, path := range d.config().Daemon.Hooks {
 			q := queues[path]
@@ -121,6 +117,15 @@ func (h *hookRunner) add(e Event) {
 		}
 		h.full = true
 	}
+}
+
+// finishHooks ends all at once: none may use up the time of the others, or the daemon's.
+func finishHooks(all map[string]*hookRunner) {
+	var ending sync.WaitGroup
+	for _, h := range all {
+		ending.Go(h.finish)
+	}
+	ending.Wait()
 }
 
 // finish lets the hook run for what has happened, not for long, and waits for it.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -210,4 +211,21 @@ func TestHookHelperWantsAPath(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), "for the daemon itself") {
 		t.Errorf("%v: %s", err, out)
 	}
+}
+
+// Hooks that hang hold the daemon's end up for the time of one, however many there are.
+func TestHooksEndTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := map[string]*hookRunner{}
+		for _, path := range []string{"/a", "/b", "/c"} {
+			h := &hookRunner{path: path, queue: make(chan Event)}
+			h.quick, h.hurry = context.WithCancel(t.Context())
+			h.done.Go(func() { <-h.quick.Done() })
+			all[path] = h
+		}
+		began := time.Now()
+		if finishHooks(all); time.Since(began) != lastHookTime {
+			t.Errorf("it took %v", time.Since(began))
+		}
+	})
 }
