@@ -96,6 +96,7 @@ func (l *siteLoop) lapse(k kind, err error, wasUp time.Duration) {
 		l.s.log.Info("site down", "reason", err)
 		return
 	}
+	l.hurry = k == endRetry
 	wait := l.s.backoff.wait(k, wasUp)
 	l.backOff(wait)
 	l.s.set(func(v *view) {
@@ -110,6 +111,10 @@ func (l *siteLoop) lapse(k kind, err error, wasUp time.Duration) {
 	}
 	l.s.log.Warn("site down", "reason", err, "retry_if_needed_in", wait.Round(time.Millisecond))
 }
+
+// unwanted reports whether nobody has asked for a demand site that is idle: no way to its
+// peer that appears changes that.
+func (l *siteLoop) unwanted() bool { return l.s.demand != nil && l.dialing == nil && !l.backingOff }
 
 func (l *siteLoop) backOff(wait time.Duration) {
 	l.backingOff = true

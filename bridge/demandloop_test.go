@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"sitebridge/bridge/config"
 	"sitebridge/internal/packet"
 	"sitebridge/internal/race"
+	"sitebridge/ip"
 	"sitebridge/ipx"
 	"sitebridge/ipx/policy"
 )
@@ -230,6 +232,49 @@ func TestFailedDialBacksOffWhileWanted(t *testing.T) {
 		x.failing(nil)
 		x.traffic("anew")
 		x.wantState(t, StateUp, "")
+	})
+}
+
+// A way to the peer that appears neither wakes a demand site that nobody needs, nor has
+// it try again what was refused.
+func TestAnotherWayToADemandSite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := startDemand(t, config.Demand{Idle: time.Minute}, true)
+		var now atomic.Pointer[outlook]
+		x.outlook = func() outlook {
+			if o := now.Load(); o != nil {
+				return *o
+			}
+			return nil
+		}
+		flap := func() {
+			for _, way := range []ip.Uplink{{}, wan1, wan2} {
+				o := theOne(way)
+				now.Store(&o)
+				x.uplinkChanged()
+				synctest.Wait()
+			}
+		}
+		x.traffic("1")
+		time.Sleep(2 * time.Minute)
+		x.wantState(t, StateIdle, "")
+		since := x.snapshot().Since
+		time.Sleep(time.Minute)
+		flap()
+		time.Sleep(time.Minute)
+		if v := x.snapshot(); v.State != StateIdle || v.Since != since {
+			t.Errorf("%s for %v", v.State, time.Since(v.Since))
+		}
+		x.failing(&refusal{errors.New("bad password")})
+		x.traffic("2")
+		for range 5 {
+			flap()
+			x.traffic("again")
+			time.Sleep(2 * time.Second)
+		}
+		if got := x.dialed(); len(got) != 2 {
+			t.Errorf("dialled at %v", got)
+		}
 	})
 }
 

@@ -226,7 +226,7 @@ func (l *siteLoop) hostChanged() {
 		}
 		return
 	}
-	if !l.enabled || l.s.dial == nil || !l.hurry {
+	if !l.enabled || l.s.dial == nil || !l.hurry || l.unwanted() {
 		return
 	}
 	now := l.s.outlook()
