@@ -278,6 +278,44 @@ func TestAnotherWayToADemandSite(t *testing.T) {
 	})
 }
 
+// Traffic that comes between a dial that was given up for another uplink, and the next
+// one, begins no second dial: nobody would own the call of the first.
+func TestOneDialForAnotherUplink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var under, most atomic.Int32
+		s := newSupervisor(discard, "a", "b", func(ctx context.Context) (tunnel, error) {
+			if n := under.Add(1); n > most.Load() {
+				most.Store(n)
+			}
+			defer under.Add(-1)
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		s.demand = newDemand(&config.Demand{Idle: time.Minute})
+		var way atomic.Bool
+		s.outlook = func() outlook {
+			if way.Load() {
+				return theOne(wan2)
+			}
+			return theOne(wan1)
+		}
+		runSite(t, s)
+		synctest.Wait()
+		x := &demandSite{supervisor: s, d: s.demand}
+		x.traffic("1")
+		time.Sleep(300 * time.Millisecond)
+		way.Store(true)
+		s.uplinkChanged()
+		time.Sleep(300 * time.Millisecond)
+		x.traffic("2")
+		time.Sleep(time.Minute / 2)
+		x.wantState(t, StateDialing, "")
+		if n := most.Load(); n != 1 || s.snapshot().Dials != 2 {
+			t.Errorf("%d dials at once, %d in all", n, s.snapshot().Dials)
+		}
+	})
+}
+
 func TestOutsideHours(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		weekdays := config.Span{Days: [7]bool{false, true, true, true, true, true, false}, From: 8 * time.Hour, To: 18 * time.Hour}

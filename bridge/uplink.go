@@ -246,6 +246,6 @@ func (l *siteLoop) dialSoon() {
 		return
 	}
 	wait := max(0, minWait-time.Since(l.began))
-	l.retry.Reset(wait)
+	l.backOff(wait) // traffic for a demand site must not begin a dial beside this one
 	l.s.set(func(v *view) { v.NextTry = time.Now().Add(wait) })
 }
