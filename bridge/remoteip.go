@@ -33,6 +33,8 @@ type sharedIP interface {
 	end(m *remote) ipEnd // nil: no IP for it
 	run(ctx context.Context) error
 	status() *IPStatus
+	// users tells who may call, and what is behind them.
+	users(map[string]*config.User) error
 	close() error
 }
 
@@ -43,6 +45,8 @@ func (noIP) end(*remote) ipEnd             { return nil }
 func (noIP) run(ctx context.Context) error { return nil }
 func (noIP) status() *IPStatus             { return nil }
 func (noIP) close() error                  { return nil }
+
+func (noIP) users(map[string]*config.User) error { return nil }
 
 // A poolIP is a site's end in the kernel that its callers share: one TUN interface,
 // to which the pool is routed.
@@ -56,7 +60,9 @@ type poolIP struct {
 	mu   sync.Mutex // guards what follows
 	live func() error
 	ends []*remoteIP // that are up
-	kept time.Time   // when keep last looked
+	// away has the undo of what keeps the networks behind users unreachable, by network.
+	away map[netip.Prefix]func() error
+	kept time.Time // when keep last looked
 }
 
 // openPoolIP makes what the callers of a site share in the kernel.
@@ -64,18 +70,51 @@ func openPoolIP(s *site) (sharedIP, error) {
 	if s.cfg.IP == nil {
 		return noIP{}, nil
 	}
-	p := &poolIP{site: s, cfg: s.cfg.IP, proxy: s.cfg.Remote.ProxyARP}
+	p := &poolIP{site: s, cfg: s.cfg.IP, proxy: s.cfg.Remote.ProxyARP, away: map[netip.Prefix]func() error{}}
 	dev, err := p.open()
 	if err != nil {
 		return nil, err
 	}
 	p.dev.Store(dev)
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err := p.furnish(); err != nil {
-		return nil, errors.Join(err, undo(&p.live), dev.Close())
+	err = p.furnish()
+	p.mu.Unlock()
+	if err == nil {
+		err = p.users(s.cfg.Remote.Users)
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.close())
 	}
 	return p, nil
+}
+
+// users keeps what is behind the users unreachable while they are not there: nothing of
+// it must leave by the default route.
+func (p *poolIP) users(all map[string]*config.User) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs []error
+	behind := map[netip.Prefix]bool{}
+	for _, u := range all {
+		for _, dst := range u.Routes {
+			if behind[dst] = true; p.away[dst] != nil {
+				continue
+			}
+			release, err := p.site.d.host.InstallUnreachable([]netip.Prefix{dst})
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			p.away[dst] = release
+		}
+	}
+	for dst, release := range p.away {
+		if !behind[dst] {
+			delete(p.away, dst)
+			errs = append(errs, release())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (p *poolIP) open() (*ip.Interface, error) {
@@ -159,6 +198,10 @@ func (p *poolIP) close() error {
 	errs := []error{undo(&p.live)}
 	for _, e := range p.ends {
 		errs = append(errs, undo(&e.live), undo(&e.proxied))
+	}
+	for dst, release := range p.away {
+		delete(p.away, dst)
+		errs = append(errs, release())
 	}
 	return errors.Join(append(errs, p.dev.Load().Close())...)
 }

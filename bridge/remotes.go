@@ -326,4 +326,7 @@ func (r *remotes) recheck() {
 			m.end(fmt.Errorf("the site does not allow %v any more", m.method))
 		}
 	}
+	if err := r.ip.users(now.Remote.Users); err != nil {
+		r.site.log.Warn("what is behind users is not kept from the default route", "error", err)
+	}
 }
