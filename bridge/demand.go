@@ -29,6 +29,8 @@ type demand struct {
 	enabled func(bool)
 	// lost tells them that the peer cannot be had.
 	lost func()
+	// mend has them put back what somebody took away while there is no call.
+	mend func()
 
 	mu   sync.Mutex // guards last
 	last Woken
@@ -59,7 +61,7 @@ type DemandStatus struct {
 func newDemand(cfg *config.Demand) *demand {
 	d := &demand{
 		cfg: cfg, coarse: min(time.Second, cfg.Idle/16), wanted: make(chan struct{}, 1),
-		enabled: func(bool) {}, lost: func() {},
+		enabled: func(bool) {}, lost: func() {}, mend: func() {},
 	}
 	d.v4 = &dormant{d: d, counts: cfg.IP.Counts, words: wordsOfIP}
 	d.v6 = &dormant{d: d, counts: cfg.IP.Counts, words: wordsOfIP}

@@ -37,6 +37,15 @@ func (p *ipPlane) enable(yes bool) {
 	}
 }
 
+// mend is keep while there is no call: without its routes no traffic would ask for one.
+func (p *ipPlane) mend() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.owner == nil && !p.shut && !p.stopped {
+		p.putBack()
+	}
+}
+
 // uses says which protocols the interface carries, if only to ask for a call.
 func (p *ipPlane) uses() (v4, v6 bool) {
 	if p.site.demand == nil || p.stopped {

@@ -22,6 +22,7 @@ func (l *siteLoop) wakes() <-chan struct{} {
 // rest begins with a site that nobody needs.
 func (l *siteLoop) rest() {
 	l.retry.Stop()
+	l.idle.Reset(pathInterval)
 	l.s.set(func(v *view) { v.State = StateIdle })
 	if !l.enabled {
 		l.s.demand.enabled(false)
@@ -136,10 +137,13 @@ func (l *siteLoop) taken() {
 	}
 }
 
-// lookIdle hangs up when nobody has used the site for long enough.
+// lookIdle hangs up when nobody has used the site for long enough. Without a call it
+// looks after what asks for one.
 func (l *siteLoop) lookIdle() {
 	d := l.s.demand
 	if l.cur == nil {
+		d.mend()
+		l.idle.Reset(pathInterval)
 		return
 	}
 	if rest := time.Until(d.idleAt()); rest > 0 {
@@ -153,6 +157,7 @@ func (l *siteLoop) lookIdle() {
 	l.s.log.Info("site down, until it is needed", "reason", why)
 	l.s.teller.idle(why.Error())
 	l.release(why)
+	l.idle.Reset(pathInterval)
 	if l.s.dial != nil {
 		l.backOff(minWait) // the peer needs a moment for our goodbyes
 	}

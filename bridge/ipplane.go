@@ -302,9 +302,13 @@ func (p *ipPlane) measure(n *networks) {
 func (p *ipPlane) keep(n *networks) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.owner != n || n.closed.Load() {
-		return
+	if p.owner == n && !n.closed.Load() {
+		p.putBack()
 	}
+}
+
+// putBack is what keep does. p.mu is held.
+func (p *ipPlane) putBack() {
 	err := p.site.d.host.Restore()
 	if _, e := p.dev.Load().Configure(p.addrs); e != nil {
 		err = errors.Join(err, e)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -39,6 +40,35 @@ func newHub(t *testing.T) (d *Daemon, st *site, run func(args ...string) string)
 			t.Fatalf("ip %v: %v: %s", args, err, out)
 		}
 		return string(out)
+	}
+}
+
+// The same for a demand site that is idle: without its routes nothing would wake it.
+func TestIdleRoutesComeBack(t *testing.T) {
+	d, st, run := newHub(t)
+	st.cfg.Demand = &config.Demand{Idle: time.Minute}
+	st.supervisor = newSupervisor(discard, "a", "b", nil)
+	st.openDemand()
+	if err := st.ip.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	there := func() bool { return strings.Contains(run("route"), "198.51.0.0/16 dev sb-branch") }
+	if !there() {
+		t.Fatal("no route to begin with")
+	}
+	flap := func() {
+		run("link", "set", "sb-branch", "down")
+		run("link", "set", "sb-branch", "up")
+	}
+	l := siteLoop{s: st.supervisor, enabled: true, idle: time.NewTimer(time.Hour)}
+	flap()
+	if l.lookIdle(); !there() {
+		t.Error("they did not come back")
+	}
+	d.setSites(nil)
+	st.demand.enabled(false)
+	if l.lookIdle(); there() {
+		t.Error("the operator stopped the site, and its routes are there")
 	}
 }
 

@@ -110,6 +110,11 @@ func (s *site) openDemand() {
 	s.demand = newDemand(s.cfg.Demand)
 	s.supervisor.demand = s.demand
 	s.demand.lost = func() { s.watchdog.Lost(time.Now()) }
+	s.demand.mend = func() {
+		if s.ip != nil {
+			s.ip.mend()
+		}
+	}
 	s.demand.enabled = func(yes bool) {
 		if s.ip != nil {
 			s.ip.enable(yes)

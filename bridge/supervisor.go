@@ -204,7 +204,7 @@ type siteLoop struct {
 	prospect
 
 	// Of a demand site.
-	idle       *time.Timer // runs while there is a call
+	idle       *time.Timer // always runs: see lookIdle
 	backingOff bool        // retry runs, and nothing is dialled before
 
 	dialing    chan dialResult // non-nil while a dial is under way
