@@ -58,7 +58,7 @@ type testDaemon struct {
 	stop    func()
 	ctx     context.Context
 	serving sync.WaitGroup
-	log     *strings.Builder
+	log     *logged
 }
 
 // pipeConn gives a net.Pipe the addresses of a TCP connection.
@@ -69,6 +69,24 @@ type pipeConn struct {
 
 func (c pipeConn) LocalAddr() net.Addr  { return net.TCPAddrFromAddrPort(c.local) }
 func (c pipeConn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.remote) }
+
+// logged is a log that a test may read while the daemon writes it.
+type logged struct {
+	mu   sync.Mutex // guards text
+	text strings.Builder
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
 
 func newWorld(t *testing.T) *world {
 	return &world{t: t, daemons: map[netip.Addr]*testDaemon{}, lines: map[string][]*cutConn{}}
@@ -125,7 +143,7 @@ func (w *world) startWith(name string, inside ipx.Network, k kernel, sites []*co
 	}
 	slices.SortFunc(cfg.Listen.Methods, func(a, b auth.Method) int { return int(b) - int(a) })
 	cfg.Listen.Methods = slices.Compact(cfg.Listen.Methods)
-	t := &testDaemon{log: new(strings.Builder)}
+	t := &testDaemon{log: new(logged)}
 	log := slog.New(slog.NewTextHandler(t.log, nil))
 	t.Daemon = newDaemon(cfg, log, "test")
 	t.kernel = k

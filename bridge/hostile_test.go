@@ -104,6 +104,7 @@ func TestHostileTexts(t *testing.T) {
 
 		b.allSites()[0].supervisor.snapshot().Current.close(errText(hostile)) // its Terminate-Request says so
 		reaches(t, time.Minute, "the end", func() bool { return !a.is(StateUp)() })
+		synctest.Wait() // it is told and logged, too
 		wantHarmless(t, "status of what has ended", get("/v1/status"))
 		wantHarmless(t, "events", get("/v1/events?follow=0"))
 		for _, e := range lines[Event](t, bytes.NewBuffer(get("/v1/events?follow=0"))) {
