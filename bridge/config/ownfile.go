@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -32,6 +33,10 @@ var (
 
 // cannot is the mistake of a file that cannot be had.
 func (k *fileKind) cannot(do, path string, err error) *mistake {
+	if errors.Is(err, fs.ErrPermission) {
+		return &mistake{fmt.Sprintf("user %d may not %s %s", os.Geteuid(), do, show(path)),
+			"be root or the user of the daemon (sudo -u), or chown it to that user, with the directories above"}
+	}
 	return &mistake{fmt.Sprintf("cannot %s %s: %s", do, show(path), words(err)),
 		fmt.Sprintf("write the path of a file that holds %s, relative to this file", k.holds)}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"io/fs"
 	"os"
 	"strings"
 	"testing"
@@ -92,5 +93,13 @@ func (d dir) link(to, name string) {
 	d.t.Helper()
 	if err := os.Symlink(to, d.path(name)); err != nil {
 		d.t.Fatal(err)
+	}
+}
+
+// Who forgets sudo is told that, and not to write another path.
+func TestFileOfTheDaemonForAnotherUser(t *testing.T) {
+	wrong := keyFile.cannot("open", "hq.key", &fs.PathError{Op: "open", Path: "hq.key", Err: fs.ErrPermission})
+	if !strings.Contains(wrong.reason, `may not open "hq.key"`) || !strings.Contains(wrong.fix, "be root or the user of the daemon") {
+		t.Errorf("%s: %s", wrong.reason, wrong.fix)
 	}
 }

@@ -56,7 +56,7 @@ func init() { // not in the declaration: help prints the table itself
 		{"reload", "[--dry-run] [--json]", "take over a changed configuration; what did not change runs on", runReload},
 		{"up", "SITE", "start a stopped site, or dial at once", runUp},
 		{"down", "SITE [--caller NAME]", "end a site's tunnel and stop dialling, or end one caller's", runDown},
-		{"diagnose", "[--json] [--config FILE] SITE", "what is wrong with a site, step by step, and what to do", runDiagnose},
+		{"diagnose", "[--json] SITE", "what is wrong with a site, step by step, and what to do", runDiagnose},
 		{"events", "[--follow] [--json]", "what happened: sites up and down, clashes, certificates that run out", runEvents},
 		{"capture", "[--layer ppp|gre] SITE", "a site's packets, decrypted or as they cross, for Wireshark", runCapture},
 		{"trace", "[--last] SITE", "what a site and its peer negotiate, in words", runTrace},
@@ -131,7 +131,7 @@ func usage(w io.Writer) {
 		fmt.Fprintf(w, "  sitebridge %-36s %s\n", c.name+" "+c.args, c.about)
 	}
 	fmt.Fprintf(w, "\nThe configuration is %s unless --config FILE names another. What asks the daemon (status, reload, up,\n"+
-		"down, ipx) does so on %s, on --socket FILE, or on the daemon.status of --config FILE.\n"+
+		"down, diagnose, events, capture, trace, ipx) does so on %s, on --socket FILE, or on the daemon.status of --config FILE.\n"+
 		"The ipx commands with -i INTERFACE need no daemon: they speak on the interface themselves.\n", defaultConfig, defaultSocket)
 }
 
