@@ -95,7 +95,10 @@ func (c byCCP) Strength() string {
 
 // startKeys are those of MPPE, from whatever authentication has left.
 func startKeys(keys auth.Keys) mppe.StartKeys {
-	if k, ok := keys.(*auth.TLSKeys); ok {
+	switch k := keys.(type) {
+	case *auth.TLSKeys:
+		return mppe.FromMSK(k.MSK(), k.Authenticator())
+	case *auth.RemoteKeys:
 		return mppe.FromMSK(k.MSK(), k.Authenticator())
 	}
 	k := keys.(*auth.MasterKeys)

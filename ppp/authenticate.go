@@ -144,6 +144,9 @@ func (r *run) judged(p *proof, out auth.Output) {
 	if out.Wait > 0 {
 		p.deadline = time.Now().Add(out.Wait)
 	}
+	if out.Ask != nil {
+		r.ask(p, out.Ask)
+	}
 	p.verdict = out.Verdict
 	switch out.Verdict {
 	case auth.Success:

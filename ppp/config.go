@@ -1,6 +1,7 @@
 package ppp
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"io"
@@ -36,6 +37,10 @@ type Config struct {
 	// and Peer.Outstanding.
 	Authenticator auth.AuthenticatorConfig
 	Peer          auth.PeerConfig
+	// Judge is told of proofs that Authenticator.Remote leaves to somebody else. It is
+	// called on the link's goroutine and must not block; answer may be called from any
+	// goroutine, once. ctx ends with the link. Nil: nobody judges them.
+	Judge func(ctx context.Context, q auth.Question, answer func(auth.Ruling))
 	// AuthTimeout is how long both directions may take; default 60 s.
 	AuthTimeout time.Duration
 
@@ -126,6 +131,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Admit == nil {
 		c.Admit = func(Admission) (Network, error) { return Network{}, nil }
+	}
+	if c.Judge == nil {
+		c.Judge = nobodyJudges
 	}
 	if c.Changed == nil {
 		c.Changed = func() {}

@@ -33,6 +33,7 @@ type Link struct {
 	outOfStep chan struct{} // to Run: the cipher waits for the peer; holds one
 	unwanted  chan unwanted // to Run: layers to be closed; never closed
 	sizes     chan *sized   // to Run: echoes of a size; never closed
+	rulings   chan ruled    // to Run: answers to what an exchange has asked; never closed
 	// sealing keeps encrypted packets in the order of their numbers.
 	sealing sync.Mutex
 	// What follows belongs to the caller of Receive: unknown limits what is queued
@@ -79,6 +80,7 @@ func NewLink(cfg Config) *Link {
 		outOfStep: make(chan struct{}, 1),
 		unwanted:  make(chan unwanted, queueLen),
 		sizes:     make(chan *sized),
+		rulings:   make(chan ruled),
 		unknown:   limiter{every: time.Second, burst: 8},
 	}
 	l.view.Store(&view{peerMRU: defaultMRU})

@@ -13,6 +13,7 @@ import (
 // automata, the timers, the phase. Nothing here needs a lock.
 type run struct {
 	*Link
+	ctx     context.Context // ends with Run
 	phase   Phase
 	options *lcp
 	lcp     *fsm.Machine
@@ -56,6 +57,9 @@ type run struct {
 // It may be called once.
 func (l *Link) Run(ctx context.Context) error {
 	r := newRun(l)
+	over, end := context.WithCancel(ctx)
+	defer end()
+	r.ctx = over
 	defer r.stopAuth()
 	r.begin()
 	timer := time.NewTimer(time.Hour)
@@ -77,6 +81,8 @@ func (l *Link) Run(ctx context.Context) error {
 			r.closeLayer(u)
 		case s := <-l.sizes:
 			r.sendSized(s)
+		case v := <-l.rulings:
+			r.rule(v)
 		case <-broken:
 			broken = nil
 			r.endNow(&End{EncryptionLost, l.broken.reason})

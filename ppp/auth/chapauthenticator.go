@@ -17,6 +17,7 @@ type chapAuthenticator struct {
 	sent      []byte // the Challenge packet, repeated as it is
 	transmits int
 	held      *chapValue // a Response that waits to be judged
+	question  *Question  // about a Response that somebody else judges
 	keyed     bool       // the keys were handed out
 	reply     []byte     // the Success or Failure once judged
 	end       Output     // the standing once judged; without packet and keys
@@ -43,7 +44,7 @@ func (a *chapAuthenticator) Start() Output {
 	a.challenge = seed[1 : 1+challengeSize]
 	v := chapValue{value: a.challenge, name: []byte(a.Name)}
 	a.sent = packet{chapChallenge, a.id, v.encode()}.encode()
-	a.transmits, a.held, a.reply, a.end = 1, nil, nil, Output{}
+	a.transmits, a.held, a.question, a.reply, a.end = 1, nil, nil, nil, Output{}
 	return Output{Send: a.sent, Wait: retryInterval}
 }
 
@@ -58,6 +59,8 @@ func (a *chapAuthenticator) Timeout() Output {
 		v := *a.held
 		a.held = nil
 		return a.judge(v)
+	case a.question != nil:
+		return a.end
 	case a.transmits >= maxTransmits:
 		return a.settle(Output{Verdict: Failure, GaveUp: true,
 			Reason: fmt.Sprintf("peer did not answer %d %s challenges", a.transmits, a.alg.protocol())})
@@ -81,7 +84,7 @@ func (a *chapAuthenticator) Receive(pkt []byte) Output {
 		return out
 	case a.end.Verdict != Pending:
 		return a.drop(DropUnexpectedCode) // we gave up without a word
-	case a.held != nil:
+	case a.held != nil || a.question != nil:
 		return a.drop(DropWaiting)
 	}
 	v, ok := parseCHAPValue(p.data)
@@ -106,15 +109,38 @@ func (a *chapAuthenticator) answered(v chapValue) Output {
 
 func (a *chapAuthenticator) judge(v chapValue) Output {
 	name := string(v.name)
+	if m := a.alg.method(); a.elsewhere(name, m) {
+		a.question = &Question{Method: m, Name: name, ID: a.id, Challenge: a.challenge, Response: bytes.Clone(v.value)}
+		return Output{Ask: a.question}
+	}
 	got, refusal := a.assess(a.alg, question{id: a.id, challenge: a.challenge, name: name}, v.value)
 	if refusal != "" {
 		return a.refuse(refusal)
 	}
-	a.reply = packet{chapSuccess, a.id, []byte(got.text)}.encode()
+	return a.accept(name, got.text, got.keys)
+}
+
+// Rule implements [Asker].
+func (a *chapAuthenticator) Rule(q *Question, r Ruling) Output {
+	if q != a.question {
+		return a.end
+	}
+	a.question = nil
+	switch refusal, nobody := a.ruled(q, r); {
+	case nobody:
+		return a.settle(Output{Verdict: Failure, GaveUp: true, Reason: refusal}) // LCP tells the peer
+	case refusal != "":
+		return a.refuse(refusal)
+	}
+	return a.accept(q.Name, successOf(q, r), r.Keys)
+}
+
+func (a *chapAuthenticator) accept(name, text string, keys Keys) Output {
+	a.reply = packet{chapSuccess, a.id, []byte(text)}.encode()
 	out := a.settle(Output{Verdict: Success, Name: name, Method: a.alg.method()})
 	out.Send = a.reply
 	if !a.keyed {
-		out.Keys, a.keyed = got.keys, true
+		out.Keys, a.keyed = keys, true
 	}
 	return out
 }

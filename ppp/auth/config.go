@@ -18,6 +18,10 @@ type AuthenticatorConfig struct {
 	// included. An unknown name costs the same time as a wrong password, as far
 	// as Lookup does. An empty secret counts as unknown.
 	Lookup func(name string) (secret.Secret, bool)
+	// Remote tells whether a proof of name by m is for somebody else to judge, who is
+	// asked with Output.Ask; Lookup is then not. Nil: none is. A certificate is always
+	// judged here.
+	Remote func(name string, m Method) bool
 	// EAP lists what to offer inside EAP, strongest first.
 	EAP []Method
 	// TLS is for EAPTLS; nil: it is not offered.

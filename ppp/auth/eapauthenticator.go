@@ -24,14 +24,15 @@ type eapAuthenticator struct {
 	identity string // that the peer claims
 
 	id        byte
-	sent      []byte // the standing Request
-	transmits int    // of it
-	rounds    int    // Requests in all
-	ticks     int    // of the clock of EAP-TLS
-	fresh     bool   // the standing Request was sent since the last tick
-	held      bool   // a proof waits to be judged
-	refusal   string // the method failed for it; Failure follows the peer's answer
-	lost      bool   // the peer answered EAP-TLS without a word, as if it had come to its end
+	sent      []byte    // the standing Request
+	transmits int       // of it
+	rounds    int       // Requests in all
+	ticks     int       // of the clock of EAP-TLS
+	fresh     bool      // the standing Request was sent since the last tick
+	held      bool      // a proof waits to be judged
+	question  *Question // about a proof that somebody else judges
+	refusal   string    // the method failed for it; Failure follows the peer's answer
+	lost      bool      // the peer answered EAP-TLS without a word, as if it had come to its end
 
 	reply []byte // the Success or Failure
 	end   Output // the standing
@@ -79,6 +80,8 @@ func (a *eapAuthenticator) Timeout() Output {
 	case a.held:
 		a.held = false
 		return a.take(a.server.judge())
+	case a.question != nil:
+		return a.end
 	case a.method == EAPTLS:
 		return a.tick()
 	}
@@ -125,7 +128,7 @@ func (a *eapAuthenticator) Receive(pkt []byte) Output {
 		return a.drop(DropMalformed)
 	case a.sent == nil || p.id != a.id:
 		return a.drop(DropWrongIdentifier)
-	case a.held:
+	case a.held || a.question != nil:
 		return a.drop(DropWaiting)
 	case a.reply != nil:
 		out := a.end
@@ -205,6 +208,9 @@ func (a *eapAuthenticator) take(t turn) Output {
 	case t.wait > 0:
 		a.held = true
 		return Output{Wait: t.wait}
+	case t.ask != nil:
+		a.question = t.ask
+		return Output{Ask: t.ask}
 	case t.end == methodDone:
 		return a.accept(t)
 	case t.end == methodFailed && t.mute:
@@ -215,6 +221,19 @@ func (a *eapAuthenticator) take(t turn) Output {
 		a.refusal = t.reason
 	}
 	return a.request(a.method.eapType(), t.send)
+}
+
+// Rule implements [Asker]. When nobody has judged, LCP tells the peer.
+func (a *eapAuthenticator) Rule(q *Question, r Ruling) Output {
+	if q == nil || q != a.question || a.end.Verdict != Pending {
+		return a.end
+	}
+	a.question = nil
+	t := a.server.(asker).rule(q, r)
+	if t.end == methodFailed && t.send == nil {
+		return a.giveUp(t.reason)
+	}
+	return a.take(t)
 }
 
 // accept sends Success: the method has proved the peer's name.

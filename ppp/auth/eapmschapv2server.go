@@ -64,19 +64,38 @@ func (s *eapMSCHAPv2Server) answered(v chapValue) turn {
 	return s.judge()
 }
 
-// judge tells the peer the same for every reason to refuse it.
 func (s *eapMSCHAPv2Server) judge() turn {
+	if s.elsewhere(s.name, EAPMSCHAPv2) {
+		return turn{ask: &Question{Method: EAPMSCHAPv2, Name: s.name, ID: s.id, Challenge: s.challenge, Response: s.held}}
+	}
 	q := question{id: s.id, challenge: s.challenge, name: s.name}
 	got, refusal := s.assess(msCHAPv2{}, q, s.held)
 	if refusal == "" {
 		s.proved, s.keys = true, got.keys
 		return s.say(chapSuccess, []byte(got.text))
 	}
+	return s.refuse(refusal)
+}
+
+// refuse tells the peer the same for every reason to refuse it.
+func (s *eapMSCHAPv2Server) refuse(refusal string) turn {
 	t := failed(refusal)
 	if text, err := (msCHAPv2{}).failureText(s.Rand); err == nil {
 		t.send = s.say(chapFailure, []byte(text)).send
 	}
 	return t
+}
+
+// rule takes the place of judge when somebody else has judged.
+func (s *eapMSCHAPv2Server) rule(q *Question, r Ruling) turn {
+	switch refusal, nobody := s.ruled(q, r); {
+	case nobody:
+		return failed(refusal)
+	case refusal != "":
+		return s.refuse(refusal)
+	}
+	s.proved, s.keys = true, r.Keys
+	return s.say(chapSuccess, []byte(successOf(q, r)))
 }
 
 func (s *eapMSCHAPv2Server) say(op byte, body []byte) turn {

@@ -8,6 +8,7 @@ type turn struct {
 	send []byte        // type data of the next packet; nil: none
 	end  methodEnd     // how the method stands
 	wait time.Duration // a proof waits so long to be judged; see eapServer.judge
+	ask  *Question     // somebody else must judge it; see asker
 	drop Drop          // the packet was ignored, and nothing else is set
 
 	reason string // of a failure, in words
@@ -39,6 +40,11 @@ type eapServer interface {
 	judge() turn
 	// close ends what runs. It may be called twice.
 	close()
+}
+
+// An asker is an eapServer whose turn may ask somebody else.
+type asker interface {
+	rule(q *Question, r Ruling) turn
 }
 
 // An eapClient is the peer's half of a method.

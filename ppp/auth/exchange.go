@@ -52,6 +52,9 @@ type Output struct {
 	// running timer alone, so that a stray packet prolongs nothing. A Verdict
 	// other than Pending stops the timer.
 	Wait time.Duration
+	// Ask is a proof that somebody else must judge now. The Asker waits for his Ruling,
+	// without a timer: whoever takes the Question knows how long that may take.
+	Ask *Question
 	// Verdict is how the exchange stands after this step. A Success can still
 	// turn into a Failure, when the peer challenges us again and then refuses us.
 	Verdict Verdict

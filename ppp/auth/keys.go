@@ -1,6 +1,6 @@
 package auth
 
-// Keys are what an exchange leaves for encryption: *MasterKeys or *TLSKeys. They
+// Keys are what an exchange leaves for encryption: *MasterKeys, *TLSKeys or *RemoteKeys. They
 // cannot be printed.
 type Keys interface {
 	// Authenticator tells whether this end was the authenticator. The directions
@@ -14,4 +14,5 @@ type Keys interface {
 var (
 	_ Keys = (*MasterKeys)(nil)
 	_ Keys = (*TLSKeys)(nil)
+	_ Keys = (*RemoteKeys)(nil)
 )

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+
+	"sitebridge/internal/secret"
 )
 
 // A papAuthenticator waits for the peer's Request and judges the first one. All
@@ -13,7 +15,10 @@ type papAuthenticator struct {
 	AuthenticatorConfig
 	unprintable
 	held *heldPAP
-	end  Output
+	// question is about a Request that somebody else judges, with that identifier.
+	question   *Question
+	questionID byte
+	end        Output
 }
 
 func newPAPAuthenticator(c AuthenticatorConfig) *papAuthenticator {
@@ -31,6 +36,7 @@ func (a *papAuthenticator) Timeout() Output {
 		held := *a.held
 		a.held = nil
 		return a.judge(held.id, held.papCredentials)
+	case a.question != nil:
 	default:
 		a.end = Output{Verdict: Failure, GaveUp: true, Reason: fmt.Sprintf("peer sent no PAP request in %v", patience)}
 	}
@@ -50,7 +56,7 @@ func (a *papAuthenticator) Receive(pkt []byte) Output {
 		return a.drop(DropMalformed)
 	}
 	switch {
-	case a.held != nil:
+	case a.held != nil || a.question != nil:
 		return a.drop(DropWaiting)
 	case a.end.Verdict != Pending:
 		return a.answer(p.id)
@@ -71,15 +77,39 @@ type heldPAP struct {
 // judge answers Request id by what it holds.
 func (a *papAuthenticator) judge(id byte, c papCredentials) Output {
 	name := string(c.name)
+	if a.elsewhere(name, PAP) {
+		a.question, a.questionID = &Question{Method: PAP, Name: name, Password: secret.Secret(c.password)}, id
+		return Output{Ask: a.question}
+	}
 	want, known := find(a.AuthenticatorConfig, name)
 	right := equalText(c.password, []byte(want.Reveal()))
-	a.end = Output{Verdict: Success, Name: name, Method: PAP}
 	refusal := a.refusal(name, known, right)
+	a.judged(name, refusal == "")
+	return a.settle(id, name, refusal)
+}
+
+// settle ends the exchange: refusal is why who answered as name is refused; empty: he is
+// not.
+func (a *papAuthenticator) settle(id byte, name, refusal string) Output {
+	a.end = Output{Verdict: Success, Name: name, Method: PAP}
 	if refusal != "" {
 		a.end = Output{Verdict: Failure, Reason: refusal}
 	}
-	a.judged(name, refusal == "")
 	return a.answer(id)
+}
+
+// Rule implements [Asker].
+func (a *papAuthenticator) Rule(q *Question, r Ruling) Output {
+	if q != a.question {
+		return a.end
+	}
+	a.question = nil
+	refusal, nobody := a.ruled(q, r)
+	if nobody {
+		a.end = Output{Verdict: Failure, GaveUp: true, Reason: refusal} // LCP tells the peer
+		return a.end
+	}
+	return a.settle(a.questionID, q.Name, refusal)
 }
 
 // answer tells the peer how it stands.
