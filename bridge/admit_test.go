@@ -31,7 +31,7 @@ func TestSiteOf(t *testing.T) {
 		{"a stronger method of others", ppp.Identity{Name: "beta", Method: auth.EAPTLS, Proved: true}, `site "beta" does not allow eap-tls`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s, err := d.siteOf(c.id, &credential{site: "beta"})
+			s, err := d.siteOf(c.id, &credential{site: "beta"}, nil)
 			switch {
 			case c.want == "" && (err != nil || s != d.allSites()[0]):
 				t.Errorf("siteOf = %v, %v", s, err)

@@ -91,6 +91,7 @@ func (d *Daemon) answerLink(g auth.Guard, c *credential) ppp.Config {
 			Name:     d.config().Daemon.Name,
 			OwnNames: d.config().OwnNames(),
 			Lookup:   d.secretOf,
+			Remote:   d.asksRadius,
 			TLS:      d.answerTLS(c),
 			Guard:    g,
 		},
@@ -141,13 +142,16 @@ func (d *Daemon) secretOf(name string) (secret.Secret, bool) {
 
 // siteOf finds the site of a caller that has authenticated, with the certificate that
 // it has shown: the name of one that a CA has signed may be anybody's.
-func (d *Daemon) siteOf(id ppp.Identity, c *credential) (*site, error) {
+func (d *Daemon) siteOf(id ppp.Identity, c *credential, g *grant) (*site, error) {
 	if !id.Proved {
 		return nil, errors.New("caller did not prove who it is")
 	}
 	sc := d.config().Caller(id.Name)
 	if id.Method == auth.EAPTLS {
 		sc = d.config().Site(c.site)
+	}
+	if g != nil {
+		sc = d.config().AskRadius()
 	}
 	if sc == nil {
 		return nil, fmt.Errorf("no answering site has the peer name %q", id.Name)

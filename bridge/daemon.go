@@ -70,6 +70,7 @@ type Daemon struct {
 	closed    bool          // no call is answered any more
 	exchange  chan struct{} // calls wait until it is closed; nil: they need not
 	strangers strangers
+	radius    *radiusDesk // nil: it is not asked
 	guard     *guard
 	refused   refusals
 	boards    boards
@@ -211,6 +212,9 @@ func (d *Daemon) serve(ctx context.Context, ready func(*Daemon)) error {
 	d.reloading.Lock() // who asks for a reload already waits until all has begun
 	group.Go(func() error { return d.mux.Run(under) })
 	d.ipx.run(under, group)
+	if d.radius != nil {
+		group.Go(func() error { d.radius.Run(under); return nil })
+	}
 	group.Go(func() error { return d.watchCertificates(under) })
 	group.Go(func() error { return d.watchTroubles(under) })
 	group.Go(func() error { return d.runHooks(under) })
@@ -271,6 +275,7 @@ func newDaemon(cfg *config.Config, log *slog.Logger, version string) *Daemon {
 		protected: map[netip.Addr]func() error{},
 	}
 	d.configured.Store(cfg)
+	d.radius = d.openRadius()
 	return d
 }
 

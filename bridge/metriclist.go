@@ -85,6 +85,13 @@ var (
 	metricDelayedProofs = counter("guard_delayed_proofs_total", "Proofs that had to wait before they were judged.")
 	metricSlowed        = gauge("guard_slowed", "Addresses or names whose proofs have to wait.", "by")
 
+	metricRadiusUp       = gauge("radius_server_up", "1 if the server answered the last request, or was not asked.", "server", "kind")
+	metricRadiusRequests = counter("radius_requests_total", "Requests to a server, without repeats.", "server", "kind")
+	metricRadiusAnswers  = counter("radius_answers_total", "Answers of a server that were believed.", "server", "kind")
+	metricRadiusTimeouts = counter("radius_timeouts_total", "Times that a server did not answer in time.", "server", "kind")
+	metricRadiusDrops    = counter("radius_drops_total", "Packets that were not taken as answers.", "server", "kind", "reason")
+	metricRadiusLost     = counter("radius_accounting_lost_total", "Records of calls that no server took.")
+
 	metricLANUp        = gauge("lan_up", "1 if the interface is up.", "lan")
 	metricLANTrouble   = gauge("lan_troubles", "What is wrong with the wire: so many things.", "lan")
 	metricReopened     = counter("lan_reopened_total", "Times that the interface came back.", "lan")

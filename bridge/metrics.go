@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"sitebridge/control"
+	"sitebridge/internal/radius"
 	"sitebridge/ipx/router"
 	"sitebridge/ppp"
 	"sitebridge/ppp/auth"
@@ -66,6 +67,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	}
 	to.count(metricStrangers, s.Strangers.Count)
 	to.guard(s.Guard)
+	to.radius(s.RADIUS)
 	for _, l := range s.LANs {
 		to.lan(l)
 	}
@@ -293,6 +295,23 @@ func (to scrape) guard(g GuardStatus) {
 	to.count(metricDelayedProofs, g.Delayed)
 	to.add(metricSlowed, float64(g.Sources), "source")
 	to.add(metricSlowed, float64(g.Names), "name")
+}
+
+func (to scrape) radius(s *radius.Status) {
+	if s == nil {
+		return
+	}
+	for _, r := range s.Servers {
+		server := r.Address.String()
+		to.is(metricRadiusUp, r.Trouble == "", server, r.Kind)
+		to.count(metricRadiusRequests, r.Requests, server, r.Kind)
+		to.count(metricRadiusAnswers, r.Answers, server, r.Kind)
+		to.count(metricRadiusTimeouts, r.Timeouts, server, r.Kind)
+		for reason, n := range r.Dropped {
+			to.count(metricRadiusDrops, n, server, r.Kind, string(reason))
+		}
+	}
+	to.count(metricRadiusLost, s.Lost)
 }
 
 func (to scrape) lan(l LANStatus) {

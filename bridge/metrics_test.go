@@ -19,6 +19,7 @@ import (
 	"sitebridge/bridge/identity"
 	"sitebridge/control"
 	"sitebridge/control/gre"
+	"sitebridge/internal/radius"
 	"sitebridge/ip"
 	"sitebridge/ipx"
 	"sitebridge/ipx/port"
@@ -62,7 +63,9 @@ func sampleStatus() Status {
 		Clashes:   []router.Clash{{Kind: router.OwnNode, Text: evil}, {Kind: router.OwnNode}},
 		Sites:     []SiteStatus{up, {Name: "branch2", State: StateWaiting, Since: at}},
 		Strangers: Strangers{Count: 18, Reason: evil},
-		Guard:     GuardStatus{Wrong: 26, Delayed: 27, Sources: 28, Names: 29, WorstNames: []Guesser{{Who: evil}}},
+		RADIUS: &radius.Status{Lost: 81, Servers: []radius.ServerStatus{{Address: netip.MustParseAddrPort("192.0.2.5:1812"), Kind: "authentication",
+			Requests: 82, Answers: 83, Timeouts: 84, Dropped: map[radius.Drop]uint64{radius.DropSignature: 85}}}},
+		Guard: GuardStatus{Wrong: 26, Delayed: 27, Sources: 28, Names: 29, WorstNames: []Guesser{{Who: evil}}},
 		Certificates: []identity.Info{
 			{Name: "ca", Use: "ca of site branch", NotAfter: at.Add(time.Hour)},
 			{Name: "ca", Use: "ca of site branch", NotAfter: at}, // its successor is there already
@@ -171,6 +174,12 @@ func TestMetricsServed(t *testing.T) {
 		`sitebridge_guard_wrong_proofs_total 26`,
 		`sitebridge_guard_delayed_proofs_total 27`,
 		`sitebridge_guard_slowed{by="source"} 28`,
+		`sitebridge_radius_server_up{kind="authentication",server="192.0.2.5:1812"} 1`,
+		`sitebridge_radius_requests_total{kind="authentication",server="192.0.2.5:1812"} 82`,
+		`sitebridge_radius_answers_total{kind="authentication",server="192.0.2.5:1812"} 83`,
+		`sitebridge_radius_timeouts_total{kind="authentication",server="192.0.2.5:1812"} 84`,
+		`sitebridge_radius_drops_total{kind="authentication",reason="wrong_message_authenticator",server="192.0.2.5:1812"} 85`,
+		`sitebridge_radius_accounting_lost_total 81`,
 		`sitebridge_guard_slowed{by="name"} 29`,
 		`sitebridge_certificate_expiry_timestamp_seconds{name="ca",use="ca of site branch"} 1.7000000005e+09`,
 		`sitebridge_site_ppp_phase{phase="network",site="branch"} 1`,

@@ -139,7 +139,7 @@ func (w *remoteWire) input(from *ipxLink, pkts []*packet.Buffer) {
 
 // remoteWire is where a caller's IPX is routed; nil: it is another link, or bridged.
 func (l *ipxLink) remoteWire() *remoteWire {
-	if m := l.n.st.remote; m != nil {
+	if m := l.n.st.remote; m != nil && !m.ownNetwork() {
 		return m.all.wire
 	}
 	return nil

@@ -43,15 +43,19 @@ type RemoteRefusals struct {
 	NoAddress uint64 `json:"no_address"` // the pool is used up, or the user's address is another's
 	Stopped   uint64 `json:"stopped"`    // the operator stopped the site
 	Unknown   uint64 `json:"unknown"`    // the user is not in the users file any more
+	Granted   uint64 `json:"granted"`    // RADIUS grants what is somebody else's
 }
 
-func (r *RemoteRefusals) sum() uint64 { return r.Busy + r.Limit + r.NoAddress + r.Stopped + r.Unknown }
+func (r *RemoteRefusals) sum() uint64 {
+	return r.Busy + r.Limit + r.NoAddress + r.Stopped + r.Unknown + r.Granted
+}
 
 // A remote is one caller while its call lasts.
 type remote struct {
 	all     *remotes
 	name    string
 	user    *config.User // nil: it has a certificate, and is in no file
+	granted *grant       // nil: it is none of RADIUS's
 	method  auth.Method
 	addr    netip.Addr
 	site    *site // the caller as its link sees it
@@ -105,7 +109,7 @@ func (r *remotes) admit(ctx context.Context, s *session, a ppp.Admission) (*site
 			s.log.Info("caller refused", "caller", escapeName(a.Name), "reason", err)
 			return nil, err
 		case m != nil:
-			s.d.sessions.Go(func() { <-s.over; r.left(m) })
+			s.d.sessions.Go(func() { m.attend(); r.left(m) })
 			return m.site, nil
 		}
 		if err := r.replace(ctx, old); err != nil {
@@ -120,7 +124,10 @@ func (r *remotes) take(s *session, a ppp.Admission) (m, old *remote, err error) 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.current()
-	user := now.Remote.User(a.Name)
+	user, granted := now.Remote.User(a.Name), s.grantOf(a.Name, a.Method)
+	if granted != nil {
+		user = granted.user
+	}
 	switch old := r.byName[a.Name]; {
 	case r.over:
 		return nil, nil, errAway
@@ -136,7 +143,13 @@ func (r *remotes) take(s *session, a ppp.Admission) (m, old *remote, err error) 
 		r.refused.Limit++
 		return nil, nil, fmt.Errorf("there are %d callers, and callers = %d allows no more", len(r.byName), now.Remote.Limit)
 	}
-	m = &remote{all: r, name: a.Name, user: user, method: a.Method, session: s}
+	if granted != nil {
+		if err := r.mayHave(now, user); err != nil {
+			r.refused.Granted++
+			return nil, nil, err
+		}
+	}
+	m = &remote{all: r, name: a.Name, user: user, granted: granted, method: a.Method, session: s}
 	if now.IP != nil {
 		if m.addr, err = r.address(now, a.Name, user); err != nil {
 			r.refused.NoAddress++
@@ -209,9 +222,19 @@ func (r *remotes) asSite(m *remote) *site {
 		}
 		cfg.IP = &ip
 	}
+	if m.ownNetwork() {
+		cfg.IPX = cfg.IPX.Routed(m.user.IPXNetwork)
+	}
 	st := &site{d: r.site.d, cfg: &cfg, remote: m, log: r.site.log.With("caller", escapeName(m.name))}
 	st.learned.Store(new(learned))
 	return st
+}
+
+// ownNetwork reports whether the caller's link is a network of IPX by itself, with a
+// router behind it.
+func (m *remote) ownNetwork() bool {
+	wire := m.all.wire
+	return wire != nil && m.user != nil && m.user.IPXNetwork != 0 && m.user.IPXNetwork != wire.network
 }
 
 // nodeOf is the node that a caller gets: its own, or one that its name stands for, so
@@ -318,6 +341,10 @@ func (r *remotes) recheck() {
 	for _, m := range r.present() {
 		user := now.Remote.User(m.name)
 		switch {
+		case m.granted != nil:
+			if user != nil || !now.Remote.Radius {
+				m.end(errors.New("RADIUS is not asked about the caller any more"))
+			}
 		case m.user != nil && user == nil:
 			m.end(errors.New("the user is in the users file no more"))
 		case !reflect.DeepEqual(m.user, user):

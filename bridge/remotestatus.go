@@ -28,6 +28,7 @@ type CallerStatus struct {
 	Address    netip.Addr     `json:"address,omitzero"`
 	Routes     []netip.Prefix `json:"routes,omitempty"`
 	Node       string         `json:"ipx_node,omitempty"`
+	Network    ipx.Network    `json:"ipx_network,omitempty"` // of its own, which RADIUS granted
 	Peer       netip.Addr     `json:"peer"`
 	Since      time.Time      `json:"since"`
 	Seconds    int            `json:"seconds"`
@@ -82,6 +83,9 @@ func (m *remote) status() CallerStatus {
 	}
 	if m.site.cfg.IP != nil {
 		c.Routes = m.site.cfg.IP.Routes
+	}
+	if m.ownNetwork() {
+		c.Network = m.user.IPXNetwork
 	}
 	if e, ok := m.ip.(*remoteIP); ok {
 		c.MTU, c.Foreign = e.told()

@@ -52,6 +52,8 @@ type session struct {
 	// writes and reads it.
 	credential *credential
 	encrypted  string // the method, as changed has seen it last
+	// granted is what RADIUS said of the caller; nil: it was not asked.
+	granted atomic.Pointer[grant]
 
 	// site is known from the start when we dialled, else from the moment the
 	// peer has authenticated.
@@ -91,6 +93,7 @@ func (d *Daemon) newSession(call *control.Call, channel *gre.Channel, path gre.P
 	cfg.Send = s.send
 	cfg.Admit = s.admit
 	cfg.Changed = s.changed
+	cfg.Judge = s.judge
 	s.link = ppp.NewLink(cfg)
 	channel.Connect(path.Local, call.PeerID(), call.Window(), s.link.Receive)
 	return s
@@ -350,7 +353,7 @@ func (s *session) admit(a ppp.Admission) (ppp.Network, error) {
 	st := s.site.Load()
 	if st == nil {
 		var err error
-		if st, err = s.d.siteOf(id, s.credential); err != nil {
+		if st, err = s.d.siteOf(id, s.credential, s.grantOf(id.Name, id.Method)); err != nil {
 			return ppp.Network{}, err
 		}
 		s.known = true

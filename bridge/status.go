@@ -11,6 +11,7 @@ import (
 	"sitebridge/bridge/identity"
 	"sitebridge/control"
 	"sitebridge/control/gre"
+	"sitebridge/internal/radius"
 	"sitebridge/ip"
 	"sitebridge/ipx"
 	"sitebridge/ipx/cipx"
@@ -41,6 +42,8 @@ type Status struct {
 	Strangers Strangers `json:"strangers"`
 	// Guard tells who is slowed down for wrong proofs.
 	Guard GuardStatus `json:"guard"`
+	// RADIUS is how its servers stand; nil: it is not asked.
+	RADIUS *radius.Status `json:"radius,omitempty"`
 	// Sockets is what the sockets below dropped.
 	Sockets   gre.RawStats     `json:"gre_sockets"`
 	Listeners []ListenerStatus `json:"listeners,omitempty"`
@@ -183,6 +186,10 @@ func (d *Daemon) Status() Status {
 		Certificates: d.certificates(time.Now()),
 		Strangers:    d.refused.snapshot(),
 		Guard:        d.guard.snapshot(time.Now()),
+	}
+	if d.radius != nil {
+		now := d.radius.Status()
+		s.RADIUS = &now
 	}
 	if d.sockets != nil {
 		s.Sockets = d.sockets.Stats()

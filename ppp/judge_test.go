@@ -45,16 +45,18 @@ func TestSomebodyElseJudges(t *testing.T) {
 	})
 }
 
-// A server that is silent is no wrong proof, and one that answers too late is not heard.
+// A server that is silent is no wrong proof. One that answers when the peer has lost its
+// patience is not heard.
 func TestNobodyJudges(t *testing.T) {
 	for _, c := range []struct {
 		after time.Duration
+		kind  EndKind
 		want  string
-	}{{time.Second, "no server"}, {time.Hour, "did not finish to prove itself"}} {
+	}{{time.Second, AuthTimeout, "no server"}, {time.Hour, PeerTerminated, "authentication failed"}} {
 		inBubble(t, func(t *testing.T) {
 			seen := make(chan auth.Question, 9)
 			_, y := joined(t, dialler(t, auth.CHAP), judgedElsewhere(t, c.after, auth.Ruling{NoAnswer: true, Reason: "no server"}, seen))
-			if end := y.over(t, AuthTimeout); !strings.Contains(end.Reason, c.want) {
+			if end := y.over(t, c.kind); !strings.Contains(end.Reason, c.want) {
 				t.Error(end)
 			}
 			<-seen // its answer goes nowhere, and holds nobody up

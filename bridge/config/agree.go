@@ -23,6 +23,7 @@ func (d *draft) agree() {
 	d.agreeOnRoutes()
 	d.agreeOnIPX()
 	d.agreeOnCallers()
+	d.agreeOnRadius()
 	d.agreeOnDemand()
 }
 

@@ -22,6 +22,7 @@ type Config struct {
 	Files    []string // all that were read for it: the file itself, then the included ones, then what was learned; not the secrets
 	Daemon   Daemon
 	Listen   Listen
+	Radius   *Radius    // nil: nobody is asked about callers
 	LANs     []*LAN     // by name
 	Segments []*Segment // by name
 	Sites    []*Site    // by name

@@ -33,7 +33,7 @@ func loadExample(t *testing.T, change func(string) string) *Config {
 // ofExample writes the files that the example names.
 func (d dir) ofExample() {
 	d.t.Helper()
-	for _, name := range []string{"branch3.out", "branch3.in"} {
+	for _, name := range []string{"branch3.out", "branch3.in", "radius"} {
 		d.secret("secrets/"+name, "the secret of "+name+"\n")
 	}
 	d.secret("users.toml", "[user.anna]\nsecret = \"the secret of anna\"\naddress = \"10.255.1.5\"\nroutes = [\"10.7.0.0/24\"]\n")

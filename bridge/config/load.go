@@ -39,6 +39,7 @@ type draft struct {
 	faults    *Faults
 	now       time.Time // for certificates
 	daemonAt  *table
+	radiusAt  *table
 	lanAt     map[*LAN]*table
 	segmentAt map[*Segment]*table
 	siteAt    map[*Site]*siteTables
@@ -54,6 +55,8 @@ func (d *draft) read(main *document) {
 	d.Files = append(d.Files, main.path)
 	d.daemonAt = top.sub("daemon")
 	d.readDaemon(d.daemonAt)
+	d.radiusAt = top.sub("radius")
+	d.readRadius(d.radiusAt)
 	defaults := top.sub("defaults")
 	var lans, segments, sites []*table
 	take := func(t *table) {
@@ -126,7 +129,7 @@ func onlyNamed(doc *document) {
 	for key := range doc.values {
 		switch key {
 		case "lan", "segment", "site":
-		case "daemon", "defaults", "include":
+		case "daemon", "defaults", "include", "radius":
 			doc.whole().below(key).fault("an included file cannot have it", "write it in the main file")
 		default:
 			doc.whole().below(key).fault("unknown key", "known in an included file are lan, segment, site")

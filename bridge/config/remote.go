@@ -23,6 +23,7 @@ type Remote struct {
 	// UsersFile is the path of the file with Users; empty: callers have certificates
 	// alone.
 	UsersFile string
+	Radius    bool             // whether Config.Radius is asked for callers that are not among Users
 	Users     map[string]*User // by name
 }
 
@@ -33,6 +34,9 @@ type User struct {
 	Address netip.Addr     // its own; not valid: one of the pool
 	Node    ipx.Node       // its own; zero: any
 	Routes  []netip.Prefix // what is behind it: IPv4
+	// IPXNetwork is a network of IPX that its link has for itself, which RADIUS alone
+	// grants; 0: it is on that of all callers.
+	IPXNetwork ipx.Network
 }
 
 // User finds a user by name; nil: there is none.
@@ -50,10 +54,11 @@ func (d *draft) readRemote(s *Site, at *siteTables) *Remote {
 		Limit:     read(t, "callers", defaultCallers, number(1, maxCallers)),
 		ProxyARP:  read(t, "proxy_arp", "", device),
 		UsersFile: read(t, "users_file", "", text),
+		Radius:    readOwn(t, "radius", false, flag),
 	}
 	if !at.ip.present || !at.ip.has("pool") {
 		t.stray("only a site with a pool has callers", fmt.Sprintf(`write pool = "10.255.1.0/24" in [site.%s.ip], or leave it out`, s.Name),
-			"callers", "proxy_arp", "users_file")
+			"callers", "proxy_arp", "users_file", "radius")
 		return nil
 	}
 	if t.owns("dial") {
@@ -78,8 +83,8 @@ func (d *draft) readCallersAuth(s *Site, a *Auth, t *table) {
 	t.stray("a pool is for many callers, and a fingerprint is that of one", `write ca = "ca.pem", who signs for the callers`, "fingerprint")
 	bySecret := slices.ContainsFunc(secretMethods, a.Allows)
 	site := d.siteTable(t, s)
-	if bySecret && s.Remote.UsersFile == "" && site.faultless() {
-		site.fault("the callers prove themselves by secrets, and nothing holds them", `write users_file = "users.toml"`)
+	if bySecret && s.Remote.UsersFile == "" && !s.Remote.Radius && site.faultless() {
+		site.fault("the callers prove themselves by secrets, and nothing holds them", `write users_file = "users.toml", or radius = true`)
 	}
 	if a.Allows(auth.EAPTLS) {
 		return

@@ -46,7 +46,7 @@ func TestFaultsOfRemote(t *testing.T) {
 		{"nothing", "", "", nil},
 		{"dials", site, site + "dial = [\"x\"]\n", []string{`:12: site.road.dial: a site with a pool is called and does not dial: leave it out, or pool in [site.road.ip]`}},
 		{"many", site, site + "callers = 5000\n", []string{`:12: site.road.callers: 5000 is not a number that fits: write 1 to 1024, without quotes`}},
-		{"no users", "users_file = \"users.toml\"\n", "", []string{`:11: site.road.users_file: the callers prove themselves by secrets, and nothing holds them: write users_file = "users.toml"`}},
+		{"no users", "users_file = \"users.toml\"\n", "", []string{`:11: site.road.users_file: the callers prove themselves by secrets, and nothing holds them: write users_file = "users.toml", or radius = true`}},
 		{"users of one peer", "[site.b1]\n", "[site.b1]\nusers_file = \"users.toml\"\nproxy_arp = \"eth0\"\n", []string{
 			`:5: site.b1.users_file: only a site with a pool has callers: write pool = "10.255.1.0/24" in [site.b1.ip], or leave it out`,
 			`:6: site.b1.proxy_arp: only a site with a pool has callers: write pool = "10.255.1.0/24" in [site.b1.ip], or leave it out`}},

@@ -31,6 +31,7 @@ func (c *Config) Warnings() []Warning {
 	all = append(all, warnings("", c.openDOSBox()...)...)
 	all = append(all, c.Expiring(time.Now())...)
 	all = append(all, c.notes...)
+	all = append(all, warnings("", c.radiusWarnings()...)...)
 	for _, s := range c.Sites {
 		for _, m := range s.Auth.Methods {
 			all = append(all, warnings(s.Name, weakness[m])...)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -135,7 +136,7 @@ func (c *Client) inTurn(ctx context.Context, g *group, build func() (*radius.Pac
 		}
 		errs = append(errs, err)
 	}
-	return gotten{}, errors.Join(errs...)
+	return gotten{}, joined(errs)
 }
 
 // exchange sends request to s, and again, until it answers. What is repeated is the same
@@ -273,4 +274,16 @@ func (c *Client) Status() Status {
 	defer c.mu.Unlock()
 	st.Lost = c.lost
 	return st
+}
+
+// joined puts what was wrong with each server into one line.
+func joined(errs []error) error {
+	if len(errs) == 1 {
+		return errs[0]
+	}
+	var words []string
+	for _, err := range errs {
+		words = append(words, err.Error())
+	}
+	return errors.New(strings.Join(words, "; "))
 }
