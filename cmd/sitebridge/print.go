@@ -45,6 +45,7 @@ func printStatus(w io.Writer, s *bridge.Status, now time.Time) {
 			fmt.Fprintf(w, "  %s: %d, the last %s ago\n", worst.Who, worst.Wrong, ago(now, worst.Last))
 		}
 	}
+	printRADIUS(w, s.RADIUS)
 	for _, c := range s.Certificates {
 		fmt.Fprintf(w, "certificate %s (%s): until %s, %s; %s\n", escape(c.Name), c.Use, date(c.NotAfter), daysLeft(c.DaysLeft), c.Fingerprint)
 	}

@@ -94,24 +94,29 @@ func (w *world) freeradius(own *identity.Own, version, fragment string) *freerad
 	conf := strings.NewReplacer("DIR", w.dir, "VERSION", version, "FRAGMENT", fragment).Replace(freeradiusConf)
 	w.write("radiusd.conf", []byte(conf))
 	w.write("radius-ca.pem", pki().trusted)
+	return startFreeRADIUS(w.t, w.Namespace, w.dir)
+}
 
-	f := &freeradius{t: w.t, ended: make(chan struct{}), log: &journal{word: "Ready to process requests", said: make(chan struct{})}}
-	f.cmd = w.Command("freeradius", "-X", "-d", w.dir, "-n", "radiusd") // -X: not as a daemon, and it tells all
+// startFreeRADIUS runs it with the radiusd.conf of dir until the test ends.
+func startFreeRADIUS(t *testing.T, ns *netlab.Namespace, dir string) *freeradius {
+	t.Helper()
+	f := &freeradius{t: t, ended: make(chan struct{}), log: &journal{word: "Ready to process requests", said: make(chan struct{})}}
+	f.cmd = ns.Command("freeradius", "-X", "-d", dir, "-n", "radiusd") // -X: not as a daemon, and it tells all
 	f.cmd.Stdout, f.cmd.Stderr = f.log, f.log
 	if err := f.cmd.Start(); err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	go func() {
 		f.cmd.Wait() // it is killed in the end
 		close(f.ended)
 	}()
-	w.t.Cleanup(f.close)
+	t.Cleanup(f.close)
 	select {
 	case <-f.log.said:
 	case <-f.ended:
-		w.t.Fatal("FreeRADIUS does not run with this configuration")
+		t.Fatal("FreeRADIUS does not run with this configuration")
 	case <-time.After(patience):
-		w.t.Fatal("FreeRADIUS does not become ready")
+		t.Fatal("FreeRADIUS does not become ready")
 	}
 	return f
 }

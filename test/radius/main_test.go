@@ -5,6 +5,10 @@
 //	our peer [nas] ----RADIUS---- FreeRADIUS
 //	our authenticator [server] ----RADIUS---- eapol_test
 //	FreeRADIUS ----RADIUS---- eapol_test: is the rig itself right?
+//
+// It is also the server of a hub of ours, which asks it about the branches that call:
+//
+//	branch ----PPTP---- hub ----RADIUS---- FreeRADIUS
 package radius
 
 import (
@@ -13,11 +17,12 @@ import (
 	"testing"
 
 	"sitebridge/internal/netlab"
+	"sitebridge/test/lab"
 )
 
 func TestMain(m *testing.M) {
 	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin") // where FreeRADIUS is, for users who do not look there
-	netlab.Main(m)
+	lab.Main(m)
 }
 
 // A world is a host with a loopback of its own, and a folder.
@@ -27,9 +32,16 @@ type world struct {
 	dir string
 }
 
-// newWorld skips the test where the judges are not installed, or fails it where
-// they must be.
+// newWorld makes one where the judges are installed.
 func newWorld(t *testing.T) *world {
+	t.Helper()
+	wantJudges(t)
+	return &world{netlab.New(t).Namespace("host"), t, t.TempDir()}
+}
+
+// wantJudges skips the test where the judges are not installed, or fails it where they
+// must be.
+func wantJudges(t *testing.T) {
 	t.Helper()
 	for _, program := range []string{"freeradius", "eapol_test"} {
 		_, err := exec.LookPath(program)
@@ -41,7 +53,6 @@ func newWorld(t *testing.T) *world {
 		}
 		t.Skipf("%v (test/deps installs it)", err)
 	}
-	return &world{netlab.New(t).Namespace("host"), t, t.TempDir()}
 }
 
 func must[T any](t testing.TB) func(T, error) T {
