@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -53,7 +54,7 @@ func (c AuthenticatorConfig) ruled(q *Question, r Ruling) (refusal string, nobod
 	case r.Right && q.Method != PAP && q.Method != CHAP && !isSuccess(r.Success):
 		return fmt.Sprintf("%s was found right, and without the proof that its end expects", quote([]byte(q.Name))), true
 	case !r.Right:
-		refusal = r.Reason
+		refusal = cmp.Or(r.Reason, fmt.Sprintf("the proof of %s was found wrong", quote([]byte(q.Name))))
 	}
 	c.judged(q.Name, r.Right)
 	return refusal, false

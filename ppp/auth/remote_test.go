@@ -89,6 +89,21 @@ func TestRemoteJudge(t *testing.T) {
 	}
 }
 
+// A verdict without a reason is a verdict.
+func TestRemoteJudgeGivesNoReason(t *testing.T) {
+	for _, m := range guarded {
+		a := NewAuthenticator(m, remoteHQ(nil))
+		q, _, _ := askedBy(t, a, m, westConfig())
+		out := a.(Asker).Rule(q, Ruling{Success: "S=" + strings.Repeat("0", 40), Keys: new(RemoteKeys)})
+		if m == EAPMSCHAPv2 {
+			out = a.Receive([]byte{eapResponse, out.Send[1], 0, 6, byte(typeMSCHAPv2), chapFailure})
+		}
+		if out.Verdict != Failure || out.GaveUp || out.Keys != nil || !strings.Contains(out.Reason, "found wrong") {
+			t.Errorf("%v: %+v", m, out)
+		}
+	}
+}
+
 // Nobody judges: that is no wrong proof, and the peer may try again soon.
 func TestRemoteJudgeIsSilent(t *testing.T) {
 	for _, m := range guarded {
