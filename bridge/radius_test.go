@@ -165,6 +165,32 @@ func TestAttackA16RadiusIsGuarded(t *testing.T) {
 	})
 }
 
+// The file comes before RADIUS: a user who gets into it calls anew.
+func TestRadiusCallerGetsIntoTheFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newRadiusWorld(t)
+		w.answers(radiusOne)
+		w.users["beta"], w.users["gamma"] = nil, nil
+		w.start("beta", byCHAP(callerSite("beta")))
+		w.start("gamma", byCHAP(callerSite("gamma")))
+		reaches(t, 5*time.Second, "both are in", w.alpha.callersUp(2))
+		with, road := *w.alpha.config(), *w.alpha.config().Sites[0]
+		remote := *road.Remote
+		remote.Users = map[string]*config.User{"beta": {Name: "beta", Secret: "secret of beta", Address: netip.MustParseAddr("198.18.7.99")}}
+		road.Remote, with.Sites = &remote, []*config.Site{&road}
+		w.alpha.configured.Store(&with)
+		asked := len(w.net.Seen())
+		w.alpha.allSites()[0].remotes.recheck()
+		reaches(t, time.Minute, "beta is in by the file", func() bool {
+			c := w.alpha.callers()
+			return len(c) == 2 && c[0].Address == netip.MustParseAddr("198.18.7.99")
+		})
+		if n := len(w.net.Seen()) - asked; n != 1 {
+			t.Errorf("%d requests for the end of one call", n)
+		}
+	})
+}
+
 // RADIUS grants what is not its own to grant.
 func TestRadiusGrantsOthersThings(t *testing.T) {
 	for name, c := range map[string]struct {

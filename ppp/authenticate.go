@@ -83,6 +83,7 @@ func (r *run) proveNow() {
 }
 
 func (r *run) stopAuth() {
+	r.unask()
 	for _, p := range []*proof{r.asked, r.proving} {
 		if p != nil {
 			p.Close()

@@ -13,11 +13,14 @@ type ruled struct {
 	r  auth.Ruling
 }
 
-// ask hands a question to Config.Judge. Its answer comes back through the queue of Run,
+// ask hands a question to Config.Judge. One at a time is out: what was asked before means
+// nothing any more. Its answer comes back through the queue of Run,
 // at any time and from any goroutine; once Run is over, or another run of LCP has begun
 // a new exchange, it means nothing.
 func (r *run) ask(p *proof, q *auth.Question) {
-	ctx := r.ctx
+	r.unask()
+	ctx, cancel := context.WithCancel(r.ctx)
+	r.unask = cancel
 	r.cfg.Judge(ctx, *q, func(answer auth.Ruling) {
 		select {
 		case r.rulings <- ruled{p, q, answer}:

@@ -14,6 +14,7 @@ import (
 type run struct {
 	*Link
 	ctx     context.Context // ends with Run
+	unask   func()          // ends the question that is out
 	phase   Phase
 	options *lcp
 	lcp     *fsm.Machine
@@ -113,6 +114,7 @@ func newRun(l *Link) *run {
 		rejects:     limiter{every: time.Second, burst: 8},
 		reminders:   limiter{every: time.Second, burst: 1},
 		sized:       map[byte]*sized{},
+		unask:       func() {},
 	}
 	r.lcp = fsm.NewMachine(lcpLayer{r.options, r}, r.machineConfig(protocolLCP))
 	return r

@@ -173,4 +173,8 @@ func (a *chapAuthenticator) asked(challenge []byte) bool {
 	return len(challenge) > 0 && bytes.Equal(challenge, a.challenge)
 }
 
-func (a *chapAuthenticator) Close() {}
+// Close gives up what somebody else still judges.
+func (a *chapAuthenticator) Close() {
+	a.abandoned(a.question)
+	a.question = nil
+}

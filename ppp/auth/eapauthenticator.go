@@ -280,6 +280,8 @@ func (a *eapAuthenticator) stop() {
 
 // Close ends an exchange that is still going, without a word.
 func (a *eapAuthenticator) Close() {
+	a.abandoned(a.question)
+	a.question = nil
 	if a.end.Verdict == Pending {
 		a.end = Output{Verdict: Failure, GaveUp: true, Reason: "the exchange was closed"}
 	}

@@ -136,4 +136,8 @@ func (a *papAuthenticator) drop(why Drop) Output {
 	return out
 }
 
-func (a *papAuthenticator) Close() {}
+// Close gives up what somebody else still judges.
+func (a *papAuthenticator) Close() {
+	a.abandoned(a.question)
+	a.question = nil
+}

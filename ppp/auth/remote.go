@@ -60,6 +60,14 @@ func (c AuthenticatorConfig) ruled(q *Question, r Ruling) (refusal string, nobod
 	return refusal, false
 }
 
+// abandoned counts a proof as wrong whose judge is not waited for: who hangs up before
+// the verdict would guess for nothing, at the cost of who judges. q may be nil.
+func (c AuthenticatorConfig) abandoned(q *Question) {
+	if q != nil {
+		c.judged(q.Name, false)
+	}
+}
+
 // proofLen is the length of "S=" and its digits.
 const proofLen = 42
 

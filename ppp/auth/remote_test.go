@@ -121,6 +121,21 @@ func TestRemoteJudgeIsSilent(t *testing.T) {
 	}
 }
 
+// Who goes away before the verdict has guessed.
+func TestAttackA16RemoteJudgeIsAbandoned(t *testing.T) {
+	for _, m := range guarded {
+		g := new(testGuard)
+		a := NewAuthenticator(m, remoteHQ(g))
+		q, _, _ := askedBy(t, a, m, westConfig())
+		a.Close()
+		a.Close()
+		out := a.(Asker).Rule(q, Ruling{Right: true, Success: "S=" + strings.Repeat("0", 40)})
+		if want := []string{"west false"}; !reflect.DeepEqual(g.heard, want) || out.Verdict == Success || out.Send != nil {
+			t.Errorf("%v: %q, %+v", m, g.heard, out)
+		}
+	}
+}
+
 // Who sends our own name back is not asked about.
 func TestRemoteJudgeIsNotAskedAboutUs(t *testing.T) {
 	for _, m := range guarded {
