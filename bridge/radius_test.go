@@ -85,6 +85,14 @@ func (w *radiusWorld) told() string {
 	return strings.Join(w.records, "|")
 }
 
+// logged reports whether alpha's log has words.
+func (w *radiusWorld) logged(words string) func() bool {
+	return func() bool {
+		synctest.Wait() // nobody writes to it
+		return strings.Contains(w.alpha.log.String(), words)
+	}
+}
+
 func text(kind layeh.Type, s string) *layeh.AVP { return &layeh.AVP{Type: kind, Attribute: []byte(s)} }
 func number(kind layeh.Type, n uint32) *layeh.AVP {
 	return &layeh.AVP{Type: kind, Attribute: layeh.NewInteger(n)}
@@ -115,7 +123,7 @@ func TestRadiusCallers(t *testing.T) {
 		if r := s.RADIUS.Servers; r[0].Trouble == "" || r[1].Trouble != "" || r[1].Answers < 3 {
 			t.Errorf("%+v", r)
 		}
-		reaches(t, 5*time.Second, "delta is refused", func() bool { return strings.Contains(w.alpha.log.String(), "rejects") })
+		reaches(t, 5*time.Second, "delta is refused", w.logged("rejects"))
 		for _, want := range []string{`it says \"no\\x1b[2J\"`, `text="\"wel\\ncome\""`} {
 			if log := w.alpha.log.String(); !strings.Contains(log, want) {
 				t.Errorf("the log has no %s:\n%s", want, log)
@@ -219,7 +227,7 @@ func TestRadiusGrantsOthersThings(t *testing.T) {
 				}
 				w.users["beta"] = c.grants
 				w.start("beta", byCHAP(callerSite("beta")))
-				reaches(t, 30*time.Second, "refused: "+c.want, func() bool { return strings.Contains(w.alpha.log.String(), c.want) })
+				reaches(t, 30*time.Second, "refused: "+c.want, w.logged(c.want))
 				if n := len(w.alpha.callers()); n > 0 {
 					t.Errorf("%d callers are in", n)
 				}
