@@ -3,8 +3,10 @@ package bridge
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 
 	"sitebridge/bridge/config"
 	"sitebridge/internal/radius"
@@ -56,6 +58,13 @@ func (r *remotes) whose(p netip.Prefix) string {
 		if s.IP == nil {
 			continue
 		}
+		if s.Remote != nil {
+			for _, u := range s.Remote.Users {
+				if slices.ContainsFunc(u.Routes, p.Overlaps) {
+					return fmt.Sprintf("behind the user %q", u.Name)
+				}
+			}
+		}
 		if s.IP.Pool.IsValid() && s.IP.Pool.Overlaps(p) {
 			return "in the pool of site " + s.Name
 		}
@@ -99,4 +108,38 @@ func connected(p netip.Prefix) string {
 		}
 	}
 	return ""
+}
+
+// maxGranted is how many callers of RADIUS are remembered.
+const maxGranted = 1024
+
+// remember keeps what is behind a caller that RADIUS has granted, for when the caller is
+// away: nobody else tells us then.
+func (r *remotes) remember(m *remote) {
+	if m.granted == nil {
+		return
+	}
+	r.mu.Lock()
+	if _, known := r.granted[m.name]; len(m.user.Routes) == 0 {
+		delete(r.granted, m.name)
+	} else if known || len(r.granted) < maxGranted {
+		if r.granted == nil {
+			r.granted = map[string]*config.User{}
+		}
+		r.granted[m.name] = m.user
+	}
+	r.mu.Unlock()
+	r.keepIn(r.current())
+}
+
+// users are all that we know of: those of the file, and those that RADIUS has told us of.
+func (r *remotes) users(now *config.Site) map[string]*config.User {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !now.Remote.Radius || len(r.granted) == 0 {
+		return now.Remote.Users
+	}
+	all := maps.Clone(r.granted)
+	maps.Copy(all, now.Remote.Users)
+	return all
 }

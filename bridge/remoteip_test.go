@@ -55,6 +55,16 @@ func TestBehindUsersThatAreAway(t *testing.T) {
 	if r.recheck(); routes() != "10.8.0.0/24" {
 		t.Errorf("without anna: %s", routes())
 	}
+	// So is what RADIUS has told of, which no file has.
+	told := &remote{all: r, name: "carl", granted: new(grant), user: &config.User{Name: "carl", Routes: []netip.Prefix{netip.MustParsePrefix("10.9.9.0/24")}}}
+	changed.Remote.Radius = true
+	if r.remember(told); routes() != "10.8.0.0/24 10.9.9.0/24" {
+		t.Errorf("with a caller of RADIUS: %s", routes())
+	}
+	told.user = &config.User{Name: "carl", Routes: []netip.Prefix{netip.MustParsePrefix("10.9.8.0/24")}}
+	if r.remember(told); routes() != "10.8.0.0/24 10.9.8.0/24" {
+		t.Errorf("when it is told otherwise: %s", routes())
+	}
 	if err := p.close(); err != nil {
 		t.Error(err)
 	}

@@ -30,8 +30,9 @@ type remotes struct {
 	byName  map[string]*remote
 	byAddr  map[netip.Addr]*remote
 	last    lastAddresses
-	fights  map[string][]time.Time // when a name's call was replaced, for the limit
-	over    bool                   // the site is taken away
+	granted map[string]*config.User // what RADIUS granted last, of those with something behind them
+	fights  map[string][]time.Time  // when a name's call was replaced, for the limit
+	over    bool                    // the site is taken away
 	calls   uint64
 	refused RemoteRefusals
 }
@@ -109,6 +110,7 @@ func (r *remotes) admit(ctx context.Context, s *session, a ppp.Admission) (*site
 			s.log.Info("caller refused", "caller", escapeName(a.Name), "reason", err)
 			return nil, err
 		case m != nil:
+			r.remember(m)
 			s.d.sessions.Go(func() { m.attend(); r.left(m) })
 			return m.site, nil
 		}
@@ -342,7 +344,7 @@ func (r *remotes) recheck() {
 		user := now.Remote.User(m.name)
 		switch {
 		case m.granted != nil:
-			if user != nil || !now.Remote.Radius {
+			if user != nil || !now.Remote.Radius || !now.Auth.Allows(m.method) {
 				m.end(errors.New("RADIUS is not asked about the caller any more"))
 			}
 		case m.user != nil && user == nil:
@@ -353,7 +355,12 @@ func (r *remotes) recheck() {
 			m.end(fmt.Errorf("the site does not allow %v any more", m.method))
 		}
 	}
-	if err := r.ip.users(now.Remote.Users); err != nil {
+	r.keepIn(now)
+}
+
+// keepIn has nothing of what is behind users that are away leave by the default route.
+func (r *remotes) keepIn(now *config.Site) {
+	if err := r.ip.users(r.users(now)); err != nil {
 		r.site.log.Warn("what is behind users is not kept from the default route", "error", err)
 	}
 }

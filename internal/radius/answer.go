@@ -16,14 +16,11 @@ type Answer struct {
 	Verdict Verdict
 	Server  netip.AddrPort
 	Message string // Reply-Message
-	State   []byte // to go back with the next request; nil: none
-	EAP     []byte // the packet for the caller; nil: none
 	Class   [][]byte
 
 	Address    netip.Addr    // Framed-IP-Address; not valid: from the pool
 	Routes     []FramedRoute // Framed-Route
-	IPXNetwork uint32        // Framed-IPX-Network; 0: none
-	IPXSelect  bool          // we choose the network
+	IPXNetwork uint32        // Framed-IPX-Network; 0: none, or we choose
 	Session    time.Duration // Session-Timeout; 0: none
 	Idle       time.Duration // Idle-Timeout; 0: none
 	Interim    time.Duration // Acct-Interim-Interval; 0: none
@@ -97,10 +94,6 @@ func (a *Answer) take(kind radius.Type, v radius.Attribute) (err error) {
 		if len(a.Message) < 4*maxText {
 			a.Message += string(v)
 		}
-	case rfc2865.State_Type:
-		a.State = v
-	case rfc2869.EAPMessage_Type:
-		a.EAP = append(a.EAP, v...)
 	case rfc2865.Class_Type:
 		if len(a.Class) < maxClass {
 			a.Class = append(a.Class, v)
@@ -162,7 +155,7 @@ func (a *Answer) takeIPX(v radius.Attribute) error {
 	case err != nil:
 		return fmt.Errorf("Framed-IPX-Network of %d octets", len(v))
 	case n == selectIPX:
-		a.IPXSelect = true
+		return nil
 	case n == 0 || n == 0xFFFFFFFF:
 		return fmt.Errorf("Framed-IPX-Network %08X is no number of a network", n)
 	default:

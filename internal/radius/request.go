@@ -8,7 +8,6 @@ import (
 	"layeh.com/radius"
 	"layeh.com/radius/rfc2865"
 	"layeh.com/radius/rfc2866"
-	"layeh.com/radius/rfc2869"
 
 	"sitebridge/internal/secret"
 )
@@ -22,14 +21,12 @@ type Call struct {
 	Called  netip.Addr // Called-Station-Id
 }
 
-// A Request asks to judge one proof: exactly one of the four is set.
+// A Request asks to judge one proof: exactly one of the three is set.
 type Request struct {
 	Call
 	Password *secret.Secret
 	CHAP     *CHAP
-	MSCHAPv2 *CHAP  // Response is the value of the Response packet (RFC 2759, section 4)
-	EAP      []byte // a packet for the server (RFC 3579)
-	State    []byte // of the Access-Challenge that is answered
+	MSCHAPv2 *CHAP // Response is the value of the Response packet (RFC 2759, section 4)
 }
 
 // A CHAP is a challenge with the answer to it.
@@ -61,9 +58,6 @@ func (r Request) packet(c *Config) (*radius.Packet, error) {
 	}
 	p.Add(rfc2865.ServiceType_Type, radius.NewInteger(uint32(rfc2865.ServiceType_Value_FramedUser)))
 	p.Add(rfc2865.FramedProtocol_Type, radius.NewInteger(uint32(rfc2865.FramedProtocol_Value_PPP)))
-	if r.State != nil {
-		p.Add(rfc2865.State_Type, r.State)
-	}
 	return p, r.addProof(p)
 }
 
@@ -75,17 +69,15 @@ func (r Request) addProof(p *radius.Packet) error {
 			return errors.New("the password is longer than the 128 octets that RADIUS can carry")
 		}
 		p.Add(rfc2865.UserPassword_Type, hidden)
+		return nil
 	case r.CHAP != nil:
 		p.Add(rfc2865.CHAPPassword_Type, append([]byte{r.CHAP.ID}, r.CHAP.Response...))
 		p.Add(rfc2865.CHAPChallenge_Type, r.CHAP.Challenge)
+		return nil
 	case r.MSCHAPv2 != nil:
 		return r.MSCHAPv2.addMS(p)
-	default:
-		for rest := r.EAP; len(rest) > 0; rest = rest[min(len(rest), maxText):] {
-			p.Add(rfc2869.EAPMessage_Type, rest[:min(len(rest), maxText)])
-		}
 	}
-	return nil
+	return errors.New("there is no proof to be judged")
 }
 
 // addMS turns the value of a Response into MS-CHAP2-Response, where its flags come
