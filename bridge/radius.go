@@ -36,10 +36,10 @@ func (d *Daemon) openRadius() *radiusDesk {
 		Listen: listenRadius,
 		Changed: func(server netip.AddrPort, trouble string) {
 			if trouble == "" {
-				d.log.Info("RADIUS server answers again", "server", server)
+				d.log.Info("the RADIUS server answers again", "server", server)
 				return
 			}
-			d.log.Warn("RADIUS server does not answer", "server", server, "reason", trouble)
+			d.log.Warn("trouble with a RADIUS server", "server", server, "reason", trouble)
 		},
 	})
 }

@@ -143,6 +143,29 @@ func TestRadiusCallers(t *testing.T) {
 	})
 }
 
+// A17: a name is octets to RADIUS, and escaped wherever we show it.
+func TestAttackA17NamesInRadius(t *testing.T) {
+	for _, name := range []string{"$(reboot)\n\x1b[2J", strings.Repeat("n", 253), strings.Repeat("n", 254)} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newRadiusWorld(t)
+			w.answers(radiusOne)
+			w.users[name] = nil
+			s := byCHAP(callerSite("beta"))
+			s.Auth.Name, s.Auth.SecretOut = name, secret.Secret("secret of "+name)
+			w.start("beta", s)
+			if len(name) > 253 {
+				reaches(t, 5*time.Second, "too long for RADIUS", w.logged("a name of 254 octets"))
+				return
+			}
+			reaches(t, 5*time.Second, "the caller", w.alpha.callersUp(1))
+			synctest.Wait()
+			if c := w.alpha.callers()[0]; c.Name != escapeName(name) || strings.ContainsAny(w.alpha.log.String(), "\x1b") || !strings.Contains(w.told(), name) {
+				t.Errorf("%+v\n%s\n%q", c, w.alpha.log, w.told())
+			}
+		})
+	}
+}
+
 // No server answers: the caller fails, everybody is told why, and nobody is taken for a
 // guesser.
 func TestRadiusIsDown(t *testing.T) {
