@@ -57,7 +57,7 @@ const (
 // Account has a record sent, later, and never waits. Where none can be taken any more it
 // is lost, and counted.
 func (c *Client) Account(r Record) {
-	if len(c.accts.servers) == 0 {
+	if len(c.accts) == 0 {
 		return
 	}
 	select {
@@ -97,7 +97,7 @@ func (c *Client) Run(ctx context.Context) {
 
 // send sends one record. One that ctx interrupts is begun anew in the end.
 func (c *Client) send(ctx context.Context, r *Record) {
-	_, err := c.inTurn(ctx, &c.accts, func() (*radius.Packet, []byte, error) {
+	_, err := c.inTurn(ctx, c.accts, func() (*radius.Packet, []byte, error) {
 		p, err := r.packet(&c.cfg)
 		if err != nil {
 			return nil, nil, err

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -42,19 +43,38 @@ type Client struct {
 	lost  uint64
 }
 
-// A group are the servers for one kind of request.
-type group struct {
-	mu      sync.Mutex // guards what follows
-	servers []*server
-	first   int // to be asked
+// A group are the servers for one kind of request, in the order of the configuration.
+type group []*server
+
+// deadTime is how long a server that did not answer is asked after all others.
+const deadTime = 5 * time.Minute
+
+// inOrder are the servers as they are to be asked now: those in trouble last.
+func (g group) inOrder() []*server {
+	all := slices.Clone(g)
+	dead := map[*server]bool{}
+	for _, s := range g {
+		s.count(func(n *ServerStatus) { dead[s] = n.Trouble != "" && time.Since(s.failed) < deadTime })
+	}
+	slices.SortStableFunc(all, func(a, b *server) int {
+		if dead[a] == dead[b] {
+			return 0
+		}
+		if dead[a] {
+			return 1
+		}
+		return -1
+	})
+	return all
 }
 
 // A server is one server for one kind of request.
 type server struct {
 	addr netip.AddrPort
 
-	mu    sync.Mutex // guards what follows
-	stats ServerStatus
+	mu     sync.Mutex // guards what follows
+	stats  ServerStatus
+	failed time.Time // when it was last in trouble
 }
 
 // A ServerStatus is how one server stands.
@@ -71,8 +91,8 @@ type ServerStatus struct {
 // New makes a client that asks nobody yet.
 func New(cfg Config) *Client {
 	c := &Client{cfg: cfg, queue: make(chan *Record, queueLen)}
-	c.access.servers = newServers("authentication", cfg.Servers)
-	c.accts.servers = newServers("accounting", cfg.Accounting)
+	c.access = newServers("authentication", cfg.Servers)
+	c.accts = newServers("accounting", cfg.Accounting)
 	return c
 }
 
@@ -85,7 +105,7 @@ func newServers(kind string, addrs []netip.AddrPort) (all []*server) {
 
 // Ask has the first server that answers judge a proof. The error says which did not.
 func (c *Client) Ask(ctx context.Context, r Request) (Answer, error) {
-	got, err := c.inTurn(ctx, &c.access, func() (*radius.Packet, []byte, error) {
+	got, err := c.inTurn(ctx, c.access, func() (*radius.Packet, []byte, error) {
 		p, err := r.packet(&c.cfg)
 		if err != nil {
 			return nil, nil, err
@@ -111,24 +131,16 @@ type gotten struct {
 	from    *server
 }
 
-// inTurn asks one server after the other, from the one that answered last.
-func (c *Client) inTurn(ctx context.Context, g *group, build func() (*radius.Packet, []byte, error)) (gotten, error) {
-	g.mu.Lock()
-	first := g.first
-	g.mu.Unlock()
+// inTurn asks one server after the other, until one answers.
+func (c *Client) inTurn(ctx context.Context, g group, build func() (*radius.Packet, []byte, error)) (gotten, error) {
 	var errs []error
-	for i := range g.servers {
-		n := (first + i) % len(g.servers)
-		s := g.servers[n]
+	for _, s := range g.inOrder() {
 		_, b, err := build()
 		if err != nil {
 			return gotten{}, err
 		}
 		reply, err := c.exchange(ctx, s, b)
 		if err == nil {
-			g.mu.Lock()
-			g.first = n
-			g.mu.Unlock()
 			return gotten{reply, b, s}, nil
 		}
 		if ctx.Err() != nil {
@@ -232,7 +244,7 @@ func (c *Client) heard(s *server) {
 // note tells of a server that has begun or ceased to answer.
 func (c *Client) note(s *server, trouble string) {
 	var was string
-	s.count(func(n *ServerStatus) { was, n.Trouble = n.Trouble, trouble })
+	s.count(func(n *ServerStatus) { was, n.Trouble, s.failed = n.Trouble, trouble, time.Now() })
 	if c.cfg.Changed != nil && (was == "") != (trouble == "") {
 		c.cfg.Changed(s.addr, trouble)
 	}
@@ -265,8 +277,8 @@ type Status struct {
 // Status tells how the servers stand.
 func (c *Client) Status() Status {
 	var st Status
-	for _, g := range []*group{&c.access, &c.accts} {
-		for _, s := range g.servers {
+	for _, g := range []group{c.access, c.accts} {
+		for _, s := range g {
 			st.Servers = append(st.Servers, s.snapshot())
 		}
 	}

@@ -222,7 +222,13 @@ func TestServersInTurn(t *testing.T) {
 		if s := c.Status(); s.Servers[0].Requests != 2 || s.Servers[1].Answers != 2 || s.Servers[1].Trouble != "" {
 			t.Errorf("%+v", s)
 		}
-		want := "192.0.2.5:1812 the RADIUS server 192.0.2.5:1812 does not answer|192.0.2.6:1812 the RADIUS server 192.0.2.6:1812 does not answer|192.0.2.6:1812 "
+		// One that comes back is asked again after a while.
+		n.Serve(one, radiustest.Honest(one, ours, accept()))
+		time.Sleep(deadTime)
+		if a, err := c.Ask(t.Context(), question()); err != nil || a.Server != one {
+			t.Errorf("%+v, %v", a, err)
+		}
+		want := "192.0.2.5:1812 the RADIUS server 192.0.2.5:1812 does not answer|192.0.2.6:1812 the RADIUS server 192.0.2.6:1812 does not answer|192.0.2.6:1812 |192.0.2.5:1812 "
 		if got := strings.Join(told, "|"); got != want {
 			t.Errorf("told %s", got)
 		}
