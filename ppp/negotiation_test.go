@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sitebridge/control/gre"
 	"sitebridge/internal/packet"
 	"sitebridge/internal/race"
 	"sitebridge/internal/secret"
@@ -39,7 +40,7 @@ const (
 )
 
 // TestNegotiationUnderLoss: two links over a line that loses, repeats and reorders
-// frames, with any option set, end up open and of one mind, or closed with a reason.
+// packets, with any option set, end up open and of one mind, or closed with a reason.
 // None hangs. NEGOTIATION_SEED repeats one.
 func TestNegotiationUnderLoss(t *testing.T) {
 	if word := os.Getenv("NEGOTIATION_SEED"); word != "" {
@@ -103,8 +104,6 @@ type side struct {
 	done chan struct{} // closed when Run has returned
 	err  error
 
-	receiving sync.Mutex // one goroutine at a time calls link.Receive
-
 	mu      sync.Mutex
 	ip      *ipcp.Result
 	v6      *ipv6cp.Result
@@ -164,76 +163,86 @@ func newPair(dice *rand.Rand) *pair {
 	o := drawn(dice)
 	p := &pair{words: fmt.Sprintf("%+v", o), a: &side{done: make(chan struct{})}, b: &side{done: make(chan struct{})}}
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &line{ctx: ctx, dice: dice, o: o}
-	a, b := o.config(p.a, true), o.config(p.b, false)
-	a.Send = func(frames []*packet.Buffer, _ bool) error { l.carry(frames, p.b); return nil }
-	b.Send = func(frames []*packet.Buffer, _ bool) error { l.carry(frames, p.a); return nil }
-	p.a.link, p.b.link = ppp.NewLink(a), ppp.NewLink(b)
-	for _, s := range []*side{p.a, p.b} {
-		go func() {
-			defer close(s.done)
-			s.err = s.link.Run(ctx)
-		}()
+	x, y := gre.NewPair()
+	var muxes sync.WaitGroup
+	join := func(m *gre.Memory, peer netip.Addr, seed uint64) *gre.Channel {
+		l := line{dice: rand.New(rand.NewPCG(seed, seed)), o: o}
+		m.SetLine(gre.Line{Delay: 5 * time.Millisecond, Fault: l.fate})
+		mux := gre.NewMux(m, nil)
+		muxes.Go(func() { _ = mux.Run(ctx) })
+		c, err := mux.Open(peer, gre.ChannelConfig{})
+		if err != nil {
+			panic(err)
+		}
+		return c
 	}
+	a, b := join(x, y.Addr(), dice.Uint64()), join(y, x.Addr(), dice.Uint64())
+	p.a.begin(ctx, o.config(p.a, true), a, b.ID())
+	p.b.begin(ctx, o.config(p.b, false), b, a.ID())
 	p.stop = func() {
 		cancel()
 		<-p.a.done
 		<-p.b.done
-		l.flying.Wait()
+		muxes.Wait()
 	}
 	return p
 }
 
-// A line loses, repeats and delays frames.
-type line struct {
-	ctx    context.Context
-	o      options
-	flying sync.WaitGroup
-	mu     sync.Mutex // guards dice
-	dice   *rand.Rand
+// begin runs the link over its data channel.
+func (s *side) begin(ctx context.Context, cfg ppp.Config, c *gre.Channel, peerID uint16) {
+	cfg.Send = c.Send
+	s.link = ppp.NewLink(cfg)
+	c.Connect(netip.Addr{}, peerID, 64, s.link.Receive)
+	go func() {
+		defer close(s.done)
+		defer c.Close()
+		s.err = s.link.Run(ctx)
+	}()
 }
 
-func (l *line) carry(frames []*packet.Buffer, to *side) {
-	for _, b := range frames {
-		for _, delay := range l.fate() {
-			frame := bytes.Clone(b.Bytes())
-			l.flying.Go(func() { l.fly(frame, delay, to) })
+// A line loses, repeats and delays the packets that go one way.
+type line struct {
+	dice *rand.Rand
+	o    options
+	late []delayed
+}
+
+// A delayed packet arrives after so many others.
+type delayed struct {
+	packet []byte
+	after  int
+}
+
+// fate says what arrives when a packet was sent.
+func (l *line) fate(pkt []byte) (arrive [][]byte) {
+	for range l.copies() {
+		if l.dice.Float64() < l.o.late {
+			l.late = append(l.late, delayed{bytes.Clone(pkt), 1 + l.dice.IntN(4)})
+		} else {
+			arrive = append(arrive, pkt)
 		}
 	}
+	kept := l.late[:0]
+	for _, d := range l.late {
+		if d.after--; d.after < 0 {
+			arrive = append(arrive, d.packet)
+		} else {
+			kept = append(kept, d)
+		}
+	}
+	l.late = kept
+	return arrive
 }
 
-// fate says when each copy of a frame arrives.
-func (l *line) fate() (copies []time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (l *line) copies() int {
 	n := 1
 	if l.dice.Float64() < l.o.twice {
 		n = 2
 	}
-	for range n {
-		delay := 5 * time.Millisecond
-		if l.dice.Float64() < l.o.late {
-			delay += time.Duration(l.dice.IntN(60)) * time.Millisecond
-		}
-		if l.dice.Float64() >= l.o.loss {
-			copies = append(copies, delay)
-		}
+	if l.dice.Float64() < l.o.loss {
+		n--
 	}
-	return copies
-}
-
-func (l *line) fly(frame []byte, delay time.Duration, to *side) {
-	select {
-	case <-l.ctx.Done():
-		return
-	case <-time.After(delay):
-	}
-	b := packet.Get()
-	defer packet.Put(b)
-	b.Set(frame)
-	to.receiving.Lock()
-	defer to.receiving.Unlock()
-	to.link.Receive([]*packet.Buffer{b})
+	return n
 }
 
 var pki = sync.OnceValue(func() (p struct {
