@@ -2,6 +2,7 @@
 # make demo   two sites on this machine, joined, cut and healed; needs no root
 # make test   everything that must hold; installs what it needs on Debian
 # make package  dist/*.deb for amd64 and arm64; VERSION=1.2.3 names another version
+# make fuzz   each fuzz test for FUZZTIME (10m); what one finds stays in its testdata
 # make bench  codec and link figures, and throughput through two daemons
 #
 # STRICT=1 makes a skipped test a failure, as in CI.
@@ -10,7 +11,7 @@ GO          ?= go
 STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 STRICT      ?=
 
-.PHONY: all build demo test lint unit deps package bench clean
+.PHONY: all build demo test lint unit deps package bench fuzz clean
 all: build
 
 build:
@@ -36,6 +37,9 @@ unit: build
 
 package:
 	GO=$(GO) VERSION=$(VERSION) packaging/package
+
+fuzz:
+	GO=$(GO) FUZZTIME=$(FUZZTIME) test/fuzz
 
 bench: build
 	GO=$(GO) test/bench/run
