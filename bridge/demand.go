@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sitebridge/bridge/config"
+	"sitebridge/internal/clock"
 	"sitebridge/internal/ipfilter"
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
@@ -23,7 +24,7 @@ type demand struct {
 	wanted chan struct{} // to the supervisor: something waits for a call; holds one
 	v4, v6 *dormant
 	ipx    *dormant
-	// traffic is when something that counts last crossed, Unix time in nanoseconds.
+	// traffic is when something that counts last crossed, by internal/clock.
 	traffic atomic.Int64
 	// enabled tells the network layers that the site was stopped, or started again.
 	enabled func(bool)
@@ -130,19 +131,17 @@ func (d *demand) giveUp(why func(*DemandDrops) *uint64) {
 }
 
 // touch begins the time without traffic anew.
-func (d *demand) touch() { d.traffic.Store(time.Now().UnixNano()) }
+func (d *demand) touch() { d.traffic.Store(clock.Now()) }
 
 // idleAt is when the site will have been without traffic for long enough.
-func (d *demand) idleAt() time.Time { return time.Unix(0, d.traffic.Load()).Add(d.cfg.Idle) }
+func (d *demand) idleAt() time.Time { return clock.Time(d.traffic.Load()).Add(d.cfg.Idle) }
 
 func (d *demand) status() *DemandStatus {
 	s := &DemandStatus{Idle: d.cfg.Idle}
 	if w := d.lastWoken(); !w.Time.IsZero() {
 		s.Woken = &w
 	}
-	if at := d.traffic.Load(); at != 0 {
-		s.Traffic = time.Unix(0, at)
-	}
+	s.Traffic = clock.Wall(d.traffic.Load())
 	for _, w := range d.links() {
 		w.addTo(s)
 	}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sitebridge/internal/clock"
 	"sitebridge/internal/packet"
 )
 
@@ -90,7 +91,7 @@ func (w *dormant) Send(protocol uint16, pkts []*packet.Buffer, df bool) error {
 // note takes notice of packets that cross while there is a call. When something
 // counted a moment ago, it does not look.
 func (w *dormant) note(pkts []*packet.Buffer) {
-	now := time.Now().UnixNano()
+	now := clock.Now()
 	if now-w.d.traffic.Load() < int64(w.d.coarse) {
 		return
 	}

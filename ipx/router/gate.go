@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"sitebridge/internal/clock"
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
 	"sitebridge/ipx/internal/fastpath"
@@ -59,7 +60,7 @@ func (g *gate) judge(h *ipx.Header, p *packet.Buffer, in bool, passed *fastpath.
 	if passed == nil || !slices.Contains(g.Duplicates, h.Dst.Socket) {
 		return kept
 	}
-	hash, at := maphash.Bytes(seed, p.Bytes()[hashFrom:]), now.UnixNano()
+	hash, at := maphash.Bytes(seed, p.Bytes()[hashFrom:]), clock.Of(now)
 	if passed.Saw(hash, at) {
 		return dropDuplicate
 	}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sitebridge/internal/clock"
 	"sitebridge/ipx"
 	"sitebridge/ipx/rip"
 )
@@ -52,7 +53,7 @@ func ripResponse(h *ipx.Header, pkt []byte) bool {
 }
 
 // A sighting is when a station was last heard.
-type sighting struct{ last atomic.Int64 } // Unix time in nanoseconds
+type sighting struct{ last atomic.Int64 } // by internal/clock
 
 // sight notes that a station lives. Only a new one costs more than a look.
 func (a *Attached) sight(node ipx.Node, now time.Time) {
@@ -61,7 +62,7 @@ func (a *Attached) sight(node ipx.Node, now time.Time) {
 		seen = a.admit(node, now)
 	}
 	if seen != nil {
-		seen.last.Store(now.UnixNano())
+		seen.last.Store(clock.Of(now))
 	}
 }
 
@@ -93,7 +94,7 @@ func anySilent(nodes map[ipx.Node]*sighting, now time.Time) bool {
 }
 
 func (s *sighting) silent(now time.Time) bool {
-	return now.Sub(time.Unix(0, s.last.Load())) > silent
+	return now.Sub(clock.Time(s.last.Load())) > silent
 }
 
 // A NodeInfo is a station heard on a LAN.
@@ -115,7 +116,7 @@ func (r *Router) Nodes() []NodeInfo {
 	for _, a := range attached {
 		for node, s := range a.nodes.All() {
 			if !s.silent(now) {
-				infos = append(infos, NodeInfo{a.Network(), node, a.cfg.Name, time.Unix(0, s.last.Load())})
+				infos = append(infos, NodeInfo{a.Network(), node, a.cfg.Name, clock.Wall(s.last.Load())})
 			}
 		}
 	}

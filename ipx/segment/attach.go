@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"sitebridge/internal/clock"
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
 	"sitebridge/ipx/policy"
@@ -125,7 +126,7 @@ func (p *Port) Detach() {
 	switch {
 	case holds:
 	case heir != nil && !p.isLAN(): // the site's next call came before this one ended
-		s.bequeath(p, heir, time.Now().UnixNano())
+		s.bequeath(p, heir, clock.Now())
 	default:
 		s.forget(p)
 	}

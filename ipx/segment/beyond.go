@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sitebridge/internal/clock"
 	"sitebridge/ipx"
 	"sitebridge/ipx/rip"
 	"sitebridge/ipx/sap"
@@ -222,7 +223,7 @@ type NetworkInfo struct {
 
 // Networks lists the networks beyond the segment, by number.
 func (s *Segment) Networks() []NetworkInfo {
-	now := time.Now().UnixNano()
+	now := clock.Now()
 	var infos []NetworkInfo
 	for _, p := range slices.Concat(*s.ports.Load(), *s.absent.Load()) {
 		for n := range p.networks.All() {
@@ -230,7 +231,7 @@ func (s *Segment) Networks() []NetworkInfo {
 			if b == nil {
 				continue
 			}
-			info := NetworkInfo{Network: n, Port: p.name, Last: time.Unix(0, b.last.Load()), Held: moment(p.held.Load())}
+			info := NetworkInfo{Network: n, Port: p.name, Last: clock.Wall(b.last.Load()), Held: clock.Wall(p.held.Load())}
 			if p.isLAN() {
 				info.Router, _ = unframing(b.frame.Load())
 			}

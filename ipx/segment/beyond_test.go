@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sitebridge/internal/clock"
 	"sitebridge/ipx"
 )
 
@@ -14,7 +15,7 @@ func TestAttackX1FullPortIsNotCopied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lab := newLab(Config{Network: netA})
 		l := lab.link1
-		now := func() int64 { return time.Now().UnixNano() }
+		now := func() int64 { return clock.Now() }
 		for i := range maxNetworks {
 			l.take(ipx.Network(0x1000+i), 0, 1, now())
 		}

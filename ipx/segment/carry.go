@@ -1,8 +1,7 @@
 package segment
 
 import (
-	"time"
-
+	"sitebridge/internal/clock"
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
 )
@@ -175,7 +174,7 @@ func (p *Port) refuses(h *ipx.Header, pkt *packet.Buffer, hash uint64, now int64
 // toLink sends a packet by a link at the end of the batch.
 func (p *Port) toLink(out *Port, pkt *packet.Buffer, now int64) {
 	if out.watchdog != nil {
-		out.watchdog.Observe(pkt.Bytes(), true, time.Unix(0, now))
+		out.watchdog.Observe(pkt.Bytes(), true, clock.Time(now))
 	}
 	p.links.Add(out, pkt)
 }

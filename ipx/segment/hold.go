@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"sitebridge/internal/clock"
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
 )
@@ -14,8 +15,8 @@ import (
 
 // beginHolding keeps what is behind a link that went. mu is held.
 func (s *Segment) beginHolding(p *Port, now time.Time) {
-	until := now.Add(p.hold).UnixNano()
-	p.since = now.UnixNano()
+	until := clock.Of(now.Add(p.hold))
+	p.since = clock.Of(now)
 	p.held.Store(until)
 	absent := append(slices.Clone(*s.absent.Load()), p)
 	s.absent.Store(&absent)
@@ -57,7 +58,7 @@ func (s *Segment) Forget(name string) {
 
 // takeOver gives a link what was held of its last one. mu is held.
 func (s *Segment) takeOver(p *Port) {
-	now := time.Now().UnixNano()
+	now := clock.Now()
 	for _, old := range *s.absent.Load() {
 		if old.name != p.name || p.isLAN() {
 			continue
@@ -108,7 +109,7 @@ func (p *Port) answer(out *Port, h *ipx.Header, pkt *packet.Buffer, now int64) d
 	}
 	reply := packet.Get()
 	p.copies = append(p.copies, reply) // given back with the batch
-	if !out.watchdog.Answer(pkt.Bytes(), reply, time.Unix(0, now)) {
+	if !out.watchdog.Answer(pkt.Bytes(), reply, clock.Time(now)) {
 		return dropHeld
 	}
 	back := *h

@@ -2,8 +2,8 @@ package segment
 
 import (
 	"hash/maphash"
-	"time"
 
+	"sitebridge/internal/clock"
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
 	"sitebridge/ipx/port"
@@ -37,7 +37,7 @@ func (p *Port) InputPackets(pkts []*packet.Buffer) {
 
 // begin is what is done once for a batch.
 func (p *Port) begin() (now int64) {
-	now = time.Now().UnixNano()
+	now = clock.Now()
 	if now >= p.segment.due.Load() {
 		p.segment.chores(now)
 	}
@@ -94,7 +94,7 @@ func (p *Port) fromLink(pkt *packet.Buffer, now int64) drop {
 		return why
 	}
 	if p.watchdog != nil {
-		p.watchdog.Observe(pkt.Bytes(), false, time.Unix(0, now))
+		p.watchdog.Observe(pkt.Bytes(), false, clock.Time(now))
 	}
 	return p.carry(&h, pkt, hash, now)
 }

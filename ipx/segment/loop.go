@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"sitebridge/internal/clock"
 	"sitebridge/ipx"
 )
 
@@ -262,7 +263,7 @@ func (s *Segment) open(p *Port, now int64) {
 // partnerWent opens the ports that were blocked because of another one that is
 // gone: they may be the only way left. mu is held.
 func (s *Segment) partnerWent(gone *Port) {
-	now := time.Now().UnixNano()
+	now := clock.Now()
 	for _, p := range *s.ports.Load() {
 		if now < p.blocked.Load() && p.block.partner == gone {
 			s.open(p, now)

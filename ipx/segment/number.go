@@ -4,8 +4,8 @@ import (
 	"maps"
 	"slices"
 	"sync/atomic"
-	"time"
 
+	"sitebridge/internal/clock"
 	"sitebridge/ipx"
 	"sitebridge/ipx/internal/fastpath"
 )
@@ -38,7 +38,7 @@ func (s *Segment) Numbers() (used []ipx.Network) {
 	if s.cfg.Network != ipx.ThisNetwork {
 		return []ipx.Network{s.cfg.Network}
 	}
-	now := time.Now().UnixNano()
+	now := clock.Now()
 	for n, num := range s.numbers.All() {
 		if !s.old(num.last.Load(), now) {
 			used = append(used, n)

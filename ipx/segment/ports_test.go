@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sitebridge/internal/clock"
 	"sitebridge/internal/packet"
 	"sitebridge/internal/race"
 	"sitebridge/ipx"
@@ -76,7 +77,7 @@ func TestBudgetWithOneOtherPort(t *testing.T) {
 		{"to nobody known", at(far1), nil, 1500},
 		{"to nobody known, a second port", at(far1), func(s *Segment) { s.linkPort("link2", new(pipe), 0) }, 200},
 		{"to nobody known, a second port that is blocked", at(far1), func(s *Segment) {
-			s.linkPort("link2", new(pipe), 0).blocked.Store(time.Now().Add(time.Hour).UnixNano())
+			s.linkPort("link2", new(pipe), 0).blocked.Store(clock.Of(time.Now().Add(time.Hour)))
 		}, 1500},
 		{"to everybody", at(ipx.Broadcast), nil, 200},
 		{"to a group", at(node("030000000001")), nil, 200},

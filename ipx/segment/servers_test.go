@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sitebridge/internal/clock"
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
 	"sitebridge/ipx/port"
@@ -222,7 +223,7 @@ func TestServerKeepsItsNetwork(t *testing.T) {
 					}
 					time.Sleep(time.Second)
 				}
-				if p, _ := l.segments[0].wayTo(0x5EA1, time.Now().UnixNano()); p == nil || p.isLAN() != (at == 0) || p.name == "site 2" {
+				if p, _ := l.segments[0].wayTo(0x5EA1, clock.Now()); p == nil || p.isLAN() != (at == 0) || p.name == "site 2" {
 					t.Errorf("the network is now beyond %v", p.label())
 				}
 				evil.mute.Store(true)

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sitebridge/internal/clock"
 	"sitebridge/ipx"
 )
 
@@ -180,7 +181,7 @@ type StationInfo struct {
 
 // Stations lists the stations heard lately, by network and node.
 func (s *Segment) Stations() []StationInfo {
-	now := time.Now().UnixNano()
+	now := clock.Now()
 	var infos []StationInfo
 	for key, st := range s.stations.All() {
 		if s.gone(st, now) {
@@ -197,7 +198,7 @@ func (s *Segment) Stations() []StationInfo {
 func (s *Segment) infoOf(key stationKey, st *station, now int64) StationInfo {
 	info := StationInfo{
 		Network: key.network, Node: key.node, Port: st.port.name,
-		Last: time.Unix(0, st.last.Load()), Held: moment(st.port.held.Load()), Moves: st.flaps.recent(now),
+		Last: clock.Wall(st.last.Load()), Held: clock.Wall(st.port.held.Load()), Moves: st.flaps.recent(now),
 	}
 	if info.Network == ipx.ThisNetwork {
 		info.Network = s.Network()
@@ -207,12 +208,4 @@ func (s *Segment) infoOf(key stationKey, st *station, now int64) StationInfo {
 		info.MAC, info.Encapsulation = mac, enc.String()
 	}
 	return info
-}
-
-// moment is a time in Unix nanoseconds; 0 is none.
-func moment(at int64) time.Time {
-	if at == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, at)
 }

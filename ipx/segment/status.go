@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"sitebridge/internal/clock"
 	"sitebridge/ipx"
 )
 
@@ -30,7 +31,7 @@ type PortInfo struct {
 // Ports lists the ports in the order in which they were attached, and after them
 // the links that went and whose stations are held.
 func (s *Segment) Ports() []PortInfo {
-	now := time.Now().UnixNano()
+	now := clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	count := make(map[*Port]int)
@@ -43,12 +44,12 @@ func (s *Segment) Ports() []PortInfo {
 	for _, p := range slices.Concat(*s.ports.Load(), *s.absent.Load()) {
 		info := PortInfo{Name: p.name, LAN: p.isLAN(), Stations: count[p], Stats: p.Stats()}
 		if until := p.held.Load(); until >= now {
-			info.Lost, info.Held = moment(p.since), moment(until)
+			info.Lost, info.Held = clock.Wall(p.since), clock.Wall(until)
 		} else if until != 0 {
 			continue
 		}
 		if until := p.blocked.Load(); now < until && !p.detached.Load() {
-			info.Blocked, info.Until = moment(p.block.since), moment(until)
+			info.Blocked, info.Until = clock.Wall(p.block.since), clock.Wall(until)
 			if p.block.partner != nil {
 				info.AlsoOn = p.block.partner.name
 			}
@@ -81,7 +82,7 @@ type Trouble struct {
 // they blocked, ports that bring too much for everybody, and stations that go
 // from one port to another and back.
 func (s *Segment) Troubles() []Trouble {
-	now := time.Now().UnixNano()
+	now := clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []Trouble
@@ -92,7 +93,7 @@ func (s *Segment) Troubles() []Trouble {
 		if b := &p.budget; b.last.Load() != 0 && now-b.last.Load() <= recent {
 			all = append(all, Trouble{TroubleBroadcast, p.name,
 				fmt.Sprintf("brings more than %d packets a second for everybody or for unknown stations; what is more is dropped", s.cfg.Broadcasts),
-				moment(b.since.Load()), b.refused.Load()})
+				clock.Wall(b.since.Load()), b.refused.Load()})
 		}
 	}
 	return append(all, s.stationTroubles(now)...)
@@ -101,16 +102,16 @@ func (s *Segment) Troubles() []Trouble {
 // loopTrouble tells of a loop on the port. segment.mu is held.
 func (p *Port) loopTrouble(now int64) (Trouble, bool) {
 	c := &p.suspicion
-	t := Trouble{TroubleLoop, p.name, "", moment(c.began), c.events}
+	t := Trouble{TroubleLoop, p.name, "", clock.Wall(c.began), c.events}
 	switch {
 	case now < p.blocked.Load():
 		with := "what leaves by this port comes back by it"
 		if o := p.block.partner; o != nil {
 			with = fmt.Sprintf("there is another way between this port and %q", o.name)
 		}
-		t.Text = fmt.Sprintf("blocked until %s because of a loop: %s", moment(p.block.until).Format(time.TimeOnly), with)
+		t.Text = fmt.Sprintf("blocked until %s because of a loop: %s", clock.Wall(p.block.until).Format(time.TimeOnly), with)
 		if t.Count == 0 { // the signs were on the other port
-			t.Since = moment(p.block.since)
+			t.Since = clock.Wall(p.block.since)
 		}
 		return t, true
 	case c.last == 0 || now-c.last > recent:
@@ -139,7 +140,7 @@ func (s *Segment) stationTroubles(now int64) (all []Trouble) {
 		}
 		all = append(all, Trouble{TroubleStation, st.port.name,
 			fmt.Sprintf("station %v:%v is heard here and on %q: a loop, or two stations with one address", network, key.node, st.flaps.other.Load().name),
-			moment(st.flaps.began.Load()), uint64(st.flaps.count.Load())})
+			clock.Wall(st.flaps.began.Load()), uint64(st.flaps.count.Load())})
 	}
 	return all
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"sitebridge/internal/clock"
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
 )
@@ -256,7 +257,7 @@ func (t *Table) answerWatchdog(h *ipx.Header, data, pkt []byte, reply *packet.Bu
 // link was seen to work. A question that went out when nothing came in any more
 // says nothing: a link is dead for a while before anybody notices.
 func (t *Table) ignored(s *ncpSession) bool {
-	return !s.asked.IsZero() && t.heard.Load() >= s.asked.Add(answerTime).UnixNano()
+	return !s.asked.IsZero() && t.heard.Load() >= clock.Of(s.asked.Add(answerTime))
 }
 
 // judgeWatchdog reports why the server's message is not answered for the client.

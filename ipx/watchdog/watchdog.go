@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sitebridge/internal/clock"
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
 )
@@ -41,7 +42,7 @@ const defaultSessions = 1024
 // both ends.
 type Table struct {
 	cfg   Config
-	heard atomic.Int64 // when something last came from the peer, Unix time in nanoseconds
+	heard atomic.Int64 // when something last came from the peer, by internal/clock
 
 	mu    sync.Mutex // guards what follows
 	clock upClock
@@ -96,7 +97,7 @@ func (t *Table) Alive(at time.Time) {
 
 // hear notes that something came from the peer. Not each packet writes.
 func (t *Table) hear(now time.Time) {
-	if at := now.UnixNano(); at-t.heard.Load() > int64(time.Second) {
+	if at := clock.Of(now); at-t.heard.Load() > int64(time.Second) {
 		t.heard.Store(at)
 	}
 }
