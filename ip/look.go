@@ -138,7 +138,7 @@ func (h *Host) RouteStates(device string, dst []netip.Prefix) ([]RouteState, err
 	routes := map[int][]netlink.Route{}
 	for _, fam := range []int{unix.AF_INET, unix.AF_INET6} {
 		list, err := h.nl.RouteListFiltered(fam, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
-		if err != nil {
+		if ignore(err, unix.EAFNOSUPPORT) != nil {
 			return nil, fmt.Errorf("list routes: %w", err)
 		}
 		routes[fam] = list

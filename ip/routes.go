@@ -189,13 +189,13 @@ func (h *Host) CleanStale() error {
 	for _, fam := range []int{unix.AF_INET, unix.AF_INET6} {
 		for _, proto := range []netlink.RouteProtocol{ProtoUnreachable, ProtoLive} {
 			list, err := h.nl.RouteListFiltered(fam, &netlink.Route{Protocol: proto}, netlink.RT_FILTER_PROTOCOL|netlink.RT_FILTER_TABLE)
-			errs = append(errs, err)
+			errs = append(errs, ignore(err, unix.EAFNOSUPPORT))
 			for i := range list {
 				errs = append(errs, h.deleteRoute(&list[i]))
 			}
 		}
 		rules, err := h.nl.RuleList(fam)
-		errs = append(errs, err)
+		errs = append(errs, ignore(err, unix.EAFNOSUPPORT)) // a kernel without IPv6 has none of it
 		for i := range rules {
 			if rules[i].Protocol == uint8(ProtoLive) {
 				rules[i].Family = fam
