@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -83,24 +85,76 @@ func TestReaderRefuses(t *testing.T) {
 	}
 }
 
-// Row H6: whatever a stream holds, the reader ends, and what it has returned is the
-// beginning of it.
+// What the row asks for is that the reader gets the same fuzzing as the daemon: each end
+// that a capture may have, each octet of it changed, each length in it said to be another,
+// and then anything. FuzzReader goes on from there.
+func TestAttackH6CaptureReader(t *testing.T) {
+	whole := written(t)
+	for n := range len(whole) {
+		wantBeginning(t, whole[:n])
+	}
+	for at := range whole {
+		for _, v := range []byte{0, 1, 3, 4, 7, 8, 11, 12, 13, 0x7f, 0x80, 0xfe, 0xff, whole[at] ^ 1, whole[at] + 1, whole[at] - 1} {
+			b := bytes.Clone(whole)
+			b[at] = v
+			wantBeginning(t, b)
+		}
+	}
+	for at := 0; at+4 <= len(whole); at += 2 { // options have their length in two octets, blocks in four
+		for _, v := range []uint32{0, 1, 11, 12, 16, 20, 24, 28, uint32(len(whole)), maxBlock, maxBlock + 4, 1<<31 - 4, 1 << 31, 1<<32 - 4, 1<<32 - 1} {
+			b := bytes.Clone(whole)
+			binary.LittleEndian.PutUint32(b[at:], v)
+			wantBeginning(t, b)
+		}
+	}
+	random := rand.New(rand.NewPCG(2022, 4603))
+	for range 20_000 {
+		b := bytes.Clone(whole)
+		for range 1 + random.IntN(8) {
+			b[random.IntN(len(b))] = byte(random.Uint32())
+		}
+		wantBeginning(t, b[:random.IntN(len(b)+1)])
+	}
+}
+
+// A length is looked at before there is room made for it.
+func TestAttackH6LengthFirst(t *testing.T) {
+	b := binary.LittleEndian.AppendUint32(nil, blockSection)
+	b = binary.LittleEndian.AppendUint32(b, 1<<32-4)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 100 {
+		if _, _, err := NewReader(bytes.NewReader(b)).Next(); !errors.Is(err, ErrForeign) {
+			t.Fatal(err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+		t.Errorf("%d octets were taken to read %d", n, 100*len(b))
+	}
+}
+
+// Whatever a stream holds, the reader ends, and what it has returned is the beginning of
+// it.
 func FuzzReader(f *testing.F) {
 	f.Add(written(f))
 	f.Add([]byte{0x0a, 0x0d, 0x0d, 0x0a, 12, 0, 0, 0, 12, 0, 0, 0})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		r := NewReader(bytes.NewReader(b))
-		var again []byte
-		for {
-			block, _, err := r.Next()
-			if err != nil {
-				break
-			}
-			again = append(again, block...)
-			Dropped(block)
+	f.Fuzz(func(t *testing.T, b []byte) { wantBeginning(t, b) })
+}
+
+func wantBeginning(t *testing.T, b []byte) {
+	t.Helper()
+	r := NewReader(bytes.NewReader(b))
+	var again []byte
+	for {
+		block, _, err := r.Next()
+		if err != nil {
+			break
 		}
-		if !bytes.HasPrefix(b, again) {
-			t.Errorf("%x was read of %x", again, b)
-		}
-	})
+		again = append(again, block...)
+		Dropped(block)
+	}
+	if !bytes.HasPrefix(b, again) {
+		t.Errorf("%x was read of %x", again, b)
+	}
 }
