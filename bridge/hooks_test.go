@@ -59,9 +59,9 @@ func ran(path string, all ...Event) string {
 	return log.String()
 }
 
-// What a hook gets is an environment of its own, and nothing that a peer wrote is
+// Row A17: what a hook gets is an environment of its own, and nothing that a peer wrote is
 // anything but text there.
-func TestHookEnvironment(t *testing.T) {
+func TestAttackA17HookEnvironment(t *testing.T) {
 	t.Setenv("OUR_OWN", "hush")
 	out := filepath.Join(t.TempDir(), "out")
 	path := hook(t, `env > `+out+`; printf '%s\n' "$#" >> `+out)

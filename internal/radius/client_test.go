@@ -183,7 +183,7 @@ func TestAttackA15AttributeLengths(t *testing.T) {
 		b[0], b[3] = 2, byte(len(b))
 		return b
 	}
-	for _, length := range []byte{0, 1, 10, 255} {
+	for _, length := range []byte{0, 1, 2, 10, 255} {
 		if p, drop := open(raw(length), append([]byte{1, 0, 0, 20}, make([]byte, 16)...), ours); p != nil || drop != DropMalformed {
 			t.Errorf("length %d: %v %q", length, p, drop)
 		}
