@@ -28,7 +28,7 @@ const (
 	exitFailed = 1 // it did not work: the message says why
 	exitUsage  = 2 // the command line is wrong
 	exitConfig = 3 // the configuration is wrong
-	exitDown   = 4 // status: a site is not up; diagnose: something is wrong; ipx ping: an answer is missing
+	exitDown   = 4 // status: a site is not up; diagnose: something is wrong; probe: something broke; ipx ping: an answer is missing
 
 	exitInterrupted = 130 // as shells count SIGINT
 )
@@ -71,6 +71,7 @@ func init() { // not in the declaration: help prints the table itself
 		{"ipx diag", "-i INTERFACE [NETWORK[:NODE] | NODE]", "ask IPX stations what they are", runIPXDiag},
 		{"ipx capture", "-i INTERFACE --pcapng FILE|-", "every IPX frame on a wire, for Wireshark", runIPXCapture},
 		{"identity", "new|ca|issue|revoke|show", "certificates: make, sign, revoke and show them", runIdentity},
+		{"probe", "[--json] HOST[:PORT]", "known attacks against a PPTP server of yours, and what it made of them", runProbe},
 		{"demo", "", "two sites on this machine, joined, cut and healed; needs no root", runDemo},
 		{"completion", "bash|zsh|fish", "the script that completes commands in that shell", runCompletion},
 		{"version", "", "the version, and the commit it was built from", runVersion},

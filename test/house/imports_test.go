@@ -19,7 +19,7 @@ const module = "sitebridge"
 // import those of floors below its own, and none beside it unless a room says so.
 var floors = [][]string{
 	{"cmd"},
-	{"bridge"},
+	{"bridge", "probe"},
 	{"bridge/config", "bridge/identity", "control", "control/gre", "ppp", "ip", "ipx"},
 	{"internal"},
 }
