@@ -119,7 +119,7 @@ func (p *ipPlane) close() error {
 	p.dev.Load().Down()
 	var errs []error
 	for _, r := range p.routes {
-		errs = append(errs, undo(&r.live), undo(&r.unreachable), undo(&r.protect), undoAll(&r.left))
+		errs = append(errs, r.remove())
 	}
 	return errors.Join(append(errs, p.dev.Load().Close())...)
 }
@@ -165,13 +165,12 @@ func (p *ipPlane) reroute(peers []netip.Addr) error {
 	return errors.Join(errs...)
 }
 
-// move installs a route anew, protected or not, and then takes away what was
-// installed before, so that something always holds its packets; only where a
-// route is no longer to be protected, the rules must go first. After a failure
+// move installs a route anew, protected or not, with what fill then installs, and takes
+// away what was installed before, so that something always holds its packets; only
+// where a route is no longer to be protected, the rules must go first. After a failure
 // what was there still holds them, and the next reroute tries again.
-func (p *ipPlane) move(r *siteRoute, protected bool) (err error) {
+func (r *siteRoute) move(host *ip.Host, protected bool, fill func() error) (err error) {
 	old := *r
-	host, one := p.site.d.host, []netip.Prefix{r.dst}
 	*r = siteRoute{dst: r.dst}
 	defer func() {
 		if err != nil {
@@ -180,21 +179,32 @@ func (p *ipPlane) move(r *siteRoute, protected bool) (err error) {
 		}
 	}()
 	if protected {
-		if r.protect, err = host.ProtectMarked(one); err != nil {
+		if r.protect, err = host.ProtectMarked([]netip.Prefix{r.dst}); err != nil {
 			return err
 		}
 	} else if err := undo(&old.protect); err != nil {
 		return err
 	}
-	if r.unreachable, err = host.InstallUnreachable(one); err != nil {
+	if err := fill(); err != nil {
 		return err
 	}
-	if old.live != nil {
-		if err := p.install(r); err != nil {
+	return errors.Join(undo(&old.live), undo(&old.unreachable), undo(&old.protect), undoAll(&old.left))
+}
+
+// remove takes away all that is installed for a route.
+func (r *siteRoute) remove() error {
+	return errors.Join(undo(&r.live), undo(&r.unreachable), undo(&r.protect), undoAll(&r.left))
+}
+
+// move is that of a route, which stays live when it is.
+func (p *ipPlane) move(r *siteRoute, protected bool) error {
+	live := r.live != nil
+	return r.move(p.site.d.host, protected, func() (err error) {
+		if r.unreachable, err = p.site.d.host.InstallUnreachable([]netip.Prefix{r.dst}); err != nil || !live {
 			return err
 		}
-	}
-	return errors.Join(undo(&old.live), undo(&old.unreachable), undo(&old.protect), undoAll(&old.left))
+		return p.install(r)
+	})
 }
 
 // hold keeps those of the routes that the site has unreachable, also when the site lets

@@ -35,14 +35,7 @@ func (d *Daemon) peersOf(st *site, addrs []netip.Addr) error {
 	if len(addrs) == 0 {
 		delete(d.peerOf, st.cfg.Name)
 	}
-	all := d.peersLocked()
-	errs := []error{d.protectPeers(all)}
-	for _, s := range d.allSites() {
-		if s.ip != nil {
-			errs = append(errs, s.ip.reroute(all))
-		}
-	}
-	err := errors.Join(errs...)
+	err := d.rerouteAll()
 	if err != nil {
 		delete(d.peerOf, st.cfg.Name) // so that the next dial tries again
 	}
@@ -58,11 +51,19 @@ func (d *Daemon) reroute() error {
 			delete(d.peerOf, name)
 		}
 	}
+	return d.rerouteAll()
+}
+
+// rerouteAll looks at all routes with the peers that are known now. peersMu is held.
+func (d *Daemon) rerouteAll() error {
 	all := d.peersLocked()
 	errs := []error{d.protectPeers(all)}
 	for _, s := range d.allSites() {
-		if s.ip != nil {
+		switch {
+		case s.ip != nil:
 			errs = append(errs, s.ip.reroute(all))
+		case s.remotes != nil:
+			errs = append(errs, s.remotes.ip.reroute(all))
 		}
 	}
 	return errors.Join(errs...)
@@ -105,10 +106,10 @@ func (d *Daemon) protectPeers(all []netip.Addr) error {
 
 func (d *Daemon) routesCover(addr netip.Addr) bool {
 	for _, s := range d.allSites() {
-		if s.ip == nil {
-			continue
+		if s.remotes != nil && s.remotes.ip.covers(addr) {
+			return true
 		}
-		if slices.ContainsFunc(s.ip.cfg.Routes, func(r netip.Prefix) bool { return r.Contains(addr) }) {
+		if s.ip != nil && slices.ContainsFunc(s.ip.cfg.Routes, func(r netip.Prefix) bool { return r.Contains(addr) }) {
 			return true
 		}
 	}

@@ -35,6 +35,10 @@ type sharedIP interface {
 	status() *IPStatus
 	// users tells who may call, and what is behind them.
 	users(map[string]*config.User) error
+	// reroute keeps the packets to these peers out of its routes, and covers reports
+	// whether one of those has an address.
+	reroute(peers []netip.Addr) error
+	covers(netip.Addr) bool
 	close() error
 }
 
@@ -47,6 +51,8 @@ func (noIP) status() *IPStatus             { return nil }
 func (noIP) close() error                  { return nil }
 
 func (noIP) users(map[string]*config.User) error { return nil }
+func (noIP) reroute([]netip.Addr) error          { return nil }
+func (noIP) covers(netip.Addr) bool              { return false }
 
 // A poolIP is a site's end in the kernel that its callers share: one TUN interface,
 // to which the pool is routed.
@@ -57,12 +63,12 @@ type poolIP struct {
 	callers ip.Callers
 	dev     atomic.Pointer[ip.Interface] // never nil; replaced when somebody deletes it
 
-	mu   sync.Mutex // guards what follows
-	live func() error
-	ends []*remoteIP // that are up
-	// away has the undo of what keeps the networks behind users unreachable, by network.
-	away map[netip.Prefix]func() error
-	kept time.Time // when keep last looked
+	mu     sync.Mutex // guards what follows
+	routes map[netip.Prefix]*poolRoute
+	peers  []netip.Addr // whose packets must not enter a tunnel
+	shut   bool         // closed: nothing is installed any more
+	ends   []*remoteIP  // that are up
+	kept   time.Time    // when keep last looked
 }
 
 // openPoolIP makes what the callers of a site share in the kernel.
@@ -70,14 +76,16 @@ func openPoolIP(s *site) (sharedIP, error) {
 	if s.cfg.IP == nil {
 		return noIP{}, nil
 	}
-	p := &poolIP{site: s, cfg: s.cfg.IP, proxy: s.cfg.Remote.ProxyARP, away: map[netip.Prefix]func() error{}}
+	p := &poolIP{site: s, cfg: s.cfg.IP, proxy: s.cfg.Remote.ProxyARP, peers: s.d.peers(), routes: map[netip.Prefix]*poolRoute{}}
 	dev, err := p.open()
 	if err != nil {
 		return nil, err
 	}
 	p.dev.Store(dev)
 	p.mu.Lock()
-	err = p.furnish()
+	if err = p.furnish(); err == nil {
+		err = p.hold([]netip.Prefix{p.cfg.Pool})
+	}
 	p.mu.Unlock()
 	if err == nil {
 		err = p.users(s.cfg.Remote.Users)
@@ -93,28 +101,18 @@ func openPoolIP(s *site) (sharedIP, error) {
 func (p *poolIP) users(all map[string]*config.User) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var errs []error
-	behind := map[netip.Prefix]bool{}
+	if p.shut {
+		return nil
+	}
+	for _, r := range p.routes {
+		r.away = false
+	}
 	for _, u := range all {
 		for _, dst := range u.Routes {
-			if behind[dst] = true; p.away[dst] != nil {
-				continue
-			}
-			release, err := p.site.d.host.InstallUnreachable([]netip.Prefix{dst})
-			if err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			p.away[dst] = release
+			p.route(dst).away = true
 		}
 	}
-	for dst, release := range p.away {
-		if !behind[dst] {
-			delete(p.away, dst)
-			errs = append(errs, release())
-		}
-	}
-	return errors.Join(errs...)
+	return p.settleAll()
 }
 
 func (p *poolIP) open() (*ip.Interface, error) {
@@ -125,21 +123,13 @@ func (p *poolIP) open() (*ip.Interface, error) {
 // Ethernet.
 const defaultPoolMTU = 1434
 
-// furnish gives the interface its address, its callers and the route to the pool. mu
-// is held.
+// furnish gives the interface its address and its callers. mu is held.
 func (p *poolIP) furnish() error {
 	dev := p.dev.Load()
 	if _, err := dev.Configure(ip.Addresses{Local: p.cfg.Address}); err != nil {
 		return err
 	}
-	if err := p.widen(); err != nil {
-		return err
-	}
-	live, err := p.install(p.cfg.Pool)
-	if err == nil {
-		p.live = live
-	}
-	return err
+	return p.widen()
 }
 
 // widen makes the interface as wide as the widest of its callers' tunnels. mu is held.
@@ -149,10 +139,6 @@ func (p *poolIP) widen() error {
 		mtu = defaultPoolMTU
 	}
 	return p.dev.Load().Up(ip.Live{Callers: &p.callers, MTU4: mtu})
-}
-
-func (p *poolIP) install(dst ...netip.Prefix) (func() error, error) {
-	return p.site.d.host.InstallLive(p.dev.Load(), dst, p.cfg.Metric, p.cfg.Address)
 }
 
 // run reads from the interface until ctx ends.
@@ -174,12 +160,12 @@ func (p *poolIP) reopen() error {
 // restore puts back what somebody took away. mu is held.
 func (p *poolIP) restore() error {
 	errs := []error{p.furnish()}
-	for _, e := range p.ends {
-		live, err := p.install(e.routes()...)
-		if err == nil {
-			e.live = live
+	for _, r := range p.routes {
+		if r.holders > 0 {
+			errs = append(errs, p.install(r))
 		}
-		errs = append(errs, err)
+	}
+	for _, e := range p.ends {
 		if p.proxy != "" {
 			proxied, err := p.site.d.host.ProxyARP(p.proxy, e.m.addr)
 			if err == nil {
@@ -194,14 +180,15 @@ func (p *poolIP) restore() error {
 func (p *poolIP) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.shut = true
 	p.dev.Load().Down()
-	errs := []error{undo(&p.live)}
+	var errs []error
 	for _, e := range p.ends {
-		errs = append(errs, undo(&e.live), undo(&e.proxied))
+		errs = append(errs, undo(&e.proxied))
 	}
-	for dst, release := range p.away {
-		delete(p.away, dst)
-		errs = append(errs, release())
+	for dst, r := range p.routes {
+		delete(p.routes, dst)
+		errs = append(errs, r.remove())
 	}
 	return errors.Join(append(errs, p.dev.Load().Close())...)
 }
@@ -226,9 +213,9 @@ type remoteIP struct {
 	one  atomic.Pointer[ip.Caller] // nil: IP is not up
 
 	// What pool.mu guards.
-	owner   *networks // whose link it has; nil: none
-	sum     ip.Sum    // how its MTU came about
-	live    func() error
+	owner   *networks      // whose link it has; nil: none
+	sum     ip.Sum         // how its MTU came about
+	held    []netip.Prefix // the routes that it has
 	proxied func() error
 }
 
@@ -276,6 +263,9 @@ func (e *remoteIP) up4(n *networks, r ipcp.Result) (err error) {
 		return errReplaced
 	}
 	e.leave()
+	if p.shut {
+		return errReplaced
+	}
 	if e.sum, err = p.site.innerMTU(n); err != nil {
 		return err
 	}
@@ -292,7 +282,8 @@ func (e *remoteIP) up4(n *networks, r ipcp.Result) (err error) {
 	if err := p.widen(); err != nil {
 		return err
 	}
-	if e.live, err = p.install(e.routes()...); err != nil {
+	e.held = e.routes()
+	if err = p.hold(e.held); err != nil {
 		return err
 	}
 	if p.proxy != "" {
@@ -316,7 +307,12 @@ func (e *remoteIP) leave() error {
 	}
 	e.owner = nil
 	e.pool.ends = slices.DeleteFunc(e.pool.ends, func(other *remoteIP) bool { return other == e })
-	return errors.Join(undo(&e.proxied), undo(&e.live))
+	held := e.held
+	e.held = nil
+	if e.pool.shut {
+		return undo(&e.proxied)
+	}
+	return errors.Join(undo(&e.proxied), e.pool.letGo(held))
 }
 
 // down is this-layer-down, or the end of n's link.

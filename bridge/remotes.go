@@ -360,7 +360,7 @@ func (r *remotes) recheck() {
 
 // keepIn has nothing of what is behind users that are away leave by the default route.
 func (r *remotes) keepIn(now *config.Site) {
-	if err := r.ip.users(r.users(now)); err != nil {
+	if err := errors.Join(r.ip.users(r.users(now)), r.site.d.reroute()); err != nil {
 		r.site.log.Warn("what is behind users is not kept from the default route", "error", err)
 	}
 }

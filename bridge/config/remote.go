@@ -120,6 +120,7 @@ func (d *draft) agreeOnCallers() {
 			continue
 		}
 		d.agreeOnPool(s, d.Sites[:i])
+		d.agreeOnDialled(s)
 		if s.IPX != nil && s.Segment == nil && !s.IPX.Workstation {
 			d.siteAt[s].ipx.fault("callers of a pool are hosts and no routers", "write workstation = true and a network, or leave the table out")
 		}
@@ -151,6 +152,31 @@ func (d *draft) agreeOnPool(s *Site, before []*Site) {
 		for _, ca := range s.Auth.Trust.CAs {
 			if slices.ContainsFunc(o.Auth.Trust.CAs, ca.Equal) {
 				at.auth.at("ca").fault(fmt.Sprintf("it signs for the callers of site %s too, and the certificate decides which site is called", o.Name), "take another CA for one of them")
+			}
+		}
+	}
+}
+
+// agreeOnDialled checks that callers do not have the addresses that we call. A network
+// behind one may have them: our own packets are kept out of it.
+func (d *draft) agreeOnDialled(s *Site) {
+	for _, o := range d.Sites {
+		for _, e := range o.Dial {
+			a, err := netip.ParseAddr(e.Host)
+			if err != nil {
+				continue // a name, of which nobody knows today where it leads tomorrow
+			}
+			whose := fmt.Sprintf("%v, where site %s is called", a, o.Name)
+			if s.IP.Pool.Contains(a) {
+				d.siteAt[s].ip.at("pool").fault("it has "+whose, "write a network that is used for nothing else, as in \"10.255.1.0/24\"")
+			}
+			for _, u := range sortedUsers(s.Remote.Users) {
+				if u.Address == a {
+					d.userAt[u].below("address").fault("it is "+whose, "write another one")
+				}
+				if i := slices.IndexFunc(u.Routes, func(r netip.Prefix) bool { return r.Contains(a) }); i >= 0 {
+					d.notes = append(d.notes, Warning{s.Name, fmt.Sprintf("%v behind the user %s has %s: our own packets go there outside of the tunnels, and all others to the user", u.Routes[i], show(u.Name), whose)})
+				}
 			}
 		}
 	}

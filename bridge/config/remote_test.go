@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -183,5 +184,33 @@ func TestAssignable(t *testing.T) {
 		if got := Assignable(netip.MustParsePrefix(c.pool), netip.MustParseAddr(c.addr)); got != c.want {
 			t.Errorf("%s of %s: %v", c.addr, c.pool, got)
 		}
+	}
+}
+
+// What callers have may be where a peer of ours is called.
+func TestCallersWhereAPeerIsCalled(t *testing.T) {
+	const dials = "[site.b1]\ndial = [\"10.255.1.20\", \"10.7.0.9\", \"192.0.2.9\"]\n"
+	write := func(dials, users string) dir {
+		d := newDir(t, strings.Replace(strings.Replace(remote, "[site.b1]\n", dials, 1), "secret_in_file = \"in\"\n", "secret_in_file = \"in\"\nsecret_out_file = \"out\"\n", 1))
+		d.secret("in", "another secret that is long")
+		d.secret("out", "a third secret that is long")
+		d.secret("users.toml", users)
+		return d
+	}
+	d := write(dials, "[user.anna]\nsecret = \"hunter2hunter2hunter2\"\naddress = \"192.0.2.9\"\n")
+	_, err := Load(d.path())
+	wantFaults(t, d, err, []string{
+		d.path("users.toml") + `:3: user.anna.address: it is 192.0.2.9, where site b1 is called: write another one`,
+		`:19: site.road.ip.pool: it has 10.255.1.20, where site b1 is called: write a network that is used for nothing else, as in "10.255.1.0/24"`,
+	})
+
+	d = write(strings.Replace(dials, `"10.255.1.20", `, "", 1), "[user.anna]\nsecret = \"hunter2hunter2hunter2\"\nroutes = [\"10.7.0.0/24\"]\n")
+	c, err := Load(d.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `site.road: 10.7.0.0/24 behind the user "anna" has 10.7.0.9, where site b1 is called: our own packets go there outside of the tunnels, and all others to the user`
+	if !slices.Contains(told(c.Warnings()), want) {
+		t.Errorf("%q, and not %q", told(c.Warnings()), want)
 	}
 }
