@@ -29,7 +29,7 @@ type ipxLink struct {
 	// At most one of these is set, while the link carries IPX.
 	routed  atomic.Pointer[router.Attached]
 	bridged atomic.Pointer[segment.Port]
-	wire    atomic.Pointer[remoteWire] // that of many callers
+	wire    atomic.Pointer[wirePlace] // on that of many callers
 	// codec compresses headers; nil: they are not. sending is held from the
 	// compression of a packet until the link has it: the peer needs their order.
 	codec   atomic.Pointer[cipx.Codec]
@@ -238,7 +238,7 @@ func (l *ipxLink) deliver(_ uint16, pkts []*packet.Buffer) {
 	} else if p := l.bridged.Load(); p != nil {
 		p.InputPackets(pkts)
 	} else if w := l.wire.Load(); w != nil {
-		w.input(l, pkts)
+		w.input(pkts)
 	}
 }
 

@@ -22,8 +22,19 @@ type remoteWire struct {
 	foreign  atomic.Uint64                         // packets with another sender than the caller
 
 	changing sync.Mutex // held while stations is replaced
-	mu       sync.Mutex // held while the router takes a batch in; guards in
-	in       []router.In
+}
+
+// A wirePlace is a caller's place on the wire. What it has belongs to the goroutine that
+// receives from the caller: no caller waits for another.
+type wirePlace struct {
+	*remoteWire
+	link  *ipxLink
+	inlet *router.Inlet
+	in    []router.In
+}
+
+func (w *remoteWire) place(l *ipxLink) *wirePlace {
+	return &wirePlace{remoteWire: w, link: l, inlet: w.attached.Inlet()}
 }
 
 func openRemoteWire(s *site) (*remoteWire, error) {
@@ -107,10 +118,9 @@ func (w *remoteWire) copies(stations map[ipx.Node]*ipxLink, from *ipxLink, p *pa
 	}
 }
 
-// input takes packets from a caller: to the router, or to other callers.
-func (w *remoteWire) input(from *ipxLink, pkts []*packet.Buffer) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+// input takes packets from the caller: to the router, or to other callers.
+func (w *wirePlace) input(pkts []*packet.Buffer) {
+	from := w.link
 	stations := *w.stations.Load()
 	w.in = w.in[:0]
 	for n, p := range pkts {
@@ -134,7 +144,8 @@ func (w *remoteWire) input(from *ipxLink, pkts []*packet.Buffer) {
 			w.in = append(w.in, router.In{Packet: p})
 		}
 	}
-	w.attached.Input(w.in)
+	w.inlet.Input(w.in)
+	clear(w.in) // the packets are their owner's again
 }
 
 // remoteWire is where a caller's IPX is routed; nil: it is another link, or bridged.
@@ -161,7 +172,7 @@ func (l *ipxLink) joinWire(w *remoteWire, got agreement) error {
 	m.mu.Lock()
 	m.node = got.peer
 	m.mu.Unlock()
-	l.wire.Store(w)
+	l.wire.Store(w.place(l))
 	l.n.s.log.Info("IPX up", "network", w.network, "node", got.peer)
 	return nil
 }

@@ -165,7 +165,7 @@ func TestCallersSpeakIPX(t *testing.T) {
 		h := ipx.Header{Checksum: ipx.NoChecksum, Length: ipx.HeaderLen,
 			Dst: ipx.Addr{Network: roadNetwork, Node: node(b), Socket: 0x4000}, Src: ipx.Addr{Network: roadNetwork, Node: node(g), Socket: 0x4000}}
 		forged.Set(ipx.AppendPacket(nil, h, nil))
-		wire.input((*wire.stations.Load())[node(b)], []*packet.Buffer{forged})
+		(*wire.stations.Load())[node(b)].wire.Load().input([]*packet.Buffer{forged})
 		if n := a.allSites()[0].status().Pool.ForeignIPX; n != 1 {
 			t.Errorf("%d packets under another's address", n)
 		}

@@ -132,15 +132,7 @@ type Attached struct {
 	changing   *triggering // with ExchangeTriggered
 	asking     *collection // by Ask
 
-	// What belongs to the goroutine that calls Input.
-	now    time.Time // of the batch
-	guess  fastpath.Guess
-	talk   talk   // RIP and SAP taken in
-	pings  bucket // and pings and diagnostics
-	echo   time.Time
-	forged time.Time // when a packet from elsewhere was last looked at
-	sorter fastpath.Sorter[target]
-	copies []*packet.Buffer // in sorter, to be given back
+	own Inlet // of who calls Input
 }
 
 // A face is what forwarding knows of an attachment. It does not change.
@@ -187,7 +179,7 @@ func (r *Router) Attach(cfg Attachment) (*Attached, error) {
 		cfg: cfg, router: r, node: cfg.Node, ticks: cfg.Ticks, exchange: exchangeOf(&cfg), gate: newGate(cfg.Gate),
 		neighbours: make(map[ipx.Node]*neighbour),
 	}
-	a.alone = []*Attached{a}
+	a.alone, a.own.Attached = []*Attached{a}, a
 	now := time.Now()
 	r.attached = append(r.attached, a)
 	a.rename(cfg.Network, now)

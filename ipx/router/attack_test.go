@@ -309,12 +309,12 @@ func TestAttackX3OnALAN(t *testing.T) {
 				if got := lab.a.Stats().Drops; got.RateLimit < 5*2000 || got.QueueFull != 0 {
 					t.Errorf("dropped %+v", got)
 				}
-				if n := len(lab.a.talk.nodes); n > maxTalkers {
+				if n := len(lab.a.own.talk.nodes); n > maxTalkers {
 					t.Errorf("%d nodes are remembered", n)
 				}
 				time.Sleep(silent + time.Second)
 				ask(lab.a, ripTell("0000000A:020000000A77:0453", entryOf(0x52, 1, 2)))
-				if n := len(lab.a.talk.nodes); n == maxTalkers {
+				if n := len(lab.a.own.talk.nodes); n == maxTalkers {
 					t.Error("those who are silent are still remembered")
 				}
 			})

@@ -281,19 +281,19 @@ func (r *Router) checkService(at *Attached, by *neighbour, s Service, now time.T
 
 // heardOurselves notes, once a second at most, that RIP or SAP with our own
 // address came in.
-func (a *Attached) heardOurselves(h *ipx.Header) {
+func (a *Inlet) heardOurselves(h *ipx.Header) {
 	if forRouter(h.Src.Socket) && a.now.Sub(a.echo) >= time.Second {
 		a.echo = a.now
-		a.router.offer(arrival{at: a})
+		a.router.offer(arrival{at: a.Attached})
 	}
 }
 
 // heardForged has it looked at, once a second at most, whether a packet that came
 // from a network which is not behind the link tells of a clash.
-func (a *Attached) heardForged(h *ipx.Header) {
+func (a *Inlet) heardForged(h *ipx.Header) {
 	if a.now.Sub(a.forged) >= time.Second && h.Src.Network != ipx.ThisNetwork {
 		a.forged = a.now
-		a.router.offer(arrival{at: a, forged: h.Src})
+		a.router.offer(arrival{at: a.Attached, forged: h.Src})
 	}
 }
 

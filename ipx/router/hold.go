@@ -151,7 +151,7 @@ func (r *Router) releaseDue(now time.Time) {
 
 // heldBack handles a packet for a network whose link is expected back: a watchdog
 // is answered for the far end, and the rest is lost.
-func (a *Attached) heldBack(t *table, h *holding, p *packet.Buffer) drop {
+func (a *Inlet) heldBack(t *table, h *holding, p *packet.Buffer) drop {
 	if a.spokenFor(t, h.watchdog, p) {
 		return kept
 	}
@@ -159,7 +159,7 @@ func (a *Attached) heldBack(t *table, h *holding, p *packet.Buffer) drop {
 }
 
 // spokenFor has w answer p, and sends the answer back.
-func (a *Attached) spokenFor(t *table, w Watchdog, p *packet.Buffer) bool {
+func (a *Inlet) spokenFor(t *table, w Watchdog, p *packet.Buffer) bool {
 	if w == nil {
 		return false
 	}

@@ -5,6 +5,7 @@ import (
 
 	"sitebridge/internal/packet"
 	"sitebridge/ipx"
+	"sitebridge/ipx/internal/fastpath"
 )
 
 // A LinkDst says whom the frame around a packet was addressed to.
@@ -35,8 +36,41 @@ type In struct {
 
 // Input takes a batch of packets that arrived on a wire and forwards them,
 // grouped by output. The packets are lent until it returns. One goroutine at a
-// time calls Input or InputPackets of one attachment.
-func (a *Attached) Input(frames []In) {
+// time calls Input or InputPackets of one attachment: who has more takes an Inlet
+// for each.
+func (a *Attached) Input(frames []In) { a.own.Input(frames) }
+
+// InputPackets is Input for a point-to-point link, where all is for us.
+func (a *Attached) InputPackets(pkts []*packet.Buffer) { a.own.InputPackets(pkts) }
+
+// An Inlet is one way by which packets of an attachment come in. What is known of the
+// packets belongs to the goroutine that calls its Input, so that several need no lock
+// between them.
+type Inlet struct {
+	*Attached
+	now    time.Time // of the batch
+	guess  fastpath.Guess
+	talk   talk   // RIP and SAP taken in
+	pings  bucket // and pings and diagnostics
+	echo   time.Time
+	forged time.Time // when a packet from elsewhere was last looked at
+	sorter fastpath.Sorter[target]
+	copies []*packet.Buffer // in sorter, to be given back
+}
+
+// Inlet is one more way into an attachment, beside Input.
+func (a *Attached) Inlet() *Inlet { return &Inlet{Attached: a} }
+
+// attached is where it leads to; nil for nil.
+func (a *Inlet) attached() *Attached {
+	if a == nil {
+		return nil
+	}
+	return a.Attached
+}
+
+// Input is that of the attachment. One goroutine at a time calls it.
+func (a *Inlet) Input(frames []In) {
 	f, t, now := a.face.Load(), a.router.table.Load(), time.Now()
 	a.now = now
 	for i := range frames {
@@ -46,7 +80,7 @@ func (a *Attached) Input(frames []In) {
 }
 
 // InputPackets is Input for a point-to-point link, where all is for us.
-func (a *Attached) InputPackets(pkts []*packet.Buffer) {
+func (a *Inlet) InputPackets(pkts []*packet.Buffer) {
 	f, t, now := a.face.Load(), a.router.table.Load(), time.Now()
 	a.now = now
 	for _, p := range pkts {
@@ -55,7 +89,7 @@ func (a *Attached) InputPackets(pkts []*packet.Buffer) {
 	a.flush()
 }
 
-func (a *Attached) input(t *table, f *face, p *packet.Buffer, dst LinkDst, now time.Time) {
+func (a *Inlet) input(t *table, f *face, p *packet.Buffer, dst LinkDst, now time.Time) {
 	a.count.packetsIn.Add(1)
 	a.count.octetsIn.Add(uint64(p.Len()))
 	if f == nil {
@@ -69,7 +103,7 @@ func (a *Attached) input(t *table, f *face, p *packet.Buffer, dst LinkDst, now t
 
 // route applies the rules of input to one packet, in order. It returns why the
 // packet goes no further, and kept when it was forwarded, delivered or both.
-func (a *Attached) route(t *table, f *face, p *packet.Buffer, dst LinkDst, now time.Time) drop {
+func (a *Inlet) route(t *table, f *face, p *packet.Buffer, dst LinkDst, now time.Time) drop {
 	h, why := parse(p)
 	if why != kept {
 		return why
@@ -123,7 +157,7 @@ func (a *Attached) route(t *table, f *face, p *packet.Buffer, dst LinkDst, now t
 }
 
 // routeAbroad handles what is not for the wire it came from.
-func (a *Attached) routeAbroad(t *table, f *face, h *ipx.Header, p *packet.Buffer, dst LinkDst) drop {
+func (a *Inlet) routeAbroad(t *table, f *face, h *ipx.Header, p *packet.Buffer, dst LinkDst) drop {
 	way, known := t.find(h.Dst.Network)
 	if !known {
 		return dropNoRoute
@@ -149,7 +183,7 @@ func (a *Attached) routeAbroad(t *table, f *face, h *ipx.Header, p *packet.Buffe
 }
 
 // directedBroadcast is for all of another network of ours, the router included.
-func (a *Attached) directedBroadcast(t *table, f *face, way hop, h *ipx.Header, p *packet.Buffer) drop {
+func (a *Inlet) directedBroadcast(t *table, f *face, way hop, h *ipx.Header, p *packet.Buffer) drop {
 	if forRouter(h.Dst.Socket) {
 		return dropRouterBroadcast
 	}
@@ -160,7 +194,7 @@ func (a *Attached) directedBroadcast(t *table, f *face, way hop, h *ipx.Header, 
 }
 
 // forward sends the packet on its way at the end of the batch.
-func (a *Attached) forward(f *face, way hop, h *ipx.Header, p *packet.Buffer) drop {
+func (a *Inlet) forward(f *face, way hop, h *ipx.Header, p *packet.Buffer) drop {
 	switch out := way.face; {
 	case h.Src.Network == ipx.ThisNetwork:
 		return dropNoNumber
@@ -185,7 +219,7 @@ func (a *Attached) forward(f *face, way hop, h *ipx.Header, p *packet.Buffer) dr
 }
 
 // flush sends what a batch comes to, and gives copies back.
-func (a *Attached) flush() {
+func (a *Inlet) flush() {
 	a.sorter.Flush(emit)
 	for _, c := range a.copies {
 		packet.Put(c)
@@ -254,7 +288,7 @@ func (a *Attached) fillIn(f *face, h *ipx.Header, pkt []byte) {
 
 // nameless handles a LAN whose number is not known yet: only RIP and SAP are
 // heard, from which it is learned.
-func (a *Attached) nameless(t *table, f *face, h *ipx.Header, p *packet.Buffer) drop {
+func (a *Inlet) nameless(t *table, f *face, h *ipx.Header, p *packet.Buffer) drop {
 	if !forRouter(h.Dst.Socket) || h.Dst.Node != f.node && h.Dst.Node != ipx.Broadcast {
 		return dropNoNumber
 	}

@@ -8,7 +8,7 @@ import (
 // deliver copies a packet that is for the router to whoever answers it: Run, or
 // a socket of the daemon's own. at is where it came from, in a call of its Input;
 // nil for ourselves.
-func (r *Router) deliver(t *table, at *Attached, h *ipx.Header, p *packet.Buffer) drop {
+func (r *Router) deliver(t *table, at *Inlet, h *ipx.Header, p *packet.Buffer) drop {
 	switch s := h.Dst.Socket; {
 	case forRouter(s) && at != nil, isPing(s) && h.Dst.Node != ipx.Broadcast, s == ipx.SocketDiagnostics && at != nil:
 		if at != nil && !forRouter(s) && !at.pings.allow(pingPace, at.now) {
@@ -16,7 +16,7 @@ func (r *Router) deliver(t *table, at *Attached, h *ipx.Header, p *packet.Buffer
 		}
 		c := packet.Get()
 		c.Set(p.Bytes())
-		if !r.offer(arrival{at: at, pkt: c}) {
+		if !r.offer(arrival{at: at.attached(), pkt: c}) {
 			packet.Put(c)
 			return dropQueueFull
 		}

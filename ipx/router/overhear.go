@@ -22,7 +22,7 @@ const (
 
 // overhear looks at every packet on a LAN, also those for others: which
 // stations there are, and which number they believe the wire to have.
-func (a *Attached) overhear(f *face, h *ipx.Header, pkt []byte, now time.Time) {
+func (a *Inlet) overhear(f *face, h *ipx.Header, pkt []byte, now time.Time) {
 	n := h.Src.Network
 	switch {
 	case n == f.network || n == ipx.ThisNetwork:
@@ -32,7 +32,7 @@ func (a *Attached) overhear(f *face, h *ipx.Header, pkt []byte, now time.Time) {
 	case f.network != ipx.ThisNetwork:
 		a.claims.add(Claim{Network: n, Node: h.Src.Node, Last: now, Count: 1})
 	case a.cfg.Learn && (ripResponse(h, pkt) || a.guess.Hear(n)):
-		a.router.offer(arrival{at: a, number: n})
+		a.router.offer(arrival{at: a.Attached, number: n})
 	}
 }
 

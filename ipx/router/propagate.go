@@ -19,7 +19,7 @@ const (
 // propagate copies a packet of type 20 to every network that has not seen it.
 // The destination becomes "all nodes" of each, as Linux does it too. Whoever
 // listens here hears it as well, also when it goes no further.
-func (a *Attached) propagate(t *table, f *face, h *ipx.Header, p *packet.Buffer) drop {
+func (a *Inlet) propagate(t *table, f *face, h *ipx.Header, p *packet.Buffer) drop {
 	switch {
 	case p.Len() < ipx.HeaderLen+slotsLen:
 		return dropPropagatedShort
@@ -92,7 +92,7 @@ func (t *table) mark(f *face) ipx.Network {
 // copyTo sends a copy of a propagated broadcast to everybody on out, at the end
 // of the batch. The number is zero on an unnumbered link: "this network". A copy
 // that cannot go there counts as dropped.
-func (a *Attached) copyTo(out *face, h ipx.Header, p *packet.Buffer) {
+func (a *Inlet) copyTo(out *face, h ipx.Header, p *packet.Buffer) {
 	if p.Len() > out.mtu {
 		a.count.drop(dropTooLong)
 		return
