@@ -75,6 +75,7 @@ type Daemon struct {
 	refused   refusals
 	boards    boards
 	events    events
+	hooks     hookDesk
 
 	peersMu   sync.Mutex                  // guards what follows, and the order of reroutes
 	peerOf    map[string][]netip.Addr     // by site: where its peer is

@@ -124,6 +124,20 @@ func (s *events) leave(r *eventReader) (lost uint64) {
 	return r.lost
 }
 
+// resume is for a reader that was too slow: it tells what the reader has and what it has
+// missed since the event last, as far as that is known, and returns one that goes on.
+func (s *events) resume(r *eventReader, last *uint64, tell func(Event)) *eventReader {
+	for len(r.queue) > 0 {
+		tell(<-r.queue)
+	}
+	s.leave(r)
+	known, next := s.follow(*last, cap(r.queue))
+	for _, e := range known {
+		tell(e)
+	}
+	return next
+}
+
 // maxText is how long a text of an event may be.
 const maxText = 1024
 

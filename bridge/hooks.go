@@ -14,8 +14,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"sitebridge/bridge/config"
 	"sitebridge/internal/privilege"
@@ -50,17 +53,15 @@ func BecomeHook(args []string) error {
 func (d *Daemon) runHooks(ctx context.Context) error {
 	known, reader := d.events.follow(0, hookQueue)
 	defer func() { d.events.leave(reader) }()
-	queues := map[string]*hookRunner{}
-	defer func() { finishHooks(queues) }()
+	defer d.hooks.finish()
+	var last uint64
 	tell := func(e Event) {
 		for _, path := range d.config().Daemon.Hooks {
-			q := queues[path]
-			if q == nil {
-				q = newHookRunner(path, d.log)
-				queues[path] = q
-			}
+			q := d.hooks.of(path, d.log)
+			q.miss(e.Seq - last - 1)
 			q.add(e)
 		}
+		last = e.Seq
 	}
 	for _, e := range known {
 		tell(e)
@@ -70,9 +71,7 @@ func (d *Daemon) runHooks(ctx context.Context) error {
 		case e := <-reader.queue:
 			tell(e)
 		case <-reader.over: // more at once than it takes to copy them
-			d.log.Warn("hooks are not run for some events", "reason", "too many at once")
-			d.events.leave(reader)
-			_, reader = d.events.follow(^uint64(0), hookQueue)
+			reader = d.events.resume(reader, &last, tell)
 		case <-ctx.Done():
 			for len(reader.queue) > 0 {
 				tell(<-reader.queue)
@@ -80,6 +79,66 @@ func (d *Daemon) runHooks(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// hookDesk has those that run the hooks. The zero one is ready.
+type hookDesk struct {
+	mu     sync.Mutex // guards byPath
+	byPath map[string]*hookRunner
+}
+
+// of returns the one of a hook.
+func (h *hookDesk) of(path string, log *slog.Logger) *hookRunner {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	q := h.byPath[path]
+	if q == nil {
+		q = newHookRunner(path, log)
+		if h.byPath == nil {
+			h.byPath = map[string]*hookRunner{}
+		}
+		h.byPath[path] = q
+	}
+	return q
+}
+
+// finish ends all.
+func (h *hookDesk) finish() {
+	h.mu.Lock()
+	all := maps.Clone(h.byPath)
+	h.mu.Unlock()
+	finishHooks(all)
+}
+
+// A HookStatus is what became of a hook's runs.
+type HookStatus struct {
+	Hook   string `json:"hook"`
+	Runs   uint64 `json:"runs"`
+	Failed uint64 `json:"failed"` // of these, and when it was not run because of what its file is
+	Missed uint64 `json:"missed"` // events for which it was not run, since it was too far behind
+}
+
+// status tells of the hooks of the configuration.
+func (h *hookDesk) status(paths []string) []HookStatus {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []HookStatus
+	for _, path := range paths {
+		s := HookStatus{Hook: path}
+		if q := h.byPath[path]; q != nil {
+			s.Runs, s.Failed, s.Missed = q.runs.Load(), q.failed.Load(), q.missed.Load()
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// warning tells of events that the hook has not seen.
+func (s HookStatus) warning() string {
+	if s.Missed == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the hook %s was not run for %d events since the daemon started: it takes too long for as many as there are", s.Hook, s.Missed)
 }
 
 // A hookRunner runs one hook.
@@ -90,17 +149,25 @@ type hookRunner struct {
 	quick context.Context
 	hurry context.CancelFunc
 	done  sync.WaitGroup
-	full  bool // it was told that events are left out
+	spell uint64 // events missed since the queue was full; only add uses it
+
+	runs, failed, missed atomic.Uint64
 }
 
 func newHookRunner(path string, log *slog.Logger) *hookRunner {
 	h := &hookRunner{path: path, log: log.With("hook", path), queue: make(chan Event, hookQueue)}
 	h.quick, h.hurry = context.WithCancel(context.Background())
 	h.done.Go(func() {
+		var late uint64
 		for e := range h.queue {
 			if h.quick.Err() == nil {
 				h.run(e)
+			} else {
+				late++
 			}
+		}
+		if h.missed.Add(late); late > 0 {
+			h.log.Warn("hook is not run for the last events", "missed", late, "reason", "the daemon ends")
 		}
 	})
 	return h
@@ -110,13 +177,22 @@ func newHookRunner(path string, log *slog.Logger) *hookRunner {
 func (h *hookRunner) add(e Event) {
 	select {
 	case h.queue <- e:
-		h.full = false
-	default:
-		if !h.full {
-			h.log.Warn("hook is not run for some events", "reason", fmt.Sprintf("it is %d behind", hookQueue))
+		if h.spell > 0 {
+			h.log.Warn("hook has missed events, and is run again", "missed", h.spell)
 		}
-		h.full = true
+		h.spell = 0
+	default:
+		h.miss(1)
 	}
+}
+
+// miss notes events for which the hook is not run, and tells of the first.
+func (h *hookRunner) miss(n uint64) {
+	if n > 0 && h.spell == 0 {
+		h.log.Warn("hook is not run for some events", "reason", fmt.Sprintf("it is %d behind", hookQueue))
+	}
+	h.spell += n
+	h.missed.Add(n)
 }
 
 // finishHooks ends all at once: none may use up the time of the others, or the daemon's.
@@ -140,15 +216,20 @@ func (h *hookRunner) finish() {
 // run runs the hook for one event, and logs what became of it.
 func (h *hookRunner) run(e Event) {
 	if err := config.CheckHook(h.path); err != nil {
+		h.failed.Add(1)
 		h.log.Error("hook is not run", "event", e.Kind, "reason", err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(h.quick, hookTime)
 	defer cancel()
 	out := &firstLines{}
-	err := h.command(ctx, e, out).Run()
+	h.runs.Add(1)
+	err := runGroup(h.command(ctx, e, out))
+	if err != nil {
+		h.failed.Add(1)
+	}
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && err != nil:
 		h.log.Warn("hook took too long and was killed", "event", e.Kind, "site", e.Site)
 	case err != nil:
 		h.log.Warn("hook failed", "event", e.Kind, "site", e.Site, "reason", err)
@@ -156,6 +237,18 @@ func (h *hookRunner) run(e Event) {
 	for _, line := range out.lines() {
 		h.log.Info("hook says", "event", e.Kind, "site", e.Site, "line", line)
 	}
+}
+
+// runGroup runs a command whose process leads a group, and ends with it what it has left
+// in that group. Until the process is waited for nobody else gets the group's number.
+func runGroup(c *exec.Cmd) error {
+	if err := c.Start(); err != nil {
+		return err
+	}
+	for unix.Waitid(unix.P_PID, c.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+	syscall.Kill(-c.Process.Pid, syscall.SIGKILL) // an error means that nobody is left
+	return c.Wait()
 }
 
 // command is this program, which becomes the hook: only a process of its own can give

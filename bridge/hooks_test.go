@@ -2,12 +2,14 @@ package bridge
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -156,6 +158,103 @@ func TestHookThatHangs(t *testing.T) {
 		t.Errorf("the log:\n%s", log)
 	}
 	h.finish()
+}
+
+// What a hook leaves in the background ends with it, whether it holds the hook's output
+// or not.
+func TestHookLeavesNobodyBehind(t *testing.T) {
+	for _, c := range []struct{ name, to string }{{"with its output", ""}, {"without", " >/dev/null 2>&1"}} {
+		t.Run(c.name, func(t *testing.T) {
+			pid := filepath.Join(t.TempDir(), "pid")
+			log := ran(hook(t, `sleep 1000`+c.to+` & echo $! > `+pid), Event{Kind: EventUp})
+			child, err := strconv.Atoi(strings.TrimSpace(string(mustRead(t, pid))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			alive := func() bool {
+				b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", child))
+				return err == nil && !strings.Contains(string(b), "zombie")
+			}
+			for began := time.Now(); alive(); {
+				if time.Since(began) > 5*time.Second {
+					syscall.Kill(child, syscall.SIGKILL)
+					t.Fatal("what the hook had started lives on")
+				}
+			}
+			if log != "" {
+				t.Errorf("the log:\n%s", log)
+			}
+		})
+	}
+}
+
+// Events for which a hook is not run are counted, and told of once.
+func TestHookThatIsBehind(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	if err := unix.Mkfifo(out, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := configured(&config.Config{Daemon: config.Daemon{Hooks: []string{hook(t, `echo $SITEBRIDGE_SEQ > `+out)}}})
+	log := new(lockedLog)
+	d.log = slog.New(slog.NewTextHandler(log, nil))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- d.runHooks(ctx) }() // each run waits until out is read
+	const missed = 7
+	for n := range uint64(1 + hookQueue + missed) {
+		d.emit(Event{Kind: EventUp})
+		q := func() *hookRunner { return d.hooks.of(d.config().Daemon.Hooks[0], d.log) }
+		for q().runs.Load() == 0 || uint64(len(q().queue))+q().missed.Load() < n { // it has the event
+			time.Sleep(time.Millisecond)
+		}
+	}
+	s := d.hooks.status(d.config().Daemon.Hooks)[0]
+	if s.Missed != missed || s.Runs != 1 || !strings.Contains(s.warning(), "was not run for 7 events") {
+		t.Errorf("%+v: %s", s, s.warning())
+	}
+	if n := strings.Count(log.String(), "hook is not run for some events"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, log)
+	}
+	cancel()
+	reading, err := os.OpenFile(out, os.O_RDWR, 0) // all that is left comes to its end
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reading.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// A reader that was too slow goes on with what is still known, and tells how much is not.
+func TestHooksAfterTooMuchAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		events int
+		missed uint64
+	}{{"all is known", 100, 0}, {"some is not", 4 + keptEvents + 5, 5}} {
+		t.Run(c.name, func(t *testing.T) {
+			d := configured(&config.Config{})
+			d.log = discard
+			_, reader := d.events.follow(0, 4)
+			for range c.events {
+				d.emit(Event{Kind: EventUp})
+			}
+			var last, told, gaps uint64
+			reader = d.events.resume(reader, &last, func(e Event) {
+				gaps += e.Seq - last - 1
+				told++
+				last = e.Seq
+			})
+			if gaps != c.missed || told != uint64(c.events)-c.missed {
+				t.Errorf("told %d of %d, missed %d", told, c.events, gaps)
+			}
+			d.emit(Event{Kind: EventDown})
+			if e := <-reader.queue; e.Seq != last+1 {
+				t.Errorf("it goes on with event %d after %d", e.Seq, last)
+			}
+		})
+	}
 }
 
 func mustRead(t *testing.T, path string) []byte {

@@ -36,6 +36,10 @@ var (
 	metricWarnings     = gauge("warnings", "Warnings about the configuration and the kernel's settings.")
 	metricCertificates = gauge("certificate_expiry_timestamp_seconds", "When a certificate expires.", "name", "use")
 
+	metricHookRuns   = counter("hook_runs_total", "Times that a hook was run for an event.", "hook")
+	metricHookFailed = counter("hook_failures_total", "Times that a hook failed or could not be run.", "hook")
+	metricHookMissed = counter("hook_missed_total", "Events for which a hook was not run, since it was too far behind.", "hook")
+
 	metricState      = gauge("site_state", "1 for the state in which the site is.", "site", "state")
 	metricSince      = gauge("site_state_since_timestamp_seconds", "When the site entered its state.", "site")
 	metricDials      = counter("site_dials_total", "Calls tried.", "site")

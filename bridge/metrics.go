@@ -56,6 +56,11 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	to.at(metricStarted, s.Started)
 	to.add(metricWarnings, float64(len(s.Warnings)))
 	to.certificates(s)
+	for _, h := range s.Hooks {
+		to.count(metricHookRuns, h.Runs, h.Hook)
+		to.count(metricHookFailed, h.Failed, h.Hook)
+		to.count(metricHookMissed, h.Missed, h.Hook)
+	}
 	for _, site := range s.Sites {
 		to.site(site)
 	}

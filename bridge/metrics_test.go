@@ -70,6 +70,7 @@ func sampleStatus() Status {
 			{Name: "ca", Use: "ca of site branch", NotAfter: at.Add(time.Hour)},
 			{Name: "ca", Use: "ca of site branch", NotAfter: at}, // its successor is there already
 		},
+		Hooks:     []HookStatus{{"/etc/sitebridge/hook", 91, 92, 93}},
 		Listeners: []ListenerStatus{{"0.0.0.0:1723", control.ListenerStats{Connections: 19, Stats: control.Stats{Drops: control.Drops{MagicCookie: 20}}}}},
 		LANs: []LANStatus{{
 			Name: "office", Up: true, Trouble: []string{evil}, Wires: []router.WireInfo{{Name: "office/ethernet_ii", Share: router.Share{MaxServices: 43}}},
@@ -139,6 +140,9 @@ func TestMetricsServed(t *testing.T) {
 	for _, line := range []string{
 		`sitebridge_up{version="1.2.3"} 1`,
 		`sitebridge_start_time_seconds 1.7000000005e+09`,
+		`sitebridge_hook_runs_total{hook="/etc/sitebridge/hook"} 91`,
+		`sitebridge_hook_failures_total{hook="/etc/sitebridge/hook"} 92`,
+		`sitebridge_hook_missed_total{hook="/etc/sitebridge/hook"} 93`,
 		`sitebridge_site_state{site="branch",state="up"} 1`,
 		`sitebridge_site_state{site="branch",state="waiting"} 0`,
 		`sitebridge_site_state{site="branch2",state="waiting"} 1`,

@@ -47,6 +47,8 @@ type Status struct {
 	// Sockets is what the sockets below dropped.
 	Sockets   gre.RawStats     `json:"gre_sockets"`
 	Listeners []ListenerStatus `json:"listeners,omitempty"`
+	// Hooks are the programs that are run for events.
+	Hooks []HookStatus `json:"hooks,omitempty"`
 }
 
 // Only leaves out all but the site called name.
@@ -207,6 +209,12 @@ func (d *Daemon) Status() Status {
 	}
 	for _, m := range d.missing() {
 		s.Warnings = append(s.Warnings, m.String())
+	}
+	s.Hooks = d.hooks.status(d.config().Daemon.Hooks)
+	for _, h := range s.Hooks {
+		if w := h.warning(); w != "" {
+			s.Warnings = append(s.Warnings, w)
+		}
 	}
 	for _, st := range d.allSites() {
 		s.Sites = append(s.Sites, st.status())
