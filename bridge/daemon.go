@@ -69,6 +69,7 @@ type Daemon struct {
 	gate      sync.RWMutex  // held while a call is answered; guards what follows
 	closed    bool          // no call is answered any more
 	exchange  chan struct{} // calls wait until it is closed; nil: they need not
+	epoch     atomic.Uint64 // of what callers are judged by: see claimPlace
 	strangers strangers
 	radius    *radiusDesk // nil: it is not asked
 	guard     *guard

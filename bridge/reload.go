@@ -191,17 +191,6 @@ func (r *reload) stopSites() {
 	farewells(r.going)
 }
 
-// sendStrangersAway ends calls whose callers are not known yet: they were answered by
-// the old configuration. They call again.
-func (r *reload) sendStrangersAway() {
-	if len(r.going) == 0 && len(r.diff.Sites.Added) == 0 {
-		return
-	}
-	for _, s := range r.d.strangers.all() {
-		s.link.HangUp("the configuration was read anew")
-	}
-}
-
 // holdRoutes keeps unreachable, while a site is begun anew, what stays behind it:
 // nothing of it must leave by the default route.
 func (r *reload) holdRoutes() (release func() error) {

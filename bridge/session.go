@@ -46,7 +46,8 @@ type session struct {
 	path     gre.Path
 	link     *ppp.Link
 	began    time.Time
-	outgoing bool // we dialled
+	outgoing bool   // we dialled
+	epoch    uint64 // when it began: see claimPlace
 	uplink   uplink
 	// credential is the certificate that the peer has shown. The link's goroutine
 	// writes and reads it.
@@ -81,7 +82,7 @@ type session struct {
 func (d *Daemon) newSession(call *control.Call, channel *gre.Channel, path gre.Path, cfg ppp.Config, log *slog.Logger) *session {
 	s := &session{
 		d: d, call: call, channel: channel, path: path,
-		began: time.Now(), outgoing: call.Outgoing(),
+		began: time.Now(), outgoing: call.Outgoing(), epoch: d.epoch.Load(),
 		log:    log.With("peer", path.Remote, "call_id", call.ID()),
 		over:   make(chan struct{}),
 		astray: make(chan struct{}),
@@ -392,8 +393,8 @@ func (s *session) admit(a ppp.Admission) (ppp.Network, error) {
 	return network, nil
 }
 
-// claimPlace asks for the place of a caller, and returns the site that it has.
-func (s *session) claimPlace(st *site, a ppp.Admission) (*site, error) {
+// takePlace asks for the place of a caller, and returns the site that it has.
+func (s *session) takePlace(st *site, a ppp.Admission) (*site, error) {
 	if st.remotes != nil {
 		return st.remotes.admit(s.ctx, s, a)
 	}
