@@ -117,13 +117,13 @@ func TestRerouteIsTriedAgain(t *testing.T) {
 	run(theirs...)
 	peer := []netip.Addr{netip.MustParseAddr("198.51.100.1")}
 	for range 2 {
-		if err := d.peersOf(st, peer); err == nil {
+		if err := d.peersOf(st, peer, never); err == nil {
 			t.Error("no error though another route is in the way")
 		}
 	}
 	theirs[1] = "del"
 	run(theirs...)
-	if err := d.peersOf(st, peer); err != nil {
+	if err := d.peersOf(st, peer, never); err != nil {
 		t.Errorf("the way is free: %v", err)
 	}
 	if out := run("route", "show", "table", table); !strings.Contains(out, "unreachable 198.51.0.0/16") {

@@ -24,10 +24,14 @@ func (d *Daemon) peersLocked() []netip.Addr {
 }
 
 // peersOf notes where a site's peer is, and looks at every site's routes again:
-// a route that covers a peer must not catch the tunnel's own packets.
-func (d *Daemon) peersOf(st *site, addrs []netip.Addr) error {
+// a route that covers a peer must not catch the tunnel's own packets. Nothing is noted
+// for a call or a dial that is over: its site may have another one by now, elsewhere.
+func (d *Daemon) peersOf(st *site, addrs []netip.Addr, over func() bool) error {
 	d.peersMu.Lock()
 	defer d.peersMu.Unlock()
+	if over() {
+		return nil
+	}
 	if slices.Equal(d.peerOf[st.cfg.Name], addrs) || addrs == nil && d.hasCaller(st.cfg.Name) {
 		return nil
 	}
@@ -41,6 +45,8 @@ func (d *Daemon) peersOf(st *site, addrs []netip.Addr) error {
 	}
 	return err
 }
+
+func never() bool { return false }
 
 // reroute looks at all routes and peers again, after sites came and went.
 func (d *Daemon) reroute() error {

@@ -72,7 +72,7 @@ func TestBehindUsersIsWhereAPeerIs(t *testing.T) {
 	}
 	tell := func(addrs ...netip.Addr) {
 		t.Helper()
-		if err := d.peersOf(west, addrs); err != nil {
+		if err := d.peersOf(west, addrs, never); err != nil {
 			t.Error(err)
 		}
 	}

@@ -273,7 +273,7 @@ func (r *remotes) release(m *remote) {
 func (r *remotes) left(m *remote) {
 	r.release(m)
 	s := m.session
-	if err := s.d.peersOf(m.site, nil); err != nil {
+	if err := s.d.peersOf(m.site, nil, never); err != nil {
 		s.log.Warn("routes of a caller that is gone", "error", err)
 	}
 	if r.site.cfg.Segment != nil && !s.d.hasCaller(m.site.cfg.Name) {

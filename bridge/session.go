@@ -366,7 +366,7 @@ func (s *session) admit(a ppp.Admission) (ppp.Network, error) {
 		s.d.guard.met(s.path.Remote)
 		s.uplink.begin(s.d.kernel, s.path, config.Source{})
 		s.channel.SetReorder(st.reorder())
-		if err := s.d.peersOf(st, []netip.Addr{s.path.Remote}); err != nil {
+		if err := s.d.peersOf(st, []netip.Addr{s.path.Remote}, s.closing); err != nil {
 			return ppp.Network{}, err
 		}
 	} else if id.Proved && id.Name != st.cfg.Auth.PeerName {
@@ -502,7 +502,7 @@ func (d *Daemon) dial(ctx context.Context, st *site) (tunnel, error) {
 	if len(addrs) == 0 {
 		return nil, errors.New(trouble)
 	}
-	if err := d.peersOf(st, hosts(addrs)); err != nil {
+	if err := d.peersOf(st, hosts(addrs), func() bool { return ctx.Err() != nil }); err != nil {
 		return nil, err
 	}
 	tcp := newDialRace(ctx, addrs, func(ctx context.Context, to netip.AddrPort) (nc net.Conn, err error) {
