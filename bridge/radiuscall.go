@@ -17,11 +17,11 @@ var (
 // minInterim is the least time between two records of one call (RFC 2869, section 2.1).
 const minInterim = time.Minute
 
-// attend accounts for a call that RADIUS has granted, and keeps its limits, until nothing
-// of the call is left.
+// attend watches over a call until nothing of it is left. For one that RADIUS has granted
+// it accounts, and keeps its limits.
 func (m *remote) attend() {
 	if m.granted == nil {
-		<-m.session.over
+		m.watch()
 		return
 	}
 	m.account(radius.Start)
@@ -38,6 +38,8 @@ func (m *remote) attend() {
 			return
 		case <-full:
 			m.end(errSessionTimeout)
+		case <-m.uplink:
+			m.hostChanged()
 		case now := <-idle.ticker.C:
 			if idle.over(now) {
 				m.end(errIdleTimeout)
@@ -111,7 +113,10 @@ func (m *remote) account(kind radius.RecordKind) {
 // causeOf says in RADIUS's words why a call has ended.
 func causeOf(err error) radius.Cause {
 	var end *ppp.End
+	var lost pathLost
 	switch {
+	case errors.As(err, &lost):
+		return radius.LostCarrier
 	case errors.Is(err, errSessionTimeout):
 		return radius.SessionTimeout
 	case errors.Is(err, errIdleTimeout):

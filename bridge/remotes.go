@@ -61,7 +61,8 @@ type remote struct {
 	addr    netip.Addr
 	site    *site // the caller as its link sees it
 	session *session
-	ip      ipEnd // nil: no IP
+	ip      ipEnd         // nil: no IP
+	uplink  chan struct{} // the host's network has changed; holds one
 
 	mu    sync.Mutex // guards what follows
 	wasUp bool
@@ -151,7 +152,7 @@ func (r *remotes) take(s *session, a ppp.Admission) (m, old *remote, err error) 
 			return nil, nil, err
 		}
 	}
-	m = &remote{all: r, name: a.Name, user: user, granted: granted, method: a.Method, session: s}
+	m = &remote{all: r, name: a.Name, user: user, granted: granted, method: a.Method, session: s, uplink: make(chan struct{}, 1)}
 	if now.IP != nil {
 		if m.addr, err = r.address(now, a.Name, user); err != nil {
 			r.refused.NoAddress++

@@ -42,6 +42,12 @@ func (d *Daemon) watchUplinks(ctx context.Context) error {
 func (d *Daemon) uplinksChanged() {
 	for _, s := range d.allSites() {
 		s.supervisor.uplinkChanged()
+		if s.remotes == nil {
+			continue
+		}
+		for _, m := range s.remotes.present() {
+			m.uplinkChanged()
+		}
 	}
 }
 
