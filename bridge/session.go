@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"sitebridge/bridge/config"
 	"sitebridge/control"
 	"sitebridge/control/gre"
 	"sitebridge/internal/packet"
@@ -359,12 +358,15 @@ func (s *session) admit(a ppp.Admission) (ppp.Network, error) {
 		}
 		s.known = true
 		s.call.Conn().Tap().Move(s.d.boards.of(st.cfg.Name))
+		if err := s.bind(st); err != nil {
+			return ppp.Network{}, err
+		}
 		if st, err = s.claimPlace(st, a); err != nil {
 			return ppp.Network{}, err
 		}
 		s.d.strangers.leave(s)
 		s.d.guard.met(s.path.Remote)
-		s.uplink.begin(s.d.kernel, s.path, config.Source{})
+		s.uplink.begin(s.d.kernel, s.path, st.cfg.Source)
 		s.channel.SetReorder(st.reorder())
 		if err := s.d.peersOf(st, []netip.Addr{s.path.Remote}, s.closing); err != nil {
 			return ppp.Network{}, err

@@ -81,6 +81,16 @@ func (u *uplink) begin(k kernel, path gre.Path, source config.Source) {
 	}
 }
 
+// bind has a call that we have answered leave by the interface of its site, which nobody
+// knew before the caller proved who it is. Until the site has the call nobody else looks
+// at the path.
+func (s *session) bind(st *site) (err error) {
+	if s.path.Device, err = st.sourceDevice(); err == nil {
+		s.channel.SetDevice(s.path.Device)
+	}
+	return err
+}
+
 // device is the interface by which the session's packets leave, as far as it is known.
 func (s *session) device() string {
 	if d := s.uplink.device.Load(); d != nil {
@@ -98,7 +108,7 @@ func (s *session) lost() error {
 	}
 	s.remeasure() // a way that has changed may be narrower
 	var why error
-	if s.outgoing {
+	if s.outgoing || s.path.Device != 0 {
 		why = s.uplink.lostCall(s.d.kernel, s.path, st.cfg.Source)
 	} else {
 		why = s.uplink.lostHome(s.d.kernel, s.path)
