@@ -31,8 +31,9 @@ func (d *Daemon) ownCertificate() (*tls.Certificate, error) {
 // is admitted, and not before: anybody can show the certificate of another, and TLS
 // asks for its key a moment later.
 type credential struct {
-	leaf *x509.Certificate
-	site string // the name of the site whose it is, where we were called
+	leaf  *x509.Certificate
+	chain []*x509.Certificate // leaf first
+	site  string              // the name of the site whose it is, where we were called
 }
 
 // dialTLS is our side of EAP-TLS where we called: the authenticator must be the
@@ -44,10 +45,10 @@ func (s *site) dialTLS(c *credential) *auth.TLSConfig {
 	t := &auth.TLSConfig{
 		Certificate: s.d.ownCertificate,
 		Verify: func(_ string, chain []*x509.Certificate) (string, error) {
-			if err := s.cfg.Auth.Trust.Check(chain, x509.ExtKeyUsageServerAuth, time.Now()); err != nil {
+			if err := s.trust().Check(chain, x509.ExtKeyUsageServerAuth, time.Now()); err != nil {
 				return "", err
 			}
-			c.leaf = chain[0]
+			c.leaf, c.chain = chain[0], chain
 			return s.cfg.Auth.PeerName, nil
 		},
 	}
@@ -67,11 +68,11 @@ func (d *Daemon) answerTLS(c *credential) *auth.TLSConfig {
 	t := &auth.TLSConfig{
 		Certificate: d.ownCertificate,
 		Verify: func(name string, chain []*x509.Certificate) (string, error) {
-			sc, err := whoCalls(sites, name, chain, time.Now())
+			sc, err := whoCalls(d.config().Callers(auth.EAPTLS), name, chain, time.Now())
 			if err != nil {
 				return "", err
 			}
-			c.leaf, c.site = chain[0], sc.Name
+			c.leaf, c.chain, c.site = chain[0], chain, sc.Name
 			if sc.Remote != nil {
 				return d.nameOfRemote(sc, name, chain[0])
 			}
@@ -146,7 +147,10 @@ func nearest(errs []error) error {
 			return err
 		}
 	}
-	if len(errs) == 1 {
+	switch len(errs) {
+	case 0:
+		return errors.New("no site takes certificates any more")
+	case 1:
 		return errs[0]
 	}
 	return fmt.Errorf("no site's CA or fingerprint fits: %w", errors.Join(errs...))

@@ -25,6 +25,9 @@ func (e *Ends) count(err error) {
 
 func (e *Ends) counter(err error) *uint64 {
 	var end *ppp.End
+	if errors.As(err, new(distrust)) {
+		return &e.Authentication
+	}
 	if !errors.As(err, &end) {
 		return &e.Control
 	}

@@ -330,7 +330,7 @@ func (p *prober) lan(l *lan, now time.Time) diagnose.LAN {
 // Certificates implements diagnose.World.
 func (p *prober) Certificates() diagnose.Certificates {
 	c := diagnose.Certificates{Now: time.Now()}
-	trust := p.st.cfg.Auth.Trust
+	trust := p.st.trust()
 	if own := p.d.config().Daemon.Identity; own != nil {
 		c.All = append(c.All, diagnose.CertificateOf(own.Leaf(), identity.Describe(own.Leaf(), "", c.Now).Name, "our own"))
 	}

@@ -171,13 +171,17 @@ func (r *reload) siteGoes(s *site) bool {
 	}
 	c := r.diff.Sites.Change(name)
 	switch {
-	case c == nil, c.OnlyLearned(), c.OnlyUsers():
+	case c == nil, c.OnlyLearned():
 		return false
-	case c.OnlyOwnCertificate():
-		return s.remotes == nil && s.supervisor.snapshot().State != StateUp // a tunnel that is up need not end
+	case c.OnlyProofs():
+		return s.remotes == nil && tries(s.supervisor.snapshot().State)
 	}
 	return true
 }
+
+// tries reports whether a site in that state is about to prove itself, or waits after it
+// could not: it begins anew, and at once, where that may turn out otherwise now.
+func tries(s State) bool { return s == StateDialing || s == StateNegotiating || s == StateWaiting }
 
 // stopSites ends the sites that do not stay, in order.
 func (r *reload) stopSites() {
@@ -325,8 +329,8 @@ func (r *reload) begin(cfg *config.Config) {
 func (r *reload) keepUp() {
 	for name, s := range r.sites {
 		c := r.diff.Sites.Change(name)
-		if c != nil && c.OnlyUsers() {
-			s.remotes.recheck()
+		if c != nil && c.OnlyProofs() {
+			s.recheck()
 		}
 		if c == nil || !c.OnlyLearned() {
 			continue

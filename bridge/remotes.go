@@ -354,6 +354,10 @@ func (r *remotes) recheck() {
 			m.end(errors.New("the users file says something else of the user now"))
 		case !now.Auth.Allows(m.method):
 			m.end(fmt.Errorf("the site does not allow %v any more", m.method))
+		default:
+			if why := m.session.distrusted(time.Now()); why != nil {
+				m.end(why)
+			}
 		}
 	}
 	r.keepIn(now)

@@ -52,6 +52,8 @@ type session struct {
 	// writes and reads it.
 	credential *credential
 	encrypted  string // the method, as changed has seen it last
+	// shown is what the ends have proved themselves by; nil: not by certificates.
+	shown atomic.Pointer[shownCertificates]
 	// granted is what RADIUS said of the caller; nil: it was not asked.
 	granted atomic.Pointer[grant]
 
@@ -378,7 +380,9 @@ func (s *session) admit(a ppp.Admission) (ppp.Network, error) {
 		old.down()
 	}
 	if a.Method == auth.EAPTLS {
-		st.met(s.credential.leaf)
+		if err := s.show(st); err != nil {
+			return ppp.Network{}, err
+		}
 	}
 	encryption, err := s.encryption(st, a)
 	if err != nil {

@@ -56,20 +56,16 @@ func Diff(old, new *Config) Difference {
 	return d
 }
 
-// OnlyOwnCertificate reports that nothing of a site has changed but the certificate
-// with which we prove ourselves: a tunnel that is up need not end for that.
-func (c Change) OnlyOwnCertificate() bool {
-	return len(c.Keys) == 1 && c.Keys[0] == ownCertificateKey
-}
-
 // OnlyLearned reports that nothing of a site has changed but what was learned from
 // its peer into a file.
 func (c Change) OnlyLearned() bool { return len(c.Keys) == 1 && c.Keys[0] == "ipx.file" }
 
-// OnlyUsers reports that nothing of a site has changed but who may call it: the calls
-// of all others go on.
-func (c Change) OnlyUsers() bool {
-	return !slices.ContainsFunc(c.Keys, func(key string) bool { return key != "users_file" && key != "callers" })
+// OnlyProofs reports that nothing of a site has changed but who may be its peer, or the
+// certificate with which we prove ourselves: calls that would be let in again go on.
+func (c Change) OnlyProofs() bool {
+	return !slices.ContainsFunc(c.Keys, func(key string) bool {
+		return !slices.Contains([]string{"users_file", "callers", "auth.ca", "auth.crl", "auth.fingerprint", ownCertificateKey}, key)
+	})
 }
 
 // diffTables compares the tables of one kind, which are in the order of their names.
