@@ -123,23 +123,27 @@ func (i *Interface) peerRoute(peer netip.Addr) *netlink.Route {
 	}
 }
 
-// setAddresses makes the interface's addresses those wanted. The interface is
-// ours alone, so others on it are remains of earlier calls.
+// setAddresses makes the addresses that we gave the interface those wanted. It asks the
+// kernel for none: there is no list of one interface's, and that of a thousand is long.
 func (i *Interface) setAddresses(want []*netlink.Addr) error {
-	have, err := i.host.nl.AddrList(i.link, netlink.FAMILY_ALL)
-	if err != nil {
-		return ignore(err, unix.ENODEV)
-	}
-	for n := range have {
-		if !containsAddr(want, &have[n]) {
-			if err := ignore(i.host.nl.AddrDel(i.link, &have[n]), unix.EADDRNOTAVAIL, unix.ENODEV); err != nil {
-				return err
-			}
+	given := i.given
+	i.given = nil
+	for n, addr := range given {
+		if containsAddr(want, addr) {
+			i.given = append(i.given, addr)
+			continue
+		}
+		if err := ignore(i.host.nl.AddrDel(i.link, addr), unix.EADDRNOTAVAIL, unix.ENODEV); err != nil {
+			i.given = append(i.given, given[n:]...)
+			return err
 		}
 	}
 	for _, addr := range want {
 		if err := ignore(i.host.nl.AddrAdd(i.link, addr), unix.EEXIST); err != nil {
 			return fmt.Errorf("%v: %w", addr, err)
+		}
+		if !containsAddr(i.given, addr) {
+			i.given = append(i.given, addr)
 		}
 	}
 	return nil

@@ -48,6 +48,7 @@ type Interface struct {
 
 	mu        sync.Mutex // guards what follows
 	addresses Addresses
+	given     []*netlink.Addr // the same, as the kernel has them
 }
 
 // Live is what an interface needs to know of a link that is up.
