@@ -324,7 +324,7 @@ func (p *ipPlane) putBack() {
 		err = errors.Join(err, e)
 	}
 	for _, r := range p.routes {
-		if old := r.live; old != nil {
+		if old := r.live; old != nil && !p.site.d.host.HasLive(p.dev.Load(), r.dst, p.cfg.Metric) {
 			if e := p.install(r); e != nil {
 				r.live, err = old, errors.Join(err, e)
 			}

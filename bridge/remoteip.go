@@ -161,7 +161,7 @@ func (p *poolIP) reopen() error {
 func (p *poolIP) restore() error {
 	errs := []error{p.furnish()}
 	for _, r := range p.routes {
-		if r.holders > 0 {
+		if r.holders > 0 && !p.site.d.host.HasLive(p.dev.Load(), r.dst, p.cfg.Metric) {
 			errs = append(errs, p.install(r))
 		}
 	}

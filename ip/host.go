@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -23,6 +24,8 @@ type Host struct {
 	unreachable map[routeKey]int     // how many sites hold it
 	protected   map[netip.Prefix]int // likewise
 	rules       map[ruleKey]*heldRules
+	kept        kept      // of our routes, when somebody looked last
+	restored    time.Time // when Restore last did its work
 }
 
 // OpenHost returns the Host of the calling thread's network namespace. It stays
@@ -37,6 +40,9 @@ func OpenHost() (*Host, error) {
 		handle.Close()
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
+	// The kernel then answers what was asked for, and not all that it has. One before 4.20
+	// does not know that.
+	unix.SetsockoptInt(own.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
 	return &Host{
 		nl:          handle,
 		own:         &nl.SocketHandle{Socket: own},

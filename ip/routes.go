@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -56,11 +57,17 @@ func unreachableRoute(key routeKey) *netlink.Route {
 
 // Restore puts back the rules and the unreachable routes that somebody else took
 // away: a restart of systemd-networkd removes rules that it does not know, and a
-// full tunnel would then carry itself.
+// full tunnel would then carry itself. Within a second of the last time it does nothing:
+// every site asks for it.
 func (h *Host) Restore() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var errs []error
+	now := time.Now()
+	if now.Sub(h.restored) < keptFor {
+		return nil
+	}
+	h.restored = now
+	errs := []error{h.look(now)}
 	for key := range h.rules {
 		for _, r := range rulesOf(key) {
 			_, err := h.addRule(r)
@@ -68,7 +75,9 @@ func (h *Host) Restore() error {
 		}
 	}
 	for key := range h.unreachable {
-		errs = append(errs, h.addRoute(unreachableRoute(key), key))
+		if !h.kept.routes[keptRoute{key, 0}] {
+			errs = append(errs, h.addRoute(unreachableRoute(key), key))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -100,10 +109,7 @@ func (h *Host) InstallLive(dev *Interface, dst []netip.Prefix, metric uint32, sr
 	defer h.mu.Unlock()
 	remove, err = doAll(dst, func(dst netip.Prefix) (func() error, error) {
 		dst = unmap(dst).Masked()
-		key := routeKey{dst, h.table(dst), int(metric)}
-		if dst.Addr().Is6() && metric == 0 {
-			key.metric = 1024 // what the kernel makes of 0 (IP6_RT_PRIO_USER)
-		}
+		key := h.liveKey(dst, metric)
 		route := &netlink.Route{
 			LinkIndex: dev.Index(),
 			Dst:       ipNet(dst),
@@ -120,6 +126,15 @@ func (h *Host) InstallLive(dev *Interface, dst []netip.Prefix, metric uint32, sr
 		return func() error { return h.deleteRoute(route) }, h.addRoute(route, key)
 	})
 	return h.locked(remove), err
+}
+
+// liveKey is the key of a route into a tunnel.
+func (h *Host) liveKey(dst netip.Prefix, metric uint32) routeKey {
+	key := routeKey{dst, h.table(dst), int(metric)}
+	if dst.Addr().Is6() && metric == 0 {
+		key.metric = 1024 // what the kernel makes of 0 (IP6_RT_PRIO_USER)
+	}
+	return key
 }
 
 // addRoute adds a route. One of ours that is there already is success; one of

@@ -1,0 +1,102 @@
+package ip
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// keptFor is how long a look at our routes in the kernel counts as one of now. Each site
+// looks after its own once a minute: a thousand of them share a look.
+const keptFor = time.Second
+
+// kept is which routes of ours the kernel had at a moment.
+type kept struct {
+	at     time.Time
+	routes map[keptRoute]bool
+}
+
+// A keptRoute is a route into an interface, or, by index 0, to nowhere.
+type keptRoute struct {
+	routeKey
+	index int
+}
+
+// HasLive reports whether the kernel still has a route of InstallLive. One that was
+// installed within the last second may be missed, and one that was taken away meanwhile
+// may be seen.
+func (h *Host) HasLive(dev *Interface, dst netip.Prefix, metric uint32) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.look(time.Now()) == nil && h.kept.routes[keptRoute{h.liveKey(unmap(dst).Masked(), metric), dev.Index()}]
+}
+
+// look brings kept up to date. h.mu is held.
+func (h *Host) look(now time.Time) error {
+	if now.Sub(h.kept.at) < keptFor {
+		return nil
+	}
+	routes := map[keptRoute]bool{}
+	for _, fam := range []int{unix.AF_INET, unix.AF_INET6} {
+		for _, proto := range []netlink.RouteProtocol{ProtoUnreachable, ProtoLive} {
+			if err := h.listRoutes(fam, proto, routes); err != nil {
+				return fmt.Errorf("list routes: %w", err)
+			}
+		}
+	}
+	h.kept = kept{now, routes}
+	return nil
+}
+
+// listRoutes adds the routes of a protocol to those known. The kernel leaves the others
+// out, where it is not too old for that: there may be a hundred thousand.
+func (h *Host) listRoutes(fam int, proto netlink.RouteProtocol, to map[keptRoute]bool) error {
+	req := h.request(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
+	req.AddData(&nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(fam), Protocol: uint8(proto)}})
+	err := req.ExecuteIter(unix.NETLINK_ROUTE, unix.RTM_NEWROUTE, func(m []byte) bool {
+		if msg := nl.DeserializeRtMsg(m); int(msg.Family) == fam && msg.Protocol == uint8(proto) {
+			to[parseKept(fam, msg, m[msg.Len():])] = true
+		}
+		return true
+	})
+	return ignore(err, unix.ENOENT) // no such routes, to a kernel that filters
+}
+
+// parseKept reads what tells one route from another (rtnetlink(7)).
+func parseKept(fam int, msg *nl.RtMsg, attributes []byte) (r keptRoute) {
+	attrs, _ := nl.ParseRouteAttr(attributes)
+	r.table = int(msg.Table)
+	r.dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	if fam == unix.AF_INET6 {
+		r.dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	for _, a := range attrs {
+		switch a.Attr.Type {
+		case unix.RTA_DST:
+			if addr, ok := netip.AddrFromSlice(a.Value); ok {
+				r.dst = netip.PrefixFrom(addr, int(msg.Dst_len))
+			}
+		case unix.RTA_TABLE:
+			r.table = number(a.Value)
+		case unix.RTA_PRIORITY:
+			r.metric = number(a.Value)
+		case unix.RTA_OIF:
+			r.index = number(a.Value)
+		}
+	}
+	if msg.Type == unix.RTN_UNREACHABLE {
+		r.index = 0 // IPv6 names the loopback
+	}
+	return r
+}
+
+func number(value []byte) int {
+	if len(value) < 4 {
+		return 0
+	}
+	return int(nl.NativeEndian().Uint32(value))
+}
