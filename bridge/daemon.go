@@ -81,6 +81,7 @@ type Daemon struct {
 	peersMu   sync.Mutex                  // guards what follows, and the order of reroutes
 	peerOf    map[string][]netip.Addr     // by site: where its peer is
 	protected map[netip.Addr]func() error // peers inside of our routes, with the undo
+	unsettled bool                        // the last look at all routes has failed
 }
 
 // Run joins the sites of cfg until ctx ends. Everything that it changed on the

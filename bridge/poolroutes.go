@@ -90,15 +90,22 @@ func (p *poolIP) install(r *poolRoute) error {
 }
 
 // reroute makes sure that no route catches the packets of a tunnel itself, now that
-// peers are these.
+// peers are these. Nobody changes the slice.
 func (p *poolIP) reroute(peers []netip.Addr) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.shut {
 		return nil
 	}
-	p.peers = slices.Clone(peers)
+	p.peers = peers
 	return p.settleAll()
+}
+
+// know notes where the peers are, to whom no route leads now. Nobody changes the slice.
+func (p *poolIP) know(peers []netip.Addr) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.peers = peers
 }
 
 func (p *poolIP) settleAll() error {

@@ -42,16 +42,28 @@ type heldRules struct {
 
 // Covering returns those of the routes that must be protected: the ones that
 // cover a peer's own address, and default routes, which must not share a table
-// with the host's own.
+// with the host's own. The peers are in order, as netip.Addr.Compare has it.
 func Covering(routes []netip.Prefix, peers []netip.Addr) []netip.Prefix {
 	var covering []netip.Prefix
 	for _, r := range routes {
-		covers := func(a netip.Addr) bool { return unmap(r).Contains(a.Unmap()) }
-		if r.Bits() == 0 || slices.ContainsFunc(peers, covers) {
+		if r.Bits() == 0 || len(Inside(r, peers)) > 0 {
 			covering = append(covering, r)
 		}
 	}
 	return covering
+}
+
+// Inside returns the part of the peers, which are in order, that a route covers.
+func Inside(r netip.Prefix, peers []netip.Addr) []netip.Addr {
+	r = unmap(r).Masked()
+	from, _ := slices.BinarySearchFunc(peers, r.Addr(), netip.Addr.Compare)
+	peers = peers[from:]
+	for n, a := range peers {
+		if !r.Contains(a) {
+			return peers[:n]
+		}
+	}
+	return peers
 }
 
 // ProtectMarked keeps packets that carry Mark out of the tunnels that the
