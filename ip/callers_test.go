@@ -151,7 +151,7 @@ func TestProxyARP(t *testing.T) {
 	}
 	defer h.Close()
 	proxied := func() (all []string) {
-		list, err := h.nl.NeighProxyList(0, unix.AF_INET)
+		list, err := h.nl.nl.NeighProxyList(0, unix.AF_INET)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,7 +166,7 @@ func TestProxyARP(t *testing.T) {
 		t.Fatal(err)
 	}
 	theirs := &netlink.Neigh{LinkIndex: link.Attrs().Index, Family: unix.AF_INET, Flags: netlink.NTF_PROXY, IP: addr("10.1.0.40").AsSlice()}
-	if err := h.nl.NeighAdd(theirs); err != nil {
+	if err := h.nl.nl.NeighAdd(theirs); err != nil {
 		t.Fatal(err)
 	}
 	var undo [3]func() error

@@ -17,7 +17,7 @@ import (
 // sites of a daemon share one, because they may share what they install: two
 // sites with a prefix in common hold one unreachable route.
 type Host struct {
-	nl  *netlink.Handle
+	nl  *kernel
 	own *nl.SocketHandle // for what nl does not know; mu is held while it is used
 
 	mu          sync.Mutex           // guards what follows, and the order of changes
@@ -44,7 +44,7 @@ func OpenHost() (*Host, error) {
 	// does not know that.
 	unix.SetsockoptInt(own.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
 	return &Host{
-		nl:          handle,
+		nl:          newKernel(handle),
 		own:         &nl.SocketHandle{Socket: own},
 		unreachable: map[routeKey]int{},
 		protected:   map[netip.Prefix]int{},

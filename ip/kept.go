@@ -57,7 +57,7 @@ func (h *Host) look(now time.Time) error {
 func (h *Host) listRoutes(fam int, proto netlink.RouteProtocol, to map[keptRoute]bool) error {
 	req := h.request(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
 	req.AddData(&nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(fam), Protocol: uint8(proto)}})
-	err := req.ExecuteIter(unix.NETLINK_ROUTE, unix.RTM_NEWROUTE, func(m []byte) bool {
+	err := h.nl.ExecuteIter(req, unix.NETLINK_ROUTE, unix.RTM_NEWROUTE, func(m []byte) bool {
 		if msg := nl.DeserializeRtMsg(m); int(msg.Family) == fam && msg.Protocol == uint8(proto) {
 			to[parseKept(fam, msg, m[msg.Len():])] = true
 		}

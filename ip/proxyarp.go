@@ -56,7 +56,7 @@ func (h *Host) proxy(what, flags int, key proxyKey) error {
 	req.AddData(&netlink.Ndmsg{Family: unix.AF_INET, Index: uint32(key.link), Flags: netlink.NTF_PROXY})
 	req.AddData(nl.NewRtAttr(netlink.NDA_DST, key.addr.AsSlice()))
 	req.AddData(nl.NewRtAttr(netlink.NDA_PROTOCOL, []byte{byte(ProtoLive)}))
-	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
+	_, err := h.nl.Execute(req, unix.NETLINK_ROUTE, 0)
 	return err
 }
 
@@ -64,7 +64,7 @@ func (h *Host) proxy(what, flags int, key proxyKey) error {
 func (h *Host) proxies() (map[proxyKey]netlink.RouteProtocol, error) {
 	req := h.request(unix.RTM_GETNEIGH, unix.NLM_F_DUMP)
 	req.AddData(&netlink.Ndmsg{Family: unix.AF_INET, Flags: netlink.NTF_PROXY})
-	msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWNEIGH)
+	msgs, err := h.nl.Execute(req, unix.NETLINK_ROUTE, unix.RTM_NEWNEIGH)
 	if err != nil {
 		return nil, fmt.Errorf("list proxy ARP: %w", err)
 	}

@@ -177,7 +177,7 @@ func TestSourceOfRoute(t *testing.T) {
 	hub, _ := newHub(t)
 	hub.configure(t, Addresses{Local: netip.MustParseAddr("10.255.0.1"), Peer: netip.MustParseAddr("10.255.0.2")})
 	mustUndo(t)(hub.host.InstallLive(hub.dev, parsePrefixes("10.2.0.0/16"), 100, netip.MustParseAddr("192.0.2.2")))
-	routes, err := hub.host.nl.RouteGet(net.IP{10, 2, 0, 7})
+	routes, err := hub.host.nl.nl.RouteGet(net.IP{10, 2, 0, 7})
 	must(t, err)
 	if got := routes[0].Src.String(); got != "192.0.2.2" {
 		t.Errorf("source %s, want 192.0.2.2", got)
