@@ -78,7 +78,7 @@ func NewLink(cfg Config) *Link {
 		broken:  order{given: make(chan struct{})},
 
 		outOfStep: make(chan struct{}, 1),
-		unwanted:  make(chan unwanted, queueLen),
+		unwanted:  make(chan unwanted, 8), // there are three layers
 		sizes:     make(chan *sized),
 		rulings:   make(chan ruled),
 		unknown:   limiter{every: time.Second, burst: 8},
