@@ -61,14 +61,18 @@ func (s *site) dialTLS(c *credential) *auth.TLSConfig {
 // answerTLS is our side of EAP-TLS where we were called: the certificate decides
 // which site it is. Nil: no answering site allows it.
 func (d *Daemon) answerTLS(c *credential) *auth.TLSConfig {
-	sites := d.config().Callers(auth.EAPTLS)
-	if len(sites) == 0 {
+	var any, anyOld bool
+	for _, s := range d.config().Sites {
+		may := s.Answer && s.Auth.Allows(auth.EAPTLS)
+		any, anyOld = any || may, anyOld || may && s.Auth.OldTLS13
+	}
+	if !any {
 		return nil
 	}
 	t := &auth.TLSConfig{
 		Certificate: d.ownCertificate,
 		Verify: func(name string, chain []*x509.Certificate) (string, error) {
-			sc, err := whoCalls(d.config().Callers(auth.EAPTLS), name, chain, time.Now())
+			sc, err := whoCalls(d.config().Callers(auth.EAPTLS), name, chain, time.Now()) // now: a link keeps no list of all sites
 			if err != nil {
 				return "", err
 			}
@@ -79,9 +83,11 @@ func (d *Daemon) answerTLS(c *credential) *auth.TLSConfig {
 			return sc.Auth.PeerName, nil
 		},
 	}
-	old := func(s *config.Site) bool { return s != nil && s.Auth.OldTLS13 }
-	if slices.ContainsFunc(sites, old) {
-		t.Old = func(name string) bool { return old(d.config().Caller(name)) }
+	if anyOld {
+		t.Old = func(name string) bool {
+			s := d.config().Caller(name)
+			return s != nil && s.Auth.OldTLS13
+		}
 	}
 	return t
 }
@@ -94,7 +100,7 @@ func whoCalls(sites []*config.Site, name string, chain []*x509.Certificate, now 
 		return nil, errors.New("peer sent no certificate")
 	}
 	var errs []error
-	sites = slices.Clone(sites) // a certificate may have the names of two
+	// A certificate may have the names of two.
 	slices.SortStableFunc(sites, func(a, b *config.Site) int { return claimed(b, name) - claimed(a, name) })
 	for _, s := range sites {
 		err := s.Auth.Trust.Check(chain, x509.ExtKeyUsageClientAuth, now)

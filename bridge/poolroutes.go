@@ -3,7 +3,6 @@ package bridge
 import (
 	"errors"
 	"net/netip"
-	"slices"
 
 	"sitebridge/ip"
 )

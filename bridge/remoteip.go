@@ -35,9 +35,10 @@ type sharedIP interface {
 	status() *IPStatus
 	// users tells who may call, and what is behind them.
 	users(map[string]*config.User) error
-	// reroute keeps the packets to these peers out of its routes, and covers reports
-	// whether one of those has an address.
+	// reroute keeps the packets to these peers out of its routes; know notes where they
+	// are while no route leads to one; and covers reports whether one leads to an address.
 	reroute(peers []netip.Addr) error
+	know(peers []netip.Addr)
 	covers(netip.Addr) bool
 	close() error
 }
@@ -51,6 +52,7 @@ func (noIP) status() *IPStatus             { return nil }
 func (noIP) close() error                  { return nil }
 
 func (noIP) users(map[string]*config.User) error { return nil }
+func (noIP) know([]netip.Addr)                   {}
 func (noIP) reroute([]netip.Addr) error          { return nil }
 func (noIP) covers(netip.Addr) bool              { return false }
 
