@@ -100,7 +100,7 @@ func whoCalls(sites []*config.Site, name string, chain []*x509.Certificate, now 
 		return nil, errors.New("peer sent no certificate")
 	}
 	var errs []error
-	// A certificate may have the names of two.
+	sites = slices.Clone(sites) // a certificate may have the names of two
 	slices.SortStableFunc(sites, func(a, b *config.Site) int { return claimed(b, name) - claimed(a, name) })
 	for _, s := range sites {
 		err := s.Auth.Trust.Check(chain, x509.ExtKeyUsageClientAuth, now)

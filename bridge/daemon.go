@@ -277,6 +277,7 @@ func newDaemon(cfg *config.Config, log *slog.Logger, version string) *Daemon {
 		peerOf:    map[string][]netip.Addr{},
 		protected: map[netip.Addr]func() error{},
 	}
+	d.strangers.limits = d.strangerLimits
 	d.configured.Store(cfg)
 	d.radius = d.openRadius()
 	return d

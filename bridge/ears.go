@@ -42,7 +42,8 @@ func (d *Daemon) listen(ctx context.Context, at netip.AddrPort) (*ear, error) {
 	cfg := d.controlConfig(d.log)
 	cfg.Answer = d.answer
 	cfg.MaxCalls = 1 // NATs follow no second one, and no peer of ours makes it
-	return &ear{Listener: control.Listen(l, cfg, control.Limits{}), at: at, nl: l}, nil
+	limits := control.Limits{Vacant: max(512, d.expected()), VacantPerSource: max(128, d.expected()/2)}
+	return &ear{Listener: control.Listen(l, cfg, limits), at: at, nl: l}, nil
 }
 
 // listenHint says what to do about an error.

@@ -9,11 +9,33 @@ import (
 // How many answered calls there may be whose peer has not authenticated yet: each
 // costs a link's memory until its guard timer ends it, and each may make a guess
 // when the delay for its address is over. Many branches may share the address of
-// a NAT.
+// a NAT. A hub that starts is called by all of its branches at once, and may hold as
+// many calls as it has branches, up to mostStrangers: whoever is pushed out has proved
+// itself in vain, and calls again.
 const (
 	maxStrangers  = 256
 	maxFromSource = 32
+	mostStrangers = 4096
 )
+
+// strangerLimits returns how many there may be, in all and from one source.
+func (d *Daemon) strangerLimits() (all, fromSource int) {
+	n := d.expected()
+	return max(maxStrangers, n), max(maxFromSource, n/2)
+}
+
+// expected is how many may call at once of those that are configured.
+func (d *Daemon) expected() (n int) {
+	for _, s := range d.config().Sites {
+		switch {
+		case s.Remote != nil:
+			n += s.Remote.Limit
+		case s.Answer:
+			n++
+		}
+	}
+	return min(n, mostStrangers)
+}
 
 // strangers are those calls. There is always room for a newcomer, whoever is
 // there. Where one address has too many, the oldest of its own must go; where
@@ -24,6 +46,8 @@ type strangers struct {
 	// knows, unless nil, tells the addresses from which peers have proved
 	// themselves before. Who calls from many others pushes out none of these.
 	knows func(netip.Addr) bool
+	// limits, unless nil, tells how many there may be.
+	limits func() (all, fromSource int)
 
 	mu    sync.Mutex // guards calls
 	calls []*session // oldest first
@@ -66,14 +90,18 @@ func (l *strangers) waiting() int {
 
 // crowdedBy returns the call that must go for another one from addr, -1 for none.
 func (l *strangers) crowdedBy(addr netip.Addr) int {
+	most, mostFromSource := maxStrangers, maxFromSource
+	if l.limits != nil {
+		most, mostFromSource = l.limits()
+	}
 	count := map[netip.Addr]int{}
 	for _, s := range l.calls {
 		count[s.path.Remote]++
 	}
 	switch {
-	case count[addr] >= maxFromSource:
+	case count[addr] >= mostFromSource:
 		return slices.IndexFunc(l.calls, func(s *session) bool { return s.path.Remote == addr })
-	case len(l.calls) < maxStrangers:
+	case len(l.calls) < most:
 		return -1
 	}
 	for known := range count {
@@ -81,11 +109,11 @@ func (l *strangers) crowdedBy(addr netip.Addr) int {
 			count[known] = 0
 		}
 	}
-	most := 0 // the first of equals is the one whose oldest is the oldest
+	first := 0 // of equals: the one whose oldest is the oldest
 	for i, s := range l.calls {
-		if count[s.path.Remote] > count[l.calls[most].path.Remote] {
-			most = i
+		if count[s.path.Remote] > count[l.calls[first].path.Remote] {
+			first = i
 		}
 	}
-	return most
+	return first
 }
