@@ -1,5 +1,5 @@
 // Package netlab builds small networks out of Linux network namespaces, for the
-// tests and for the demo: hosts, cables, switches, routers and captures, all
+// tests and for the demo: hosts, cables, bad lines, switches, routers and captures, all
 // inside one process and its children.
 //
 // It needs no root, no `ip netns` and leaves nothing behind. Enter (Main in a
@@ -41,6 +41,7 @@ type Lab struct {
 
 	mu         sync.Mutex // guards what follows
 	namespaces []*Namespace
+	relays     []*Relay
 	err        error
 }
 
@@ -102,6 +103,10 @@ func (l *Lab) Close() {
 		ns.close()
 	}
 	l.namespaces = nil
+	for _, r := range l.relays {
+		r.close()
+	}
+	l.relays = nil
 }
 
 // Namespace adds a host to the lab. Its loopback interface is up, and IPv6
