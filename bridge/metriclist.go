@@ -34,6 +34,10 @@ var (
 	metricUp           = gauge("up", "Always 1.", "version")
 	metricStarted      = gauge("start_time_seconds", "When the daemon started.")
 	metricWarnings     = gauge("warnings", "Warnings about the configuration and the kernel's settings.")
+	metricGoroutines   = gauge("goroutines", "Goroutines of the daemon.")
+	metricDescriptors  = gauge("open_descriptors", "Files and sockets that the daemon has open.")
+	metricMostOpen     = gauge("open_descriptors_limit", "How many it may.")
+	metricResident     = gauge("resident_memory_bytes", "Memory of the daemon.")
 	metricCertificates = gauge("certificate_expiry_timestamp_seconds", "When a certificate expires.", "name", "use")
 
 	metricHookRuns   = counter("hook_runs_total", "Times that a hook was run for an event.", "hook")

@@ -55,6 +55,10 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	to.add(metricUp, 1, s.Version)
 	to.at(metricStarted, s.Started)
 	to.add(metricWarnings, float64(len(s.Warnings)))
+	to.add(metricGoroutines, float64(s.Process.Goroutines))
+	to.add(metricDescriptors, float64(s.Process.Descriptors))
+	to.add(metricMostOpen, float64(s.Process.DescriptorsLimit))
+	to.add(metricResident, float64(s.Process.Resident))
 	to.certificates(s)
 	for _, h := range s.Hooks {
 		to.count(metricHookRuns, h.Runs, h.Hook)

@@ -46,6 +46,7 @@ type Status struct {
 	RADIUS *radius.Status `json:"radius,omitempty"`
 	// Sockets is what the sockets below dropped.
 	Sockets   gre.RawStats     `json:"gre_sockets"`
+	Process   ProcessStatus    `json:"process"`
 	Listeners []ListenerStatus `json:"listeners,omitempty"`
 	// Hooks are the programs that are run for events.
 	Hooks []HookStatus `json:"hooks,omitempty"`
@@ -188,6 +189,7 @@ func (d *Daemon) Status() Status {
 		Certificates: d.certificates(time.Now()),
 		Strangers:    d.refused.snapshot(),
 		Guard:        d.guard.snapshot(time.Now()),
+		Process:      process(),
 	}
 	if d.radius != nil {
 		now := d.radius.Status()
