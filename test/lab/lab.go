@@ -49,7 +49,7 @@ var build = sync.OnceValues(func() (string, error) {
 
 // Main is TestMain's body: it builds the daemon, and runs the tests in
 // namespaces of their own.
-func Main(m *testing.M) {
+func Main(m interface{ Run() int }) {
 	if os.Getenv("GORACE") == "" { // else each process that ends waits for a second
 		os.Setenv("GORACE", "atexit_sleep_ms=20")
 	}
@@ -66,7 +66,7 @@ func Main(m *testing.M) {
 }
 
 // tidy removes the binary after the tests, wherever they run.
-type tidy struct{ m *testing.M }
+type tidy struct{ m interface{ Run() int } }
 
 func (t tidy) Run() int {
 	if dir := os.Getenv("LAB_REMOVE"); dir != "" {
