@@ -77,6 +77,8 @@ type session struct {
 	over   chan struct{}
 	astray chan struct{} // closed when our end of the path is lost
 	tooBig chan struct{} // what fits the path may have changed; holds one
+	// hostChanged: somebody may have taken what is ours from the kernel; holds one.
+	hostChanged chan struct{}
 }
 
 // newSession joins a call with a new link. The link does nothing before run.
@@ -88,6 +90,8 @@ func (d *Daemon) newSession(call *control.Call, channel *gre.Channel, path gre.P
 		over:   make(chan struct{}),
 		astray: make(chan struct{}),
 		tooBig: make(chan struct{}, 1),
+
+		hostChanged: make(chan struct{}, 1),
 	}
 	s.ctx, s.stop = context.WithCancel(d.ctx)
 	cfg.Log = s.log
@@ -115,6 +119,14 @@ func (s *session) send(frames []*packet.Buffer, df bool) error {
 func (s *session) remeasure() {
 	select {
 	case s.tooBig <- struct{}{}:
+	default:
+	}
+}
+
+// lookAfter has the goroutine of watch put back what the kernel was given and has lost.
+func (s *session) lookAfter() {
+	select {
+	case s.hostChanged <- struct{}{}:
 	default:
 	}
 }
@@ -197,6 +209,8 @@ func (s *session) watch(ctx context.Context) {
 			s.call.Conn().Close()
 		case <-s.tooBig:
 			s.measure()
+		case <-s.hostChanged:
+			s.keep()
 		case <-path.C:
 			path.Reset(pathInterval)
 			s.measure()

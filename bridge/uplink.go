@@ -107,6 +107,7 @@ func (s *session) lost() error {
 		return nil
 	}
 	s.remeasure() // a way that has changed may be narrower
+	s.lookAfter() // what has changed may be a route of ours that somebody took
 	var why error
 	if s.outgoing || s.path.Device != 0 {
 		why = s.uplink.lostCall(s.d.kernel, s.path, st.cfg.Source)

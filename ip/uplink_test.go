@@ -218,7 +218,8 @@ func TestOthers(t *testing.T) {
 	}{
 		"nothing":              {nil, false},
 		"a live route":         {mine, false},
-		"an unreachable route": {routeOf(unix.RTM_DELROUTE, 172), false},
+		"an unreachable route": {routeOf(unix.RTM_NEWROUTE, 172), false},
+		"one of ours goes":     {routeOf(unix.RTM_DELROUTE, 173), true},
 		"the kernel's":         {routeOf(unix.RTM_NEWROUTE, 2), true},
 		"ours, then another":   {append(append([]byte{}, mine...), routeOf(unix.RTM_DELROUTE, 4)...), true},
 		"an interface":         {message(unix.RTM_NEWLINK, make([]byte, 16)...), true},

@@ -104,8 +104,8 @@ const (
 	rtProtocolAt = 5  // in struct rtmsg (rtnetlink(7))
 )
 
-// others reports whether one of the messages is about something else than a route of
-// ours.
+// others reports whether one of the messages is about something else than a new route of
+// ours. One that goes may have been taken by somebody.
 func others(b []byte) bool {
 	for len(b) >= nlHeaderLen {
 		n := int(binary.NativeEndian.Uint32(b))
@@ -113,8 +113,7 @@ func others(b []byte) bool {
 			return true // what we do not understand may be anything
 		}
 		kind, body := binary.NativeEndian.Uint16(b[4:]), b[nlHeaderLen:n]
-		route := kind == unix.RTM_NEWROUTE || kind == unix.RTM_DELROUTE
-		if !route || len(body) <= rtProtocolAt || !ours(body[rtProtocolAt]) {
+		if kind != unix.RTM_NEWROUTE || len(body) <= rtProtocolAt || !ours(body[rtProtocolAt]) {
 			return true
 		}
 		b = b[min((n+3)&^3, len(b)):]
