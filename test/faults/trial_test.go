@@ -30,7 +30,9 @@ type trial struct {
 	far     *station.Station // behind a
 	clean   map[*netlab.Namespace]state
 	steady  map[*netlab.Namespace]bridge.ProcessStatus
-	row     row // of the fault that happens
+	silent  bool                 // nothing is said by TCP while the fault lasts
+	spare   bridge.ProcessStatus // what may take its time to go
+	row     row                  // of the fault that happens
 	rows    []row
 	began   time.Time // the fault
 	healed  time.Time // its end
@@ -93,11 +95,12 @@ func (tr *trial) flows(since time.Time) (when time.Time) {
 	return when
 }
 
+const patience = 3 * time.Minute
+
 // wait is lab.Wait with the patience of the default echo and the longest pause between
 // two calls, and looks more often.
 func (tr *trial) wait(what string, condition func() bool) {
 	tr.t.Helper()
-	const patience = 3 * time.Minute
 	for end := time.Now().Add(patience); !condition(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			tr.t.Fatalf("in vain: %s", what)
@@ -135,7 +138,9 @@ func (tr *trial) process(d *lab.Daemon) bridge.ProcessStatus {
 // fault names what begins to happen now.
 func (tr *trial) fault(name string) {
 	tr.row.fault, tr.began = name, time.Now()
-	tr.session.Say() // into the gap
+	if !tr.silent {
+		tr.session.Say() // into the gap
+	}
 }
 
 // told waits until a daemon tells that its site went down, and notes when and why.
@@ -202,9 +207,9 @@ func (tr *trial) settle() {
 
 func (tr *trial) wantNoLeak(d *lab.Daemon) {
 	tr.t.Helper()
-	for end, was := time.Now().Add(lab.Patience), tr.steady[d.NS]; ; time.Sleep(50 * time.Millisecond) {
+	for end, was := time.Now().Add(patience), tr.steady[d.NS]; ; time.Sleep(50 * time.Millisecond) {
 		is := tr.process(d)
-		if is.Goroutines <= was.Goroutines && is.Descriptors <= was.Descriptors {
+		if is.Goroutines <= was.Goroutines+tr.spare.Goroutines && is.Descriptors <= was.Descriptors+tr.spare.Descriptors {
 			return
 		}
 		if time.Now().After(end) {
