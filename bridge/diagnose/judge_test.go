@@ -281,12 +281,17 @@ func TestJudgeLink(t *testing.T) {
 		{"keys differ", judgeEncryption(s, inNetwork(func(p *ppp.Status) {
 			p.NCPs, p.Encryption.Agreed, p.Stats.Drops.UnknownProtocol = []ppp.NCPState{{Name: "IPCP"}}, "MPPE", 20
 		})), Fault, "nothing that comes can be decrypted", "keys"},
+		{"keys differ, AEAD", judgeEncryption(s, inNetwork(func(p *ppp.Status) {
+			p.NCPs, p.Encryption.Agreed, p.Encryption.Packets = []ppp.NCPState{{Name: "IPCP"}}, "AEAD", map[string]uint64{"sealed": 9, "forged": 9}
+		})), Fault, "nothing that comes can be decrypted", "keys"},
 		{"ncp up", judgeNCP("IPCP", s, secret), OK, "up", ""},
 		{"ncp refused, not required", judgeNCP("IPXCP", s, secret), Warning, "peer rejects it", "fit together"},
 		{"ncp under way, not required", judgeNCP("IPV6CP", s, secret), Warning, "Req-Sent", ""},
 		{"ncp refused", judgeNCP("IPXCP", Setup{Required: []string{"IPXCP"}}, secret), Fault, "peer rejects it", ""},
 		{"ncp stuck", judgeNCP("IPV6CP", Setup{Required: []string{"IPV6CP"}}, secret), Fault, "not up after 1m0s", ""},
 		{"ncp gone", judgeNCP("IPCP", s, ended(ppp.NoNetwork, "IPCP: address in use")), Fault, "IPCP: address in use", ""},
+		{"another ncp gone", judgeNCP("IPCP", s, ended(ppp.NoNetwork, "no network protocol can run: IPV6CP: rejected; IPXCP: x")), Unknown, "because of another", ""},
+		{"all ncps gone", judgeNCP("IPCP", s, ended(ppp.NoNetwork, "the peer is gone")), Fault, "the peer is gone", ""},
 		{"ncp not begun", judgeNCP("IPCP", s, speaking(nil)), Unknown, "not begun", ""},
 	})
 }

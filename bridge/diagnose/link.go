@@ -67,7 +67,7 @@ func (a Attempt) Stuck(after time.Duration) bool {
 		return true
 	case a.For < after:
 		return false
-	case !a.Heard, unheard(a):
+	case !a.Heard, unheard(a), unreadable(a.PPP):
 		return true
 	}
 	return a.For > 3*after
@@ -85,7 +85,10 @@ func stuck(a Attempt, do string) Finding {
 }
 
 func judgeLink(a Attempt) Finding {
-	if stageOf(a) > stageLCP {
+	switch {
+	case stageOf(a) > stageLCP && a.PPP.Ours.MRU == 0 && a.PPP.Peers.MRU == 0:
+		return ok("it came up")
+	case stageOf(a) > stageLCP:
 		return ok("ours: MRU %d; peer's: MRU %d%s", a.PPP.Ours.MRU, a.PPP.Peers.MRU, asks(a.PPP.Peers))
 	}
 	do := "the two ends do not agree on the link's options: the peer's log says which one it refuses"
@@ -159,7 +162,7 @@ func judgeEncryption(s Setup, a Attempt) Finding {
 		if e.Strength != "" {
 			words += ", " + e.Strength
 		}
-		if opened := e.Packets["opened"]; opened == 0 && a.PPP.Stats.Drops.UnknownProtocol > 10 {
+		if unreadable(a.PPP) {
 			return fault("the keys of the two ends differ: is it the same secret at both, and does a RADIUS server hand out the right keys?", "%s, and nothing that comes can be decrypted", words)
 		}
 		return ok("%s", words)
@@ -167,6 +170,13 @@ func judgeEncryption(s Setup, a Attempt) Finding {
 		return warning(do, "none, though it is preferred: who is on the way can read and change all that passes; %s", e.Reason)
 	}
 	return ok("none (policy %s): who is on the way can read and change all that passes", s.Policy)
+}
+
+// unreadable reports whether nothing could be made of what came encrypted: with AEAD no
+// packet is the peer's, with MPPE those that come hold protocols that there are none of.
+func unreadable(p ppp.Status) bool {
+	n := p.Encryption.Packets
+	return n["opened"] == 0 && (n["forged"] > 2 || p.Stats.Drops.UnknownProtocol > 10)
 }
 
 func judgeNCP(name string, s Setup, a Attempt) Finding {
@@ -187,11 +197,19 @@ func judgeNCP(name string, s Setup, a Attempt) Finding {
 			return warning(do, "not up: its automaton is in %s", n.State)
 		}
 	}
-	if a.PPP.End != nil {
+	switch {
+	case a.PPP.End != nil && blamesAnother(a.PPP.End.Reason, name):
+		return unknown("not up when the link ended because of another")
+	case a.PPP.End != nil:
 		return fault(do, "%s", a.PPP.End.Reason)
-	}
-	if a.End != nil {
+	case a.End != nil:
 		return fault(do, "%s", a.End)
 	}
 	return unknown("not begun")
+}
+
+// blamesAnother reports whether a reason names network protocols, and not this one.
+func blamesAnother(reason, name string) bool {
+	names := func(ncp string) bool { return strings.Contains(reason, ncp+": ") }
+	return !names(name) && slices.ContainsFunc([]string{"IPCP", "IPV6CP", "IPXCP"}, names)
 }

@@ -294,18 +294,15 @@ func again(a, b *lab.Daemon) {
 	b.Run("up", "a")
 }
 
-// TestAttackA13RevokedWhileRunning: the list of the CA is read in each handshake. What
-// is on it is refused in the next one, and let in when it is not on it any more.
-// Without a list nobody is let in.
-func TestAttackA13RevokedWhileRunning(t *testing.T) {
-	t.Parallel()
-	w := lab.New(t)
-	list := filepath.Join(w.Dir, "ca.crl")
+// revocation is the list of the World's CA, and who puts just these names on it.
+func revocation(t *testing.T, w *lab.World) (list string, revoke func(names ...string)) {
+	t.Helper()
+	list = filepath.Join(w.Dir, "ca.crl")
 	ca, err := identity.LoadFiles(filepath.Join(w.Dir, "ca.pem"), filepath.Join(w.Dir, "ca.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	revoke := func(names ...string) {
+	return list, func(names ...string) {
 		t.Helper()
 		os.Remove(list) // what was revoked is good again
 		var certs []*x509.Certificate
@@ -320,6 +317,15 @@ func TestAttackA13RevokedWhileRunning(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestAttackA13RevokedWhileRunning: the list of the CA is read in each handshake. What
+// is on it is refused in the next one, and let in when it is not on it any more.
+// Without a list nobody is let in.
+func TestAttackA13RevokedWhileRunning(t *testing.T) {
+	t.Parallel()
+	w := lab.New(t)
+	list, revoke := revocation(t, w)
 	revoke()
 	c := lab.Config{Auth: "ca = \"ca.pem\"\ncrl = \"ca.crl\""}.Certified()
 	a, b := w.Start(w.SiteA, c.A()), w.Start(w.SiteB, c.B())
