@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -31,7 +32,7 @@ func documented(t *testing.T, role string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := regexp.MustCompile("(?s)<!-- test/frr runs this on " + role + " -->\n```frr\n(.*?)```").FindSubmatch(doc)
+	found := regexp.MustCompile("(?s)<!-- test/frr runs this on " + role + " -->\n```\\w+\n(.*?)```").FindSubmatch(doc)
 	if found == nil {
 		t.Fatalf("docs/routing.md has no configuration for %s", role)
 	}
@@ -84,16 +85,8 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	need(t)
-	w := &world{World: lab.New(t)}
-	w.hub2 = w.AddSite("hub2", wanHub2)
-	w.Join(w.HostA, w.hub2)
-	w.far = w.Desk(w.HostA, "router")
-	w.hub2.Addr("lan", lanHub2+"/24")
-	w.far.Addr("lan", lanFar+"/24")
-	w.one, w.two = w.Start(w.SiteA, hubConfig("10.255.0.1")), w.Start(w.hub2, hubConfig("10.255.0.2"))
-	w.one.WaitSite("branch", "there", func(bridge.SiteStatus) bool { return true })
-	w.two.WaitSite("branch", "there", func(bridge.SiteStatus) bool { return true })
+	need(t, filepath.Join(programs, "ospfd"))
+	w := layWorld(t)
 	w.frr1 = start(t, w.SiteA, documented(t, "a hub"))
 	w.frr2 = start(t, w.hub2, documented(t, "another hub"))
 	w.router = start(t, w.far, documented(t, "a router"))
@@ -105,6 +98,20 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	w.branch = w.Start(w.SiteB, branchConfig)
+	return w
+}
+
+// layWorld is the picture without anybody who speaks OSPF, and before the branch dials.
+func layWorld(t *testing.T) *world {
+	w := &world{World: lab.New(t)}
+	w.hub2 = w.AddSite("hub2", wanHub2)
+	w.Join(w.HostA, w.hub2)
+	w.far = w.Desk(w.HostA, "router")
+	w.hub2.Addr("lan", lanHub2+"/24")
+	w.far.Addr("lan", lanFar+"/24")
+	w.one, w.two = w.Start(w.SiteA, hubConfig("10.255.0.1")), w.Start(w.hub2, hubConfig("10.255.0.2"))
+	w.one.WaitSite("branch", "there", func(bridge.SiteStatus) bool { return true })
+	w.two.WaitSite("branch", "there", func(bridge.SiteStatus) bool { return true })
 	return w
 }
 
@@ -206,6 +213,7 @@ func (w *world) wantUnreachableBelow(ns *netlab.Namespace) {
 // TestHandOverToOSPF: the hub that has the branch hands its network on; when the branch
 // is down nobody does; when it comes back, or to the other hub, the route follows.
 func TestHandOverToOSPF(t *testing.T) {
+	t.Parallel()
 	const tunnel, hub1, hub2, nowhere = "sb-branch", lab.LANA, lanHub2, "unreachable"
 	w := newWorld(t)
 	w.branch.WaitUp("hub")

@@ -1,11 +1,13 @@
 // Package frr proves the hand-over to dynamic routing: FRR of Debian carries the routes
-// of the sites that are up into OSPF, by the configurations that docs/routing.md shows.
+// of the sites that are up into OSPF, by the configurations that docs/routing.md shows,
+// and so does BIRD.
 //
 //	                    +==wan== hub1 --lan--+
 //	host --lan-- branch +                    +--lan-- router
 //	                    +==wan== hub2 --lan--+
 //
-// The branch dials whichever hub answers; both hubs and the router run zebra and ospfd.
+// The branch dials whichever hub answers; both hubs and the router run zebra and ospfd, or
+// bird.
 package frr
 
 import (
@@ -31,11 +33,11 @@ func TestMain(m *testing.M) {
 	lab.Main(m)
 }
 
-// need skips the test where FRR is not installed or cannot become its user, or fails it
-// where it must run.
-func need(t *testing.T) {
+// need skips the test where the program is not installed or there is no root, who can
+// become FRR's user, or fails it where it must run.
+func need(t *testing.T, program string) {
 	t.Helper()
-	_, err := exec.LookPath(filepath.Join(programs, "ospfd"))
+	_, err := exec.LookPath(program)
 	if err == nil && os.Getuid() != 0 {
 		err = fmt.Errorf("FRR becomes a user of its own, which needs root")
 	}
