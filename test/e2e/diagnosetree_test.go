@@ -46,7 +46,7 @@ import (
 //	mss             MTU changed, a LAN that is narrow (Kernel)                  a path of 576 octets
 //	ipx_frames      another frame type, a LAN that is down, silence (IPX)       a LAN that hides unicasts
 //	ipx_numbers     another number on the LAN (IPX)                             a number of two sites
-//	ipx_behind      -                                                           a peer that announces nothing, held networks
+//	ipx_behind      a list that lets in none of the peer's networks (Behind)    held networks, routes that are not written
 //	certificates    expired (Certificate), a list that is gone (Trust)          not valid yet: test/interop, TestAttackH7
 
 // translate has a namespace be a NAT, by rules of nft(8) instead of those that it has.
@@ -220,4 +220,18 @@ func TestDiagnoseNCPs(t *testing.T) {
 		}
 	}
 	lab.Together(t, tests)
+}
+
+// TestDiagnoseBehind: the peer announces networks, and the site's list lets none of them in.
+func TestDiagnoseBehind(t *testing.T) {
+	t.Parallel()
+	w := lab.New(t)
+	a := w.Start(w.SiteA, lab.Config{IP: "none", IPX: "exchange = \"rip-sap\""}.A())
+	b := w.Start(w.SiteB, lab.Config{IP: "none", IPX: "exchange = \"rip-sap\"\naccept_networks = [\"00000099\"]"}.B())
+	a.WaitUp("b")
+	b.WaitUp("a")
+	x := diagnosed(t, b, "a")
+	x.sound(t)
+	x.says(t, "ipxcp", diagnose.OK)
+	x.says(t, "ipx_behind", diagnose.Warning, "the peer has announced no network (exchange rip-sap)")
 }

@@ -116,8 +116,8 @@ func TestAttackH7ClockStepped(t *testing.T) {
 				t.Errorf("the link on demand was given up after %v", after)
 			}
 			after := hq.site("branch")
-			if after.State != bridge.StateUp || after.Ups != before.Ups || after.Tunnel.CallID != before.Tunnel.CallID {
-				t.Errorf("the branch was up %d times, is %s and has been up %d times: %s", before.Ups, after.State, after.Ups, after.Reason)
+			if before.Tunnel == nil || after.Tunnel == nil || after.Ups != before.Ups || after.Tunnel.CallID != before.Tunnel.CallID {
+				t.Fatalf("the branch was up %d times, is %s and has been up %d times: %s", before.Ups, after.State, after.Ups, after.Reason)
 			}
 			if n := after.Tunnel.GRE.PacketsReceived - before.Tunnel.GRE.PacketsReceived; n < 4 {
 				t.Errorf("%d packets came meanwhile: is the guest still asking for echoes?", n)
@@ -140,7 +140,7 @@ func TestAttackH7ClockStepped(t *testing.T) {
 	}
 	// The link that waits for its next try does not wait for a year.
 	g.must(t, "date -s '-1 year'")
-	eventually(t, 60*time.Second, "the branch is up again", up("branch"))
+	eventually(t, 2*time.Minute, "the branch is up again", up("branch"))
 	g.ping(t, farHost)
 }
 
