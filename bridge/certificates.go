@@ -34,6 +34,18 @@ type credential struct {
 	leaf  *x509.Certificate
 	chain []*x509.Certificate // leaf first
 	site  string              // the name of the site whose it is, where we were called
+	own   *x509.Certificate   // what we have shown
+}
+
+// ours is our own certificate, which is noted.
+func (c *credential) ours(d *Daemon) func() (*tls.Certificate, error) {
+	return func() (*tls.Certificate, error) {
+		own, err := d.ownCertificate()
+		if err == nil {
+			c.own = own.Leaf
+		}
+		return own, err
+	}
 }
 
 // dialTLS is our side of EAP-TLS where we called: the authenticator must be the
@@ -43,7 +55,7 @@ func (s *site) dialTLS(c *credential) *auth.TLSConfig {
 		return nil
 	}
 	t := &auth.TLSConfig{
-		Certificate: s.d.ownCertificate,
+		Certificate: c.ours(s.d),
 		Verify: func(_ string, chain []*x509.Certificate) (string, error) {
 			if err := s.trust().Check(chain, x509.ExtKeyUsageServerAuth, time.Now()); err != nil {
 				return "", err
@@ -70,7 +82,7 @@ func (d *Daemon) answerTLS(c *credential) *auth.TLSConfig {
 		return nil
 	}
 	t := &auth.TLSConfig{
-		Certificate: d.ownCertificate,
+		Certificate: c.ours(d),
 		Verify: func(name string, chain []*x509.Certificate) (string, error) {
 			sc, err := whoCalls(d.config().Callers(auth.EAPTLS), name, chain, time.Now()) // now: a link keeps no list of all sites
 			if err != nil {
@@ -239,5 +251,11 @@ func (d *Daemon) warnOfExpiry() {
 	d.tellExpiry(expiring)
 	for _, s := range d.allSites() {
 		s.warnOfPeer()
+		if s.remotes == nil {
+			continue
+		}
+		for _, m := range s.remotes.present() {
+			m.site.warnOfPeer()
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"crypto/x509"
 	"fmt"
 	"time"
@@ -9,12 +10,13 @@ import (
 )
 
 // What the ends of a call have shown each other counts for as long as the call: it ends
-// when the configuration is read anew and would not take it again.
+// when the configuration is read anew and would not take it again, and when it expires.
 
 // shownCertificates are those by which the ends of a call have proved themselves. They do
 // not change.
 type shownCertificates struct {
 	peers []*x509.Certificate // leaf first
+	own   *x509.Certificate   // nil: the peer did not ask for it
 }
 
 // distrust is why a call ends whose certificates would not do any more.
@@ -22,16 +24,26 @@ type distrust struct{ error }
 
 func (d distrust) Unwrap() error { return d.error }
 
-// show is called when the ends have proved themselves to each other by certificates.
-// It is an error when a reload has decided otherwise meanwhile.
+// expiryInterval is how often the clock is looked at, since it may be set.
+const expiryInterval = time.Hour
+
+// show is called when the ends have proved themselves to each other by certificates, and
+// watches over them. It is an error when a reload has decided otherwise meanwhile.
 func (s *session) show(st *site) error {
-	s.shown.Store(&shownCertificates{s.credential.chain})
+	shown := &shownCertificates{s.credential.chain, s.credential.own}
+	s.shown.Store(shown)
 	st.met(s.credential.leaf)
 	if s.epoch != s.d.epoch.Load() { // the reload may have looked before this was to be seen
 		if err := s.distrusted(time.Now()); err != nil {
 			return err
 		}
 	}
+	if s.unwatch != nil {
+		s.unwatch()
+	}
+	ctx, unwatch := context.WithCancel(s.ctx)
+	s.unwatch = unwatch
+	s.d.sessions.Go(func() { s.watchExpiry(ctx, shown) })
 	return nil
 }
 
@@ -66,6 +78,60 @@ func (s *session) distrusted(now time.Time) error {
 		return distrust{fmt.Errorf("after the configuration was read anew: %w", err)}
 	}
 	return nil
+}
+
+// expired tells which certificate of the call is past its date. Revocation lists do not
+// count here: one that nobody has made anew keeps new calls out, and ends none.
+func (s *session) expired(shown *shownCertificates, now time.Time) error {
+	if own := shown.own; own != nil && now.After(own.NotAfter) {
+		return distrust{fmt.Errorf("our certificate, by which the call began, expired on %s: a call begins anew with another one", own.NotAfter.UTC().Format(time.DateTime))}
+	}
+	st := s.site.Load()
+	if st == nil || st.trust() == nil {
+		return nil
+	}
+	trust := *st.trust()
+	trust.CRL = ""
+	if err := trust.Check(shown.peers, s.usage(), now); err != nil {
+		return distrust{err}
+	}
+	return nil
+}
+
+// watchExpiry ends the call when a certificate of it expires.
+func (s *session) watchExpiry(ctx context.Context, shown *shownCertificates) {
+	for {
+		wait := time.NewTimer(s.nextExpiry(shown, time.Now()))
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return
+		case <-wait.C:
+		}
+		if why := s.expired(shown, time.Now()); why != nil {
+			s.log.Warn("the call ends", "reason", why)
+			s.end(why)
+			return
+		}
+	}
+}
+
+// nextExpiry is how long to wait until one of the certificates may be past its date.
+func (s *session) nextExpiry(shown *shownCertificates, now time.Time) time.Duration {
+	all := shown.peers
+	if shown.own != nil {
+		all = append([]*x509.Certificate{shown.own}, all...)
+	}
+	if st := s.site.Load(); st != nil && st.trust() != nil {
+		all = append(all[:len(all):len(all)], st.trust().CAs...)
+	}
+	wait := expiryInterval
+	for _, c := range all {
+		if left := c.NotAfter.Sub(now); left >= 0 {
+			wait = min(wait, left+time.Second) // it is good through that second
+		}
+	}
+	return wait
 }
 
 // end ends the call for the site's sake, whatever kind of site it is of.

@@ -146,3 +146,82 @@ func TestReloadOfWhatCallersShow(t *testing.T) {
 		}
 	})
 }
+
+// A call ends when a certificate expires by which it began, the peer's or our own, and
+// not before; with another one it begins anew at once.
+func TestCallEndsWithItsCertificate(t *testing.T) {
+	const life = time.Hour + 20*time.Minute
+	for _, c := range []struct {
+		name   string
+		lives  map[string]time.Duration
+		reason string // at alpha
+	}{
+		{"the caller's", map[string]time.Duration{"alpha": 24 * time.Hour, "beta": life}, "the peer's certificate expired on"},
+		{"that of who answers", map[string]time.Duration{"alpha": life, "beta": 24 * time.Hour}, "our certificate, by which the call began, expired on"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ca := newCA("one")
+				own := map[string]*identity.Own{}
+				for name, life := range c.lives {
+					own[name] = must(ca.Issue(name, time.Now(), life))
+				}
+				began := time.Now()
+				w := newWorld(t)
+				a, b := w.start("alpha"), w.start("beta")
+				theirs := byCertificates(peerSite("beta", "alpha", true, false), ca)
+				a.reread(t, own["alpha"], byCertificates(peerSite("alpha", "beta", false, true), ca))
+				b.reread(t, own["beta"], theirs)
+				reaches(t, 5*time.Second, "up", a.up("beta"))
+				call := a.callOf("beta")
+				time.Sleep(time.Until(began.Add(life - time.Minute)))
+				if a.callOf("beta") != call {
+					t.Fatal("the call has ended before its certificate")
+				}
+				time.Sleep(2 * time.Minute)
+				synctest.Wait()
+				if a.callOf("beta") != 0 {
+					t.Fatal("the call has outlived its certificate")
+				}
+				logs := a.log.String() + b.log.String()
+				if !strings.Contains(logs, c.reason) {
+					t.Errorf("nobody says %q:\n%s", c.reason, logs)
+				}
+				if c.lives["beta"] == life {
+					b.reread(t, must(ca.Issue("beta", time.Now(), 24*time.Hour)), theirs)
+				} else {
+					a.reread(t, must(ca.Issue("alpha", time.Now(), 24*time.Hour)), byCertificates(peerSite("alpha", "beta", false, true), ca))
+				}
+				reaches(t, 6*time.Minute, "up again", a.up("beta"))
+			})
+		})
+	}
+}
+
+// A certificate that was renewed in time costs a moment when the old one expires.
+func TestRenewedCertificateTakesOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ca := newCA("one")
+		w := newWorld(t)
+		a, b := w.start("alpha"), w.start("beta")
+		mine, theirs := byCertificates(peerSite("alpha", "beta", false, true), ca), byCertificates(peerSite("beta", "alpha", true, false), ca)
+		a.reread(t, must(ca.Issue("alpha", time.Now(), 240*time.Hour)), mine)
+		b.reread(t, must(ca.Issue("beta", time.Now(), 2*time.Hour)), theirs)
+		reaches(t, 5*time.Second, "up", a.up("beta"))
+		call := a.callOf("beta")
+		time.Sleep(time.Hour)
+		b.reread(t, must(ca.Issue("beta", time.Now(), 240*time.Hour)), theirs)
+		time.Sleep(time.Hour - time.Minute)
+		if a.callOf("beta") != call {
+			t.Fatal("the call has ended before its certificate")
+		}
+		took := reaches(t, 2*time.Minute, "a new call", func() bool { return a.callOf("beta") != call && a.up("beta")() })
+		if took > time.Minute+10*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		time.Sleep(2 * time.Hour)
+		if s := a.site("beta").status(); s.Ups != 2 {
+			t.Errorf("up %d times", s.Ups)
+		}
+	})
+}

@@ -52,8 +52,10 @@ type session struct {
 	// writes and reads it.
 	credential *credential
 	encrypted  string // the method, as changed has seen it last
-	// shown is what the ends have proved themselves by; nil: not by certificates.
-	shown atomic.Pointer[shownCertificates]
+	// shown is what the ends have proved themselves by; nil: not by certificates. unwatch
+	// ends the watch over it, and belongs to the link's goroutine.
+	shown   atomic.Pointer[shownCertificates]
+	unwatch context.CancelFunc
 	// granted is what RADIUS said of the caller; nil: it was not asked.
 	granted atomic.Pointer[grant]
 
