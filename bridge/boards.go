@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 
 	"sitebridge/internal/tap"
@@ -29,6 +30,18 @@ func (b *boards) of(site string) *tap.Board {
 		b.byName[site] = board
 	}
 	return board
+}
+
+// keep forgets the boards of other sites than these, unless somebody looks: a site of that
+// name may come back meanwhile, and the next reload looks again.
+func (b *boards) keep(sites []*site) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for name, board := range b.byName {
+		if !board.Watched() && !slices.ContainsFunc(sites, func(s *site) bool { return s.cfg.Name == name }) {
+			delete(b.byName, name)
+		}
+	}
 }
 
 // newTap is where the packets of a call that we make can be looked at.

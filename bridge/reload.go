@@ -314,6 +314,7 @@ func (r *reload) begin(cfg *config.Config) {
 	}
 	d.configured.Store(cfg)
 	d.setSites(sites)
+	d.boards.keep(sites)
 	if err := d.reroute(); err != nil {
 		d.log.Warn("routes are not as they should be", "error", err)
 	}

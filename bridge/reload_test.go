@@ -110,6 +110,40 @@ func TestReloadAddsAndRemoves(t *testing.T) {
 	})
 }
 
+// What was seen of a site goes with it, when nobody looks any more.
+func TestReloadForgetsWhatWasSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, _, _ := hub(t, w)
+		boards := func() int {
+			a.boards.mu.Lock()
+			defer a.boards.mu.Unlock()
+			return len(a.boards.byName)
+		}
+		old := a.boards.of("gamma")
+		before, looker := old.LookBack(1)
+		if len(before) == 0 || boards() != 2 {
+			t.Fatalf("%d packets, %d boards", len(before), boards())
+		}
+		without := a.withSites(peerSite("alpha", "beta", false, true))
+		reload := func(load func() (*config.Config, error)) {
+			t.Helper()
+			if _, err := a.Reload(load); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		reload(without)
+		if boards() != 2 || a.boards.of("gamma") != old {
+			t.Error("who looks has been forgotten")
+		}
+		looker.Close()
+		if reload(without); boards() != 1 {
+			t.Errorf("%d boards", boards())
+		}
+	})
+}
+
 // The answering side offers what the new configuration allows, at once.
 func TestReloadOffersOtherMethods(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

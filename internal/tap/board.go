@@ -40,6 +40,9 @@ type Looker struct {
 	lost   atomic.Uint64
 }
 
+// Watched reports whether somebody looks.
+func (b *Board) Watched() bool { return b.audience.Load() != nil }
+
 // Look begins to look at all packets of some layers.
 func (b *Board) Look(layers Layer, queue int) *Looker {
 	b.mu.Lock()
