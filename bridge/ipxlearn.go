@@ -57,13 +57,14 @@ func (d *Daemon) askIPX(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusConflict, err)
 		return
 	}
-	at, err := s.routedLink()
+	ctx, cancel := context.WithTimeout(r.Context(), askWait)
+	defer cancel()
+	at, err := s.linkToAsk(ctx)
 	if err != nil {
 		refuse(w, http.StatusConflict, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), askWait)
-	defer cancel()
+	defer s.inUse()()
 	routes, services, err := at.Ask(ctx)
 	if err != nil {
 		refuse(w, http.StatusServiceUnavailable, fmt.Errorf("ask the peer of site %q for its networks and services: %w", s.cfg.Name, err))
