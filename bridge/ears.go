@@ -42,7 +42,7 @@ func (d *Daemon) listen(ctx context.Context, at netip.AddrPort) (*ear, error) {
 	cfg := d.controlConfig(d.log)
 	cfg.Answer = d.answer
 	cfg.MaxCalls = 1 // NATs follow no second one, and no peer of ours makes it
-	limits := control.Limits{Vacant: max(512, d.expected()), VacantPerSource: max(128, d.expected()/2)}
+	limits := control.Limits{Vacant: max(512, d.expected()), VacantPerSource: max(128, d.expected())}
 	return &ear{Listener: control.Listen(l, cfg, limits), at: at, nl: l}, nil
 }
 

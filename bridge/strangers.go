@@ -10,8 +10,8 @@ import (
 // costs a link's memory until its guard timer ends it, and each may make a guess
 // when the delay for its address is over. Many branches may share the address of
 // a NAT. A hub that starts is called by all of its branches at once, and may hold as
-// many calls as it has branches, up to mostStrangers: whoever is pushed out has proved
-// itself in vain, and calls again.
+// many calls as it has branches, up to mostStrangers, also from one source, since all may
+// be behind one NAT: whoever is pushed out has proved itself in vain, and calls again.
 const (
 	maxStrangers  = 256
 	maxFromSource = 32
@@ -21,7 +21,7 @@ const (
 // strangerLimits returns how many there may be, in all and from one source.
 func (d *Daemon) strangerLimits() (all, fromSource int) {
 	n := d.expected()
-	return max(maxStrangers, n), max(maxFromSource, n/2)
+	return max(maxStrangers, n), max(maxFromSource, n)
 }
 
 // expected is how many may call at once of those that are configured.
