@@ -4,7 +4,7 @@
 //	go test ./test/faults                      the short ones, with a quick echo
 //	go test ./test/faults -long -out FILE      all, with the echo that sites.toml has by default
 //
-// FILE gets the table of docs/reliability.md.
+// FILE gets the table: between its two marks, if it has them, as docs/reliability.md.
 package faults
 
 import (
@@ -38,7 +38,7 @@ func (t tabled) Run() int {
 	}
 	code := t.m.Run()
 	if *out != "" && code == 0 {
-		if err := os.WriteFile(*out, []byte(table()), 0o644); err != nil {
+		if err := publish(*out); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}

@@ -2,11 +2,16 @@ package faults
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A row is what was measured of one fault. It stands in the table only when nothing
@@ -56,6 +61,41 @@ func table() string {
 	return b.String()
 }
 
+// The marks between which the table stands in a document.
+const (
+	tableBegins = "<!-- test/faults writes this table -->\n"
+	tableEnds   = "<!-- end of the table -->\n"
+)
+
+// publish writes the table, and on what it was measured, to a file.
+func publish(file string) error {
+	text := measuredOn() + "\n\n" + table()
+	old, err := os.ReadFile(file)
+	if before, rest, ok := strings.Cut(string(old), tableBegins); err == nil && ok {
+		_, after, _ := strings.Cut(rest, tableEnds)
+		text = before + tableBegins + "\n" + text + "\n" + tableEnds + after
+	}
+	return os.WriteFile(file, []byte(text), 0o644)
+}
+
+func measuredOn() string {
+	echo := "`echo` of 1 s and 3 failures"
+	if *long {
+		echo = "`echo` of 10 s and 3 failures, which is the default"
+	}
+	race := "with the race detector"
+	if os.Getenv("LAB_NO_RACE") != "" {
+		race = "without the race detector"
+	}
+	release := "Linux"
+	var name unix.Utsname
+	if unix.Uname(&name) == nil {
+		release += " " + unix.ByteSliceToString(name.Release[:])
+	}
+	return fmt.Sprintf("Measured on %d cores (%s) with %s, %s, daemons built by %s %s; both in network namespaces of one machine; seed %d.",
+		runtime.NumCPU(), runtime.GOARCH, release, echo, runtime.Version(), race, *seed)
+}
+
 // took is a duration for the table, rounded up.
 func took(d time.Duration) string {
 	switch {
@@ -75,5 +115,23 @@ func TestTable(t *testing.T) {
 	}
 	if rank("WAN cut for 1 s") >= rank("100 reloads under traffic") || rank("something else") != len(order) {
 		t.Error("the order of the table is lost")
+	}
+}
+
+func TestTableStandsBetweenItsMarks(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "doc.md")
+	if err := os.WriteFile(file, []byte("above\n"+tableBegins+"old\n"+tableEnds+"below\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := publish(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(file)
+	text := string(b)
+	if err != nil || !strings.HasPrefix(text, "above\n"+tableBegins) || !strings.HasSuffix(text, tableEnds+"below\n") ||
+		strings.Contains(text, "old\n") || strings.Count(text, "| fault |") != 1 {
+		t.Errorf("%v\n%s", err, text)
 	}
 }

@@ -19,15 +19,16 @@ func cut(t *testing.T, name string, lasts time.Duration) {
 	tr.silent = lasts > time.Minute // a TCP that has said something may wait two minutes before it says it again
 	tr.fault("WAN cut for " + name)
 	tr.line.Both(fault.Faults{Block: fault.All})
-	if lasts > time.Second {
-		tr.told(tr.b, "a")
-	} else {
-		tr.row.noticed, tr.row.sees = "not at all: the call goes on", "a pause"
-	}
 	for tr.probe.asked(tr.began) < int(lasts/every) {
 		time.Sleep(every)
 	}
 	tr.heal(func() { tr.line.Both(fault.Faults{}) })
+	tr.row.recovered = took(tr.flows(tr.healed).Sub(tr.healed))
+	if _, down := event(tr.b, bridge.EventDown, tr.began); down {
+		tr.told(tr.b, "a")
+	} else {
+		tr.row.noticed, tr.row.sees = "not at all: the call goes on", "a pause"
+	}
 	tr.recovered()
 }
 
