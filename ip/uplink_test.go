@@ -2,8 +2,10 @@ package ip
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -211,21 +213,28 @@ func TestOthers(t *testing.T) {
 	routeOf := func(kind uint16, protocol byte) []byte {
 		return message(kind, unix.AF_INET, 24, 0, 0, 254, protocol, 0, 1, 0, 0, 0, 0)
 	}
+	by := func(port int, message []byte) []byte {
+		binary.NativeEndian.PutUint32(message[nlPortAt:], uint32(port))
+		return message
+	}
 	mine := routeOf(unix.RTM_NEWROUTE, 173)
 	for name, c := range map[string]struct {
 		b    []byte
 		want bool
 	}{
-		"nothing":              {nil, false},
-		"a live route":         {mine, false},
-		"an unreachable route": {routeOf(unix.RTM_NEWROUTE, 172), false},
-		"one of ours goes":     {routeOf(unix.RTM_DELROUTE, 173), true},
-		"the kernel's":         {routeOf(unix.RTM_NEWROUTE, 2), true},
-		"ours, then another":   {append(append([]byte{}, mine...), routeOf(unix.RTM_DELROUTE, 4)...), true},
-		"an interface":         {message(unix.RTM_NEWLINK, make([]byte, 16)...), true},
-		"a short route":        {message(unix.RTM_NEWROUTE, 2, 24), true},
-		"a length of nothing":  {make([]byte, 16), true},
-		"a length too long":    {append([]byte{200}, make([]byte, 20)...), true},
+		"nothing":               {nil, false},
+		"a live route":          {mine, false},
+		"an unreachable route":  {routeOf(unix.RTM_DELROUTE, 172), false},
+		"we remove one":         {by(os.Getpid(), routeOf(unix.RTM_DELROUTE, 173)), false},
+		"we, on another socket": {by(-5000, routeOf(unix.RTM_DELROUTE, 173)), false},
+		"somebody takes one":    {by(os.Getpid()+1, routeOf(unix.RTM_DELROUTE, 173)), true},
+		"somebody adds one":     {by(os.Getpid()+1, routeOf(unix.RTM_NEWROUTE, 173)), false},
+		"the kernel's":          {routeOf(unix.RTM_NEWROUTE, 2), true},
+		"ours, then another":    {append(append([]byte{}, mine...), routeOf(unix.RTM_DELROUTE, 4)...), true},
+		"an interface":          {message(unix.RTM_NEWLINK, make([]byte, 16)...), true},
+		"a short route":         {message(unix.RTM_NEWROUTE, 2, 24), true},
+		"a length of nothing":   {make([]byte, 16), true},
+		"a length too long":     {append([]byte{200}, make([]byte, 20)...), true},
 	} {
 		if got := others(c.b); got != c.want {
 			t.Errorf("%s: %v", name, got)

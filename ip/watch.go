@@ -101,11 +101,12 @@ func (w *Watch) settle(ctx context.Context) error {
 
 const (
 	nlHeaderLen  = 16 // struct nlmsghdr (netlink(7))
-	rtProtocolAt = 5  // in struct rtmsg (rtnetlink(7))
+	nlPortAt     = 12
+	rtProtocolAt = 5 // in struct rtmsg (rtnetlink(7))
 )
 
-// others reports whether one of the messages is about something else than a new route of
-// ours. One that goes may have been taken by somebody.
+// others reports whether one of the messages is about something else than what we do
+// with routes of ours.
 func others(b []byte) bool {
 	for len(b) >= nlHeaderLen {
 		n := int(binary.NativeEndian.Uint32(b))
@@ -113,12 +114,21 @@ func others(b []byte) bool {
 			return true // what we do not understand may be anything
 		}
 		kind, body := binary.NativeEndian.Uint16(b[4:]), b[nlHeaderLen:n]
-		if kind != unix.RTM_NEWROUTE || len(body) <= rtProtocolAt || !ours(body[rtProtocolAt]) {
+		route := kind == unix.RTM_NEWROUTE || kind == unix.RTM_DELROUTE && !stranger(b)
+		if !route || len(body) <= rtProtocolAt || !ours(body[rtProtocolAt]) {
 			return true
 		}
 		b = b[min((n+3)&^3, len(b)):]
 	}
 	return false
+}
+
+// stranger reports whether a message tells of something that another program did, as far
+// as the number of its socket shows that: the first of a process has the number of the
+// process, the others have negative ones, and the kernel has none (netlink(7)).
+func stranger(message []byte) bool {
+	port := int32(binary.NativeEndian.Uint32(message[nlPortAt:]))
+	return port > 0 && int(port) != os.Getpid()
 }
 
 func ours(protocol byte) bool {
