@@ -247,7 +247,7 @@ func TestExpiryIsToldEachDay(t *testing.T) {
 		own := must(identity.SelfSigned("hq", time.Now(), 12*day))
 		d := newDaemon(&config.Config{Daemon: config.Daemon{Name: "hq", Identity: own}}, log, "test")
 		var network gre.Network
-		d.mux = gre.NewMux(network.Attach(addrOf["alpha"]), log)
+		d.mux = gre.NewMux(network.Attach(addrOf["alpha"]), nil, log)
 		d.ipx = &ipxPlane{log: log, router: router.New(router.Config{Log: log})}
 		ctx, stop := context.WithCancel(t.Context())
 		over := make(chan error)

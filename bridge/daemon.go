@@ -128,7 +128,7 @@ func (d *Daemon) open(ctx context.Context) (err error) {
 		return err
 	}
 	d.undone(d.sockets.Close)
-	d.mux = gre.NewMux(d.sockets, d.log)
+	d.mux = gre.NewMux(d.sockets, nil, d.log)
 	if d.ipx, err = openIPX(ctx, d.config(), d.log); err != nil {
 		return err
 	}

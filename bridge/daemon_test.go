@@ -151,7 +151,7 @@ func (w *world) startWith(name string, inside ipx.Network, k kernel, sites []*co
 		t.lookUp = w.lookUp
 	}
 	t.carrier = w.gre.Attach(addrOf[name])
-	t.mux = gre.NewMux(t.carrier, log)
+	t.mux = gre.NewMux(t.carrier, nil, log)
 	t.ipx = &ipxPlane{log: log, internal: inside, router: router.New(router.Config{InternalNetwork: inside, Log: log})}
 	t.connect = func(ctx context.Context, s *site, to netip.AddrPort) (net.Conn, error) {
 		return w.connect(ctx, name, to)

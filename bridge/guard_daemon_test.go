@@ -38,7 +38,7 @@ type stranger struct {
 func (w *world) stranger(running *sync.WaitGroup, ctx context.Context, addr netip.Addr, to *pipeListener) stranger {
 	carrier := w.gre.Attach(addr)
 	carrier.SetLine(gre.Line{Delay: 5 * time.Millisecond})
-	s := stranger{addr, to, gre.NewMux(carrier, nil)}
+	s := stranger{addr, to, gre.NewMux(carrier, nil, nil)}
 	running.Go(func() { s.mux.Run(ctx) })
 	return s
 }

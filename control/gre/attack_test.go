@@ -173,7 +173,7 @@ func TestAttackG2OneFrameFarAhead(t *testing.T) {
 func TestAttackG3CallIDs(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		const calls = 1000
-		m := NewMux(&sink{}, nil)
+		m := NewMux(&sink{}, nil, nil)
 		open := func() (ids []uint16, channels []*Channel) {
 			for range calls {
 				c, err := m.Open(host(1), ChannelConfig{})
@@ -331,7 +331,7 @@ func FuzzArrival(f *testing.F) {
 		if len(p) > packet.MaxLen {
 			return
 		}
-		m := NewMux(&sink{}, nil)
+		m := NewMux(&sink{}, nil, nil)
 		c, err := m.Open(host(1), ChannelConfig{})
 		if err != nil {
 			t.Fatal(err)
@@ -350,7 +350,7 @@ func FuzzArrival(f *testing.F) {
 		if known && len(p) >= 8 {
 			binary.BigEndian.PutUint16(p[6:], c.ID())
 		}
-		m.dispatch([]Datagram{{Path{Remote: host(1)}, buffer(p)}}, now)
+		m.raw.dispatch([]Datagram{{Path{Remote: host(1)}, buffer(p)}}, now)
 		d, s := m.Stats().Drops, c.Stats()
 		dropped := d.ShortHeader + d.NotEnhanced + d.PayloadShort + d.PayloadLong + d.UnknownCall +
 			s.Drops.ShortFrame + s.Drops.UnnumberedFrame

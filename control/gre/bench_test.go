@@ -30,7 +30,7 @@ func fullFrames() (frames []*packet.Buffer, rewind func()) {
 // back into being, with the numbers that come next.
 func aBatch(tb testing.TB, n int) (m *Mux, in []Datagram, next func()) {
 	tb.Helper()
-	m = NewMux(&sink{}, nil)
+	m = NewMux(&sink{}, nil, nil)
 	channels := make([]*Channel, n)
 	for i := range channels {
 		c, err := m.Open(host(1), ChannelConfig{})
@@ -63,7 +63,7 @@ func aBatch(tb testing.TB, n int) (m *Mux, in []Datagram, next func()) {
 
 func TestSendDoesNotAllocate(t *testing.T) {
 	for _, pacing := range []bool{false, true} {
-		m := NewMux(&sink{}, nil)
+		m := NewMux(&sink{}, nil, nil)
 		c, err := m.Open(host(1), ChannelConfig{Pacing: pacing, Tap: tap.New(host(1), host(2), new(tap.Board), true)})
 		if err != nil {
 			t.Fatal(err)
@@ -102,7 +102,7 @@ func TestReceiveDoesNotAllocate(t *testing.T) {
 			m, in, next := aBatch(t, channels)
 			if n := testing.AllocsPerRun(100, func() {
 				c.arrange(in)
-				m.dispatch(in, time.Now())
+				m.raw.dispatch(in, time.Now())
 				next()
 			}); n != 0 && !race.Enabled {
 				t.Errorf("%s, %d channels: %v allocations per batch received", c.name, channels, n)
@@ -116,9 +116,9 @@ func TestReceiveDoesNotAllocate(t *testing.T) {
 
 func TestAcknowledgingDoesNotAllocate(t *testing.T) {
 	m, in, next := aBatch(t, 1)
-	sent := &m.carrier.(*sink).sent
+	sent := &m.raw.carrier.(*sink).sent
 	if n := testing.AllocsPerRun(100, func() {
-		m.dispatch(in, time.Now()) // 64 packets: acknowledged at once
+		m.raw.dispatch(in, time.Now()) // 64 packets: acknowledged at once
 		next()
 	}); n != 0 && !race.Enabled {
 		t.Errorf("%v allocations per batch acknowledged", n)
@@ -129,7 +129,7 @@ func TestAcknowledgingDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkSend(b *testing.B) {
-	m := NewMux(&sink{}, nil)
+	m := NewMux(&sink{}, nil, nil)
 	c, err := m.Open(host(1), ChannelConfig{})
 	if err != nil {
 		b.Fatal(err)
@@ -156,7 +156,7 @@ func BenchmarkReceive(b *testing.B) {
 			b.SetBytes(benchFrame)
 			b.ReportAllocs()
 			for i := 0; i < b.N; i += len(in) {
-				m.dispatch(in, time.Now())
+				m.raw.dispatch(in, time.Now())
 				next()
 			}
 		})

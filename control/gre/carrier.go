@@ -13,6 +13,7 @@ import (
 type Path struct {
 	Local  netip.Addr // invalid when sending: the kernel chooses
 	Remote netip.Addr
+	Port   uint16 // the peer's UDP port; 0: IP protocol 47
 	// Device is the number of the interface by which packets leave; 0: as the kernel
 	// routes them. It does not matter by which one they come.
 	Device int

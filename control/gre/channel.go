@@ -58,6 +58,8 @@ type Channel struct {
 	dev  int
 	log  *slog.Logger
 	tap  *tap.Tap
+	// expects is what Expect was given; Mux.probes guards it.
+	expects expectation
 
 	flow flow
 	rx   receiver
@@ -73,6 +75,7 @@ func newChannel(m *Mux, id uint16, peer netip.Addr, cfg ChannelConfig) *Channel 
 	c.rx.window.init(cfg.ReorderPackets, cfg.ReorderTime)
 	c.rx.alarm.init(c.rxAlarm)
 	c.tx.pacing = cfg.Pacing
+	c.tx.path = Path{Remote: peer, Device: cfg.Device}
 	c.tx.alarm.init(c.txAlarm)
 	return c
 }
@@ -93,10 +96,11 @@ func (c *Channel) Peer() netip.Addr { return c.peer }
 // time; frames that came early are delivered before Connect returns. receive may
 // call Send; it must not call Connect or Close, nor wait for someone who does.
 func (c *Channel) Connect(local netip.Addr, peerID, peerWindow uint16, receive func(frames []*packet.Buffer)) {
-	c.flow.connect(peerWindow)
-	c.tx.connect(Path{Local: local.Unmap(), Remote: c.peer, Device: c.dev}, peerID)
 	c.rx.mu.Lock()
 	defer c.rx.mu.Unlock()
+	c.settle()
+	c.flow.connect(peerWindow)
+	c.tx.connect(local.Unmap(), peerID)
 	c.rx.deliverTo = receive
 	c.deliverEarly()
 	c.afterReceive(time.Now())
@@ -121,6 +125,7 @@ func (c *Channel) SetReorder(packets int, patience time.Duration) {
 // returned. The call ID is not used again for two minutes.
 func (c *Channel) Close() error {
 	c.mux.remove(c)
+	c.mux.forget(c)
 	c.tx.close()
 	c.closeReceiver()
 	return nil

@@ -101,7 +101,12 @@ type end struct {
 // runMux runs a mux until the test ends, and waits for it.
 func runMux(t *testing.T, c Carrier) *Mux {
 	t.Helper()
-	m := NewMux(c, nil)
+	return runMuxes(t, c, nil)
+}
+
+func runMuxes(t *testing.T, raw, udp Carrier) *Mux {
+	t.Helper()
+	m := NewMux(raw, udp, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- m.Run(ctx) }()

@@ -5,7 +5,10 @@ import (
 	"net/netip"
 )
 
-const ipHeaderLen = 20 // without options
+const (
+	ipHeaderLen  = 20 // without options
+	udpHeaderLen = 8
+)
 
 // parseIP reads the IPv4 header (RFC 791, section 3.1) that a raw socket leaves
 // in front of GRE. It may have options: its length is in the packet.

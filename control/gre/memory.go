@@ -22,8 +22,9 @@ var (
 // variable and takes its time from package time, so that it works inside a
 // testing/synctest bubble. Its line is perfect unless it is told otherwise.
 type Memory struct {
-	addr netip.Addr
-	peer func(dst netip.Addr) *Memory // nil: nobody is there
+	addr netip.AddrPort // its port is 0 for raw GRE
+	// route returns who gets a packet, and as what path. A nil Memory: nobody is there.
+	route func(from, to netip.AddrPort) (*Memory, Path)
 
 	in struct {
 		sync.Mutex            // guards all below
@@ -60,47 +61,28 @@ type MemoryStats struct {
 // NewPair returns the two ends of a line, at 192.0.2.1 and 192.0.2.2. Whatever
 // address a packet is sent to, it arrives at the other end.
 func NewPair() (a, b *Memory) {
-	a, b = newMemory(pairA), newMemory(pairB)
-	a.peer = func(netip.Addr) *Memory { return b }
-	b.peer = func(netip.Addr) *Memory { return a }
+	a, b = newMemory(netip.AddrPortFrom(pairA, 0)), newMemory(netip.AddrPortFrom(pairB, 0))
+	a.route = func(from, to netip.AddrPort) (*Memory, Path) { return b, pathTo(from, to) }
+	b.route = func(from, to netip.AddrPort) (*Memory, Path) { return a, pathTo(from, to) }
 	return a, b
 }
 
-// A Network joins any number of Memories: packets go by their address.
-type Network struct {
-	mu    sync.Mutex // guards hosts
-	hosts map[netip.Addr]*Memory
+// pathTo is the path as whoever receives a packet sees it.
+func pathTo(from, to netip.AddrPort) Path {
+	return Path{Local: to.Addr(), Remote: from.Addr(), Port: from.Port()}
 }
 
-// Attach returns a new Memory that owns the addresses. It sends from the first.
-func (n *Network) Attach(addrs ...netip.Addr) *Memory {
-	m := newMemory(addrs[0])
-	m.peer = n.host
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.hosts == nil {
-		n.hosts = make(map[netip.Addr]*Memory)
-	}
-	for _, a := range addrs {
-		n.hosts[a] = m
-	}
-	return m
-}
-
-func (n *Network) host(addr netip.Addr) *Memory {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.hosts[addr]
-}
-
-func newMemory(addr netip.Addr) *Memory {
+func newMemory(addr netip.AddrPort) *Memory {
 	m := &Memory{addr: addr}
 	m.in.ready.L = &m.in.Mutex
 	return m
 }
 
 // Addr returns the address that packets have when they are sent without one.
-func (m *Memory) Addr() netip.Addr { return m.addr }
+func (m *Memory) Addr() netip.Addr { return m.addr.Addr() }
+
+// Port returns its UDP port, 0 for a Memory that stands for raw GRE.
+func (m *Memory) Port() uint16 { return m.addr.Port() }
 
 // SetLine changes what happens to packets sent from now on.
 func (m *Memory) SetLine(l Line) {
@@ -119,10 +101,9 @@ func (m *Memory) Stats() MemoryStats {
 // Send implements Carrier. Any Path.Local will do, also a forged one.
 func (m *Memory) Send(path Path, pkts []*packet.Buffer, df bool) error {
 	if !path.Local.IsValid() {
-		path.Local = m.addr
+		path.Local = m.Addr()
 	}
-	to := m.peer(path.Remote)
-	arrives := Path{Local: path.Remote, Remote: path.Local}
+	to, arrives := m.route(netip.AddrPortFrom(path.Local, m.Port()), netip.AddrPortFrom(path.Remote, path.Port))
 
 	if m.isClosed() {
 		return net.ErrClosed
@@ -131,7 +112,7 @@ func (m *Memory) Send(path Path, pkts []*packet.Buffer, df bool) error {
 	defer m.out.Unlock()
 	tooBig := 0
 	for _, b := range pkts {
-		if m.out.line.MTU != 0 && ipHeaderLen+b.Len() > m.out.line.MTU {
+		if m.out.line.MTU != 0 && m.overhead()+b.Len() > m.out.line.MTU {
 			if df {
 				tooBig++
 				continue
@@ -145,6 +126,14 @@ func (m *Memory) Send(path Path, pkts []*packet.Buffer, df bool) error {
 		return &TooBigError{MTU: m.out.line.MTU, Packets: tooBig}
 	}
 	return nil
+}
+
+// overhead is what the outer headers take.
+func (m *Memory) overhead() int {
+	if m.Port() == 0 {
+		return ipHeaderLen
+	}
+	return ipHeaderLen + udpHeaderLen
 }
 
 // travel lets the line have its way with one packet.

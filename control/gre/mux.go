@@ -1,12 +1,9 @@
 package gre
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -15,11 +12,12 @@ import (
 	"sitebridge/internal/packet"
 )
 
-// A Mux receives for all calls of the daemon from one carrier. A packet belongs
-// to the call with its source address and its call ID; the call ID alone would
-// let anyone in (RFC 2637 has no other defence).
+// A Mux receives for all calls of the daemon, from one carrier or two. A packet
+// belongs to the call with its source address and its call ID; the call ID alone
+// would let anyone in (RFC 2637 has no other defence). The call knows by which
+// carrier its packets come, and for UDP from which port.
 type Mux struct {
-	carrier  Carrier
+	raw, udp *loop // udp may be nil
 	log      *slog.Logger
 	epoch    time.Time
 	counters muxCounters
@@ -29,10 +27,8 @@ type Mux struct {
 	mu  sync.Mutex // serialises changes of table; guards ids
 	ids callIDs
 
-	// Only Run's goroutine uses what follows.
-	routes [packet.BatchLen]*Channel // per packet of the batch; nil: done with
-	parsed [packet.BatchLen]arrival  // per packet of the batch
-	group  [packet.BatchLen]arrival  // those of one channel
+	probes   sync.Mutex // guards expected
+	expected map[expectation]*Channel
 }
 
 // A call is the key of a channel: its peer and the call ID we assigned.
@@ -48,101 +44,31 @@ type table struct {
 	byID  map[uint16]*Channel
 }
 
-// NewMux returns a mux over c, which belongs to it from now on. A nil log means
-// none.
-func NewMux(c Carrier, log *slog.Logger) *Mux {
+// NewMux returns a mux over two carriers, which belong to it from now on: udp is for
+// the calls whose Path has a port, and may be nil, raw is for all others. A nil log
+// means none.
+func NewMux(raw, udp Carrier, log *slog.Logger) *Mux {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	m := &Mux{carrier: c, log: log, epoch: time.Now()}
+	m := &Mux{log: log, epoch: time.Now()}
+	m.raw = &loop{mux: m, carrier: raw}
+	if udp != nil {
+		m.udp = &loop{mux: m, carrier: udp}
+	}
 	m.table.Store(&table{calls: make(map[call]*Channel), byID: make(map[uint16]*Channel)})
 	return m
 }
 
-// Run receives until ctx ends, which is no error, or the carrier is closed. Other
-// errors of the carrier are logged, and tried again more and more slowly. Run
-// closes the carrier before it returns.
-func (m *Mux) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { m.carrier.Close() })
-	defer stop()
-	defer m.carrier.Close()
-
-	batch := packet.GetBatch()
-	defer packet.PutBatch(batch)
-	in := make([]Datagram, packet.BatchLen)
-	for i := range in {
-		in[i].Buffer = batch.Buffers[i]
+// send sends packets by the carrier that the path is for.
+func (m *Mux) send(path Path, pkts []*packet.Buffer, df bool) error {
+	switch {
+	case path.Port == 0:
+		return m.raw.carrier.Send(path, pkts, df)
+	case m.udp == nil:
+		return ErrNoUDP
 	}
-	for wait := minReceiveWait; ; {
-		n, err := m.carrier.Receive(in)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("receive GRE: %w", err)
-		case err == nil:
-			wait = minReceiveWait
-			m.dispatch(in[:n], time.Now())
-			continue
-		}
-		// The kernel is short of memory, say. That passes, and ending all sites
-		// for it would not help.
-		m.log.Warn("cannot receive GRE", "error", err, "retry_in", wait)
-		select {
-		case <-time.After(wait):
-			wait = min(2*wait, maxReceiveWait)
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-// How long Run rests after an error of the carrier.
-const (
-	minReceiveWait = 10 * time.Millisecond
-	maxReceiveWait = 10 * time.Second
-)
-
-// dispatch hands each packet to its channel, all of one channel together.
-func (m *Mux) dispatch(in []Datagram, now time.Time) {
-	m.counters.received.Add(uint64(len(in)))
-	t := m.table.Load()
-	for i := range in {
-		m.routes[i] = m.route(t, &in[i], &m.parsed[i])
-	}
-	for i := range in {
-		c := m.routes[i]
-		if c == nil {
-			continue
-		}
-		n := 0
-		for j := i; j < len(in); j++ {
-			if m.routes[j] == c {
-				m.routes[j] = nil
-				m.group[n] = m.parsed[j]
-				n++
-			}
-		}
-		c.arrive(m.group[:n], now)
-	}
-}
-
-// route takes the header off and finds the channel; nil when the packet goes
-// nowhere, which has been counted.
-func (m *Mux) route(t *table, d *Datagram, a *arrival) *Channel {
-	h, payload, err := Parse(d.Buffer.Bytes())
-	if err != nil {
-		m.counters.malformed(err)
-		return nil
-	}
-	c := t.calls[call{d.Path.Remote, h.CallID}]
-	if c == nil {
-		m.misdirected(t, d.Path.Remote, h.CallID)
-		return nil
-	}
-	d.Buffer.TrimFront(d.Buffer.Len() - len(payload))
-	*a = arrival{h, d.Buffer}
-	return c
+	return m.udp.carrier.Send(path, pkts, df)
 }
 
 func (m *Mux) misdirected(t *table, from netip.Addr, id uint16) {

@@ -56,7 +56,7 @@ func TestMuxTellsPeersApart(t *testing.T) {
 
 // RFC 2637 lets two peers be given the same call ID; the address decides.
 func TestMuxAllowsOneIDForTwoPeers(t *testing.T) {
-	m := NewMux(&sink{}, nil)
+	m := NewMux(&sink{}, nil, nil)
 	x, y := newChannel(m, 7, host(1), ChannelConfig{}), newChannel(m, 7, host(2), ChannelConfig{})
 	for _, c := range []*Channel{x, y} {
 		next := m.table.Load().clone()
@@ -64,7 +64,7 @@ func TestMuxAllowsOneIDForTwoPeers(t *testing.T) {
 		m.table.Store(next)
 	}
 	now := time.Now()
-	m.dispatch([]Datagram{
+	m.raw.dispatch([]Datagram{
 		{Path{Remote: host(2)}, buffer(data(7, 0))},
 		{Path{Remote: host(1)}, buffer(data(7, 0))},
 		{Path{Remote: host(2)}, buffer(data(7, 1))},
@@ -73,7 +73,7 @@ func TestMuxAllowsOneIDForTwoPeers(t *testing.T) {
 		t.Errorf("received %d and %d, want 1 and 2", x, y)
 	}
 	y.Close()
-	m.dispatch([]Datagram{{Path{Remote: host(1)}, buffer(data(7, 1))}}, now)
+	m.raw.dispatch([]Datagram{{Path{Remote: host(1)}, buffer(data(7, 1))}}, now)
 	if got := x.Stats().PacketsReceived; got != 2 {
 		t.Errorf("received %d after the other call ended, want 2", got)
 	}
@@ -154,7 +154,7 @@ func (m *moody) Receive([]Datagram) (int, error) {
 func TestMuxOutlivesTheCarriersErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, began := &moody{failures: 12}, time.Now()
-		if err := NewMux(m, nil).Run(t.Context()); !errors.Is(err, net.ErrClosed) {
+		if err := NewMux(m, nil, nil).Run(t.Context()); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Run = %v, want the carrier's end", err)
 		}
 		if m.calls != 13 {
@@ -167,7 +167,7 @@ func TestMuxOutlivesTheCarriersErrors(t *testing.T) {
 }
 
 func TestMuxRefusesNoPeer(t *testing.T) {
-	if _, err := NewMux(&sink{}, nil).Open(netip.Addr{}, ChannelConfig{}); err == nil {
+	if _, err := NewMux(&sink{}, nil, nil).Open(netip.Addr{}, ChannelConfig{}); err == nil {
 		t.Error("Open took an invalid address")
 	}
 }

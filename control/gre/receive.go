@@ -21,6 +21,7 @@ type receiver struct {
 	early     []*packet.Buffer              // our copies, until connected
 	alarm     alarm
 	closed    bool
+	choice
 
 	ackBatch [1]*packet.Buffer // for acknowledge
 	stranger netip.Addr        // the last other address that used our call ID
@@ -30,6 +31,7 @@ type receiver struct {
 type arrival struct {
 	header Header
 	frame  *packet.Buffer
+	port   uint16 // of the peer, by which it came; 0: raw GRE
 }
 
 // arrive takes the packets of one received batch that are for this channel.
@@ -39,14 +41,18 @@ func (c *Channel) arrive(in []arrival, now time.Time) {
 	if c.rx.closed {
 		return
 	}
-	c.counters.heard(now.Sub(c.mux.epoch))
 	if c.tap.Watched(tap.GRE) {
 		c.showReceived(in)
 	}
 	w := &c.rx.window
 	var n ackTally
+	ours, before := false, c.rx.via
 	for i := range in {
 		h := &in[i].header
+		if int(in[i].port) != c.rx.via && !c.takes(&in[i], now, &n) {
+			continue
+		}
+		ours = true
 		if h.HasAck {
 			n.count(c.flow.ack(h.Ack, now))
 		}
@@ -56,6 +62,10 @@ func (c *Channel) arrive(in []arrival, now time.Time) {
 			n.unnumbered++
 		}
 	}
+	if !ours && c.rx.via == before {
+		return
+	}
+	c.counters.heard(now.Sub(c.mux.epoch))
 	c.counters.add(&n)
 	c.afterReceive(now)
 	if n.fresh > 0 && c.tx.pacing {
@@ -163,7 +173,7 @@ func (c *Channel) acknowledge(now time.Time) {
 	if c.tap.Watched(tap.GRE) {
 		c.tap.Carried(true, b.Bytes(), nil)
 	}
-	if err := c.mux.carrier.Send(c.tx.path, c.rx.ackBatch[:], false); err != nil {
+	if err := c.mux.send(c.tx.path, c.rx.ackBatch[:], false); err != nil {
 		c.counters.sendErrors.Add(1)
 	} else {
 		c.counters.acksSent.Add(1)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 // A sender is the half of a channel that numbers packets and sends them.
 type sender struct {
 	mu        sync.Mutex // guards all below; held while a batch is sent, which keeps its order
-	path      Path       // does not change after connect
+	path      Path       // the receiver's lock is needed, too, to change its Port
 	peerID    uint16     // does not change after connect
 	connected bool
 	closed    bool
@@ -24,10 +25,17 @@ type sender struct {
 	alarm  alarm // the pacer's time-out
 }
 
-func (t *sender) connect(path Path, peerID uint16) {
+func (t *sender) connect(local netip.Addr, peerID uint16) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.path, t.peerID, t.connected = path, peerID, true
+	t.path.Local, t.peerID, t.connected = local, peerID, true
+}
+
+// setPort makes packets leave by UDP to that port of the peer's, by raw GRE for 0.
+func (t *sender) setPort(port uint16) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.path.Port = port
 }
 
 func (t *sender) close() {
@@ -118,7 +126,7 @@ func (c *Channel) transmitBatch(frames []*packet.Buffer, df bool, now time.Time)
 	}
 	c.counters.packetsSent.Add(uint64(len(frames)))
 	c.counters.octetsSent.Add(uint64(octets))
-	return c.mux.carrier.Send(c.tx.path, frames, df)
+	return c.mux.send(c.tx.path, frames, df)
 }
 
 func asTooBig(err error) (e *TooBigError) {

@@ -19,6 +19,7 @@ type Stats struct {
 	Held            uint64 `json:"held"`             // came early and waited for their turn
 	Resyncs         uint64 `json:"resyncs"`          // times the sequence was taken up somewhere else
 	SendErrors      uint64 `json:"send_errors"`      // batches that the carrier refused
+	Moves           uint64 `json:"moves"`            // times the peer's UDP port became another
 
 	Drops Drops `json:"drops"`
 }
@@ -34,18 +35,20 @@ type Drops struct {
 	AckNeverSent     uint64 `json:"ack_never_sent"`      // acknowledgement of what we never sent
 	NotConnected     uint64 `json:"not_connected"`       // too many before the call was set up
 	WrongSource      uint64 `json:"wrong_source"`        // our call ID, another address
+	WrongPort        uint64 `json:"wrong_port"`          // the peer's address, another UDP port
+	WrongCarrier     uint64 `json:"wrong_carrier"`       // raw GRE for a call by UDP, or UDP for one by raw GRE
 	TooBig           uint64 `json:"too_big"`             // did not fit the path
 	PeerWindowIsFull uint64 `json:"peer_window_is_full"` // pacing only
 }
 
 // counters are Stats while they are counted.
 type counters struct {
-	packetsSent, octetsSent, packetsReceived, octetsReceived               atomic.Uint64
-	acksSent, acksPiggybacked, acksReceived, acksUnsent                    atomic.Uint64
-	lost, late, duplicate, reordered, held, far, resyncs, short, shortSent atomic.Uint64
-	unnumbered, notConnected, wrongSource, tooBig, windowFull              atomic.Uint64
-	sendErrors                                                             atomic.Uint64
-	firstHeard, lastHeard                                                  atomic.Int64 // since the mux's epoch, plus 1; 0: never
+	packetsSent, octetsSent, packetsReceived, octetsReceived                           atomic.Uint64
+	acksSent, acksPiggybacked, acksReceived, acksUnsent                                atomic.Uint64
+	lost, late, duplicate, reordered, held, far, resyncs, short, shortSent             atomic.Uint64
+	unnumbered, notConnected, wrongSource, wrongPort, wrongCarrier, tooBig, windowFull atomic.Uint64
+	sendErrors, moves                                                                  atomic.Uint64
+	firstHeard, lastHeard                                                              atomic.Int64 // since the mux's epoch, plus 1; 0: never
 }
 
 // An ackTally counts what one batch brought beside frames.
@@ -112,6 +115,7 @@ func (c *Channel) Stats() Stats {
 		Held:            n.held.Load(),
 		Resyncs:         n.resyncs.Load(),
 		SendErrors:      n.sendErrors.Load(),
+		Moves:           n.moves.Load(),
 		Drops: Drops{
 			Late:             n.late.Load(),
 			Duplicate:        n.duplicate.Load(),
@@ -122,6 +126,8 @@ func (c *Channel) Stats() Stats {
 			AckNeverSent:     n.acksUnsent.Load(),
 			NotConnected:     n.notConnected.Load(),
 			WrongSource:      n.wrongSource.Load(),
+			WrongPort:        n.wrongPort.Load(),
+			WrongCarrier:     n.wrongCarrier.Load(),
 			TooBig:           n.tooBig.Load(),
 			PeerWindowIsFull: n.windowFull.Load(),
 		},
@@ -162,10 +168,12 @@ type MuxDrops struct {
 	PayloadLong  uint64 `json:"octets_after_payload"`
 	UnknownCall  uint64 `json:"unknown_call"`
 	WrongSource  uint64 `json:"wrong_source"` // the call ID of another peer's call
+	BadProbe     uint64 `json:"bad_probe"`
+	StrayProbe   uint64 `json:"stray_probe"` // with tokens that no call waits for, too late, or too often
 }
 
 type muxCounters struct {
-	received, shortHeader, notEnhanced, payloadShort, payloadLong, unknownCall, wrongSource atomic.Uint64
+	received, shortHeader, notEnhanced, payloadShort, payloadLong, unknownCall, wrongSource, badProbe, strayProbe atomic.Uint64
 }
 
 func (c *muxCounters) malformed(err error) {
@@ -193,6 +201,8 @@ func (m *Mux) Stats() MuxStats {
 			PayloadLong:  n.payloadLong.Load(),
 			UnknownCall:  n.unknownCall.Load(),
 			WrongSource:  n.wrongSource.Load(),
+			BadProbe:     n.badProbe.Load(),
+			StrayProbe:   n.strayProbe.Load(),
 		},
 	}
 }

@@ -35,7 +35,7 @@ func newPeer(t *testing.T, ns *netlab.Namespace) *peer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &peer{ctx: ctx, mux: gre.NewMux(carrier, nil), run: new(errgroup.Group)}
+	p := &peer{ctx: ctx, mux: gre.NewMux(carrier, nil, nil), run: new(errgroup.Group)}
 	p.run.Go(func() error { return p.mux.Run(ctx) })
 	t.Cleanup(func() {
 		cancel()
