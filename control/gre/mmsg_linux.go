@@ -37,7 +37,7 @@ func newReceiveBatch() *receiveBatch {
 }
 
 // receive waits for packets and fills in with them, IP header and all.
-func (s *rawSocket) receive(b *receiveBatch, in []Datagram) (int, error) {
+func (s *socket) receive(b *receiveBatch, in []Datagram) (int, error) {
 	b.asked = min(len(in), packet.BatchLen)
 	for i := range in[:b.asked] {
 		in[i].Buffer.Reset()
@@ -116,7 +116,7 @@ func (b *sendBatch) fill(pkts []*packet.Buffer) {
 
 // send sends the batch; b.sent says how many went before the error. It takes no
 // lock, as a RawConn's Write would for all sites together, and does not wait.
-func (s *rawSocket) send(b *sendBatch) error {
+func (s *socket) send(b *sendBatch) error {
 	if err := s.conn.Control(b.call); err != nil {
 		b.sent = 0
 		return s.failure(err)

@@ -31,8 +31,8 @@ const (
 // that has left it. It needs CAP_NET_RAW, and CAP_NET_ADMIN for queues longer
 // than the system's limit.
 type Raw struct {
-	receive         *rawSocket
-	whole, fragment *rawSocket // to send, with "don't fragment" and without
+	receive         *socket
+	whole, fragment *socket // to send, with "don't fragment" and without
 	in              *receiveBatch
 	out             sync.Pool // of *sendBatch
 	mark            uint32
@@ -100,7 +100,7 @@ func (r *Raw) Send(path Path, pkts []*packet.Buffer, df bool) error {
 		}
 	}
 	if tooBig > 0 {
-		return &TooBigError{MTU: r.pathMTU(path), Packets: tooBig}
+		return &TooBigError{MTU: pathMTU(path, r.mark), Packets: tooBig}
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ type rawReader struct {
 	done chan struct{}
 }
 
-func read(t *testing.T, r *Raw) *rawReader {
+func read(t *testing.T, r Carrier) *rawReader {
 	rr := &rawReader{t: t, got: make(chan Datagram, 1000), done: make(chan struct{})}
 	go func() {
 		defer close(rr.done)

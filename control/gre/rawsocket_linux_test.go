@@ -15,7 +15,7 @@ import (
 func TestRawMarksItsSockets(t *testing.T) {
 	inNamespace(t, func() {
 		r := openRaw(t, RawConfig{Mark: 0x5b1d, ReceiveBuffer: 1 << 20})
-		for _, s := range []*rawSocket{r.receive, r.whole, r.fragment} {
+		for _, s := range []*socket{r.receive, r.whole, r.fragment} {
 			if got := s.option(unix.SO_MARK); got != 0x5b1d {
 				t.Errorf("mark %#x, want 0x5b1d", got)
 			}
@@ -32,7 +32,7 @@ func TestRawSendingWakesNobody(t *testing.T) {
 		polled := polledDescriptors(t)
 		for _, c := range []struct {
 			name   string
-			socket *rawSocket
+			socket *socket
 			want   bool
 		}{{"receive", r.receive, true}, {"whole", r.whole, false}, {"fragment", r.fragment, false}} {
 			c.socket.conn.Control(func(fd uintptr) {
@@ -49,7 +49,7 @@ func TestRawSendingWakesNobody(t *testing.T) {
 func TestRawSendersTakeNothing(t *testing.T) {
 	inNamespace(t, func() {
 		r := openRaw(t, RawConfig{})
-		for _, s := range []*rawSocket{r.whole, r.fragment} {
+		for _, s := range []*socket{r.whole, r.fragment} {
 			s.conn.Control(func(fd uintptr) { // or the filter would
 				if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0); err != nil {
 					t.Fatal(err)
@@ -63,7 +63,7 @@ func TestRawSendersTakeNothing(t *testing.T) {
 			}
 			in.want(Path{Local: loopback(2), Remote: loopback(1)}, data(7, 1))
 		}
-		for _, s := range []*rawSocket{r.whole, r.fragment} {
+		for _, s := range []*socket{r.whole, r.fragment} {
 			s.conn.Control(func(fd uintptr) {
 				if n, err := unix.IoctlGetInt(int(fd), unix.SIOCINQ); n != 0 || err != nil {
 					t.Errorf("a packet of %d octets is queued at a socket that only sends, %v", n, err)

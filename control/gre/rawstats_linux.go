@@ -1,11 +1,6 @@
 package gre
 
-import (
-	"sync/atomic"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
-)
+import "sync/atomic"
 
 // RawStats are a Raw's counters.
 type RawStats struct {
@@ -39,16 +34,4 @@ func (r *Raw) Stats() RawStats {
 			BadIPHeader:      n.badIPHeader.Load(),
 		},
 	}
-}
-
-// overflow returns how many packets did not fit the receive queue.
-func (s *rawSocket) overflow() uint64 {
-	var info [9]uint32 // SK_MEMINFO_VARS
-	const drops = 8    // SK_MEMINFO_DROPS
-	size := uint32(unsafe.Sizeof(info))
-	_ = s.conn.Control(func(fd uintptr) {
-		unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
-			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
-	})
-	return uint64(info[drops])
 }

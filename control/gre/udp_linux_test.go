@@ -1,0 +1,395 @@
+package gre
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sitebridge/internal/packet"
+	"sitebridge/internal/race"
+)
+
+func openUDP(t *testing.T, cfg UDPConfig) *UDP {
+	t.Helper()
+	u, err := OpenUDP(cfg)
+	if err != nil {
+		t.Fatalf("OpenUDP: %v", err)
+	}
+	t.Cleanup(func() { u.Close() })
+	return u
+}
+
+// sized is a packet of that many octets in all, with a number.
+func sized(seq, length int) *packet.Buffer {
+	h := Header{PayloadLen: uint16(length - 12), CallID: 7, HasSeq: true, Seq: uint32(seq)}
+	p := encode(h, make([]byte, length-12))
+	for i := range p[12:] {
+		p[12+i] = byte(seq + i)
+	}
+	return buffer(p)
+}
+
+// socketCalls counts the messages that a batch becomes.
+func messagesOf(pkts []*packet.Buffer, longest int) (counts []int) {
+	b := newSegments()
+	b.longest = longest
+	b.fill(pkts, 0)
+	return append(counts, b.count[:b.n]...)
+}
+
+func TestRunsOfOneLength(t *testing.T) {
+	of := func(lengths ...int) (pkts []*packet.Buffer) {
+		for i, n := range lengths {
+			pkts = append(pkts, sized(i, n))
+		}
+		return pkts
+	}
+	many := func(n, length int) (lengths []int) {
+		for range n {
+			lengths = append(lengths, length)
+		}
+		return lengths
+	}
+	for _, c := range []struct {
+		name    string
+		pkts    []*packet.Buffer
+		longest int
+		want    []int
+	}{
+		{"one", of(100), maxDatagram, []int{1}},
+		{"equal", of(many(64, 576)...), maxDatagram, []int{64}},
+		{"shorter last", of(1400, 1400, 60, 1400, 1400), maxDatagram, []int{3, 2}},
+		{"longer next", of(60, 1400, 1400), maxDatagram, []int{1, 2}},
+		{"all different, falling", of(500, 400, 300), maxDatagram, []int{2, 1}},
+		{"as much as a datagram holds", of(many(64, 1400)...), maxDatagram, []int{46, 18}},
+		{"none allowed", of(100, 100, 100), 0, []int{1, 1, 1}},
+		{"too long for runs that may be fragmented", of(1253, 1253, 576, 576), fragmentRun, []int{1, 1, 2}},
+		{"as the kernel takes at most", of(many(65, 100)...), maxDatagram, []int{64}},
+	} {
+		got := messagesOf(c.pkts, c.longest)
+		if len(got) != len(c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+			continue
+		}
+		for i := range got {
+			if got[i] != c.want[i] {
+				t.Errorf("%s: %v, want %v", c.name, got, c.want)
+			}
+		}
+	}
+}
+
+// Packets of all lengths, in runs and singly, come whole and in order, with the address
+// and the port that they were sent from.
+func TestUDPSendsAndReceivesBatches(t *testing.T) {
+	inNamespace(t, func() {
+		u := openUDP(t, UDPConfig{})
+		in := read(t, u)
+		var pkts []*packet.Buffer
+		for i := range 300 {
+			pkts = append(pkts, sized(i, []int{1400, 1400, 1400, 60, 576, 576, 12, 2048}[i*7/20%8]))
+		}
+		for _, df := range []bool{true, false} {
+			for _, local := range []netip.Addr{loopback(5), {}} {
+				if err := u.Send(Path{Local: local, Remote: loopback(2), Port: u.Port()}, pkts, df); err != nil {
+					t.Fatalf("Send: %v", err)
+				}
+				want := Path{Local: loopback(2), Remote: local, Port: u.Port()}
+				if !local.IsValid() {
+					want.Remote = loopback(1) // the address of lo
+				}
+				for _, p := range pkts {
+					in.want(want, p.Bytes())
+				}
+			}
+		}
+		if s := u.Stats(); s.Sent != 1200 || s.Received != 1200 || s.Resent != 0 || s.Drops != (UDPDrops{}) {
+			t.Errorf("counted %+v", s)
+		}
+	})
+}
+
+// A few Buffers at a time are enough, however long the runs are.
+func TestUDPReceivesIntoFewBuffers(t *testing.T) {
+	inNamespace(t, func() {
+		u := openUDP(t, UDPConfig{})
+		var pkts []*packet.Buffer
+		for i := range 40 {
+			pkts = append(pkts, sized(i, 700))
+		}
+		if err := u.Send(Path{Remote: loopback(2), Port: u.Port()}, pkts, true); err != nil {
+			t.Fatal(err)
+		}
+		in := []Datagram{{Buffer: new(packet.Buffer)}, {Buffer: new(packet.Buffer)}, {Buffer: new(packet.Buffer)}}
+		for i := 0; i < len(pkts); {
+			n, err := u.Receive(in)
+			if err != nil || n == 0 {
+				t.Fatalf("Receive = %d, %v", n, err)
+			}
+			for _, d := range in[:n] {
+				if string(d.Buffer.Bytes()) != string(pkts[i].Bytes()) {
+					t.Errorf("packet %d is % x", i, head(d.Buffer.Bytes()))
+				}
+				i++
+			}
+		}
+		if n, err := u.Receive(nil); n != 0 || err != nil {
+			t.Errorf("Receive into nothing = %d, %v", n, err)
+		}
+	})
+}
+
+func TestUDPDropsWhatDoesNotFit(t *testing.T) {
+	inNamespace(t, func() {
+		setLoopbackMTU(t, 1400)
+		u := openUDP(t, UDPConfig{Mark: 0x5b1d})
+		in := read(t, u)
+		fits, tooBig := sized(1, 1372), sized(2, 1373)
+		path := Path{Local: loopback(1), Remote: loopback(2), Port: u.Port()}
+		err := u.Send(path, []*packet.Buffer{fits, fits, tooBig, tooBig, tooBig, fits, fits}, true)
+		var e *TooBigError
+		if !errors.Is(err, ErrTooBig) || !errors.As(err, &e) || e.MTU != 1400 || e.Packets != 3 {
+			t.Errorf("Send = %v (%+v), want 3 packets too big for 1400", err, e)
+		}
+		back := Path{Local: loopback(2), Remote: loopback(1), Port: u.Port()}
+		for range 4 {
+			in.want(back, fits.Bytes())
+		}
+		if got := u.plain.longest(path, true); got != maxDatagram {
+			t.Error("runs are given up for a path that is only too narrow")
+		}
+
+		before := fragmentsCreated(t)
+		if err := u.Send(path, []*packet.Buffer{tooBig, tooBig, fits}, false); err != nil {
+			t.Errorf("Send without df: %v", err)
+		}
+		in.want(back, tooBig.Bytes())
+		in.want(back, tooBig.Bytes())
+		in.want(back, fits.Bytes())
+		if n := fragmentsCreated(t) - before; n != 4 {
+			t.Errorf("the kernel made %d fragments, want 4", n)
+		}
+		if got := u.Stats(); got.Resent != 1 || got.Sent != 7 {
+			t.Errorf("counted %+v, want one run taken apart", got)
+		}
+	})
+}
+
+// On a path narrower than fragmentRun the kernel refuses runs: they go singly, in
+// fragments.
+func TestUDPFragmentsOnVeryNarrowPaths(t *testing.T) {
+	inNamespace(t, func() {
+		setLoopbackMTU(t, 600)
+		u := openUDP(t, UDPConfig{})
+		in := read(t, u)
+		p := sized(1, 1000)
+		if err := u.Send(Path{Remote: loopback(2), Port: u.Port()}, []*packet.Buffer{p, p, p}, false); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			in.want(Path{Local: loopback(2), Remote: loopback(1), Port: u.Port()}, p.Bytes())
+		}
+	})
+}
+
+// A device that cannot make checksums gets no runs, and is remembered for a while.
+func TestUDPSendsSinglyWhereRunsAreRefused(t *testing.T) {
+	inNamespace(t, func() {
+		u := openUDP(t, UDPConfig{})
+		in := read(t, u)
+		u.plain.always = true
+		var pkts []*packet.Buffer
+		for i := range 100 {
+			pkts = append(pkts, sized(i, 300))
+		}
+		path := Path{Remote: loopback(2), Port: u.Port()}
+		for range 2 {
+			if err := u.Send(path, pkts, true); err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range pkts {
+				in.want(Path{Local: loopback(2), Remote: loopback(1), Port: u.Port()}, p.Bytes())
+			}
+			u.plain.always = false
+			u.plain.remember(path)
+			if got := u.plain.longest(path, true); got != 0 {
+				t.Errorf("packets of %d octets may go in runs again", got)
+			}
+		}
+		if got := u.plain.longest(Path{Remote: loopback(3)}, true); got != maxDatagram {
+			t.Error("another path has no runs")
+		}
+	})
+}
+
+// What leaves has the port that we receive at, and nobody else can have that.
+func TestUDPHasItsPortAlone(t *testing.T) {
+	inNamespace(t, func() {
+		u := openUDP(t, UDPConfig{Port: 4754})
+		if u.Port() != 4754 {
+			t.Errorf("port %d", u.Port())
+		}
+		if v, err := OpenUDP(UDPConfig{Port: 4754}); !errors.Is(err, unix.EADDRINUSE) || !strings.Contains(err.Error(), "4754") {
+			t.Errorf("a second carrier on the port: %v, %v", v, err)
+		}
+		for _, option := range []int{unix.SO_REUSEADDR, unix.SO_REUSEPORT} {
+			for _, addr := range [][4]byte{{}, {127, 0, 0, 2}} {
+				fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, 1); err != nil {
+					t.Fatal(err)
+				}
+				if err := bindUDP(fd, 4754, addr); !errors.Is(err, unix.EADDRINUSE) {
+					t.Errorf("a program that shares ports gets ours at %v: %v", addr, err)
+				}
+				unix.Close(fd)
+			}
+		}
+	})
+}
+
+// What only sends takes nothing of what arrives, not even without its filter.
+func TestUDPSendersTakeNothing(t *testing.T) {
+	inNamespace(t, func() {
+		u := openUDP(t, UDPConfig{Mark: 0x5b1d, ReceiveBuffer: 1 << 20})
+		polled := polledDescriptors(t)
+		for _, s := range []*socket{u.whole, u.fragment, u.receive} {
+			if got := s.option(unix.SO_MARK); got != 0x5b1d {
+				t.Errorf("mark %#x", got)
+			}
+			s.conn.Control(func(fd uintptr) {
+				if polled[int(fd)] != (s == u.receive) {
+					t.Errorf("polled is %t", polled[int(fd)])
+				}
+				if s != u.receive {
+					if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0); err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
+		}
+		in := read(t, u)
+		for from := range 50 {
+			for _, df := range []bool{true, false} {
+				path := Path{Local: loopback(byte(1 + from)), Remote: loopback(2), Port: u.Port()}
+				if err := u.Send(path, []*packet.Buffer{sized(1, 100)}, df); err != nil {
+					t.Fatal(err)
+				}
+				in.want(Path{Local: loopback(2), Remote: path.Local, Port: u.Port()}, sized(1, 100).Bytes())
+			}
+		}
+		for _, s := range []*socket{u.whole, u.fragment} {
+			s.conn.Control(func(fd uintptr) {
+				if n, err := unix.IoctlGetInt(int(fd), unix.SIOCINQ); n != 0 || err != nil {
+					t.Errorf("%d octets are queued at a socket that only sends, %v", n, err)
+				}
+			})
+		}
+	})
+}
+
+func TestUDPErrors(t *testing.T) {
+	inNamespace(t, func() {
+		u := openUDP(t, UDPConfig{})
+		pkts := []*packet.Buffer{sized(1, 100), sized(2, 100)}
+		if err := u.Send(Path{Remote: netip.MustParseAddr("192.0.2.1"), Port: 9}, pkts, true); !errors.Is(err, unix.ENETUNREACH) {
+			t.Errorf("Send without a route = %v, want ENETUNREACH", err)
+		}
+		for _, path := range []Path{{Remote: netip.MustParseAddr("2001:db8::1"), Port: 9}, {Remote: loopback(2)}} {
+			if err := u.Send(path, pkts, true); err == nil {
+				t.Errorf("Send to %v did not fail", path)
+			}
+		}
+		u.Close()
+		u.Close()
+		if err := u.Send(Path{Remote: loopback(2), Port: 9}, pkts, true); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Send after Close = %v, want net.ErrClosed", err)
+		}
+		if _, err := u.Receive([]Datagram{{Buffer: new(packet.Buffer)}}); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Receive after Close = %v, want net.ErrClosed", err)
+		}
+	})
+}
+
+// sendUDP sends datagrams from any port, also from 0, as a raw socket may.
+func (s *ipSocket) sendUDP(from, to uint16, payload []byte) {
+	s.t.Helper()
+	b := []byte{0x45, 0, 0, 0, 0, 0, 0, 0, 64, unix.IPPROTO_UDP, 0, 0, 127, 0, 0, 1, 127, 0, 0, 2}
+	b = binary.BigEndian.AppendUint16(b, from)
+	b = binary.BigEndian.AppendUint16(b, to)
+	b = binary.BigEndian.AppendUint16(b, uint16(8+len(payload)))
+	b = append(append(b, 0, 0), payload...) // without a checksum
+	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
+	if err := unix.Sendto(s.fd, b, 0, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 2}}); err != nil {
+		s.t.Fatalf("send forged datagram: %v", err)
+	}
+}
+
+// Whatever strangers send, one thing is counted for each and the rest goes on.
+func TestAttackUDPStrangeDatagrams(t *testing.T) {
+	inNamespace(t, func() {
+		u := openUDP(t, UDPConfig{})
+		s := openIP(t)
+		s.sendUDP(0, u.Port(), data(7, 1))
+		s.sendUDP(9, u.Port(), make([]byte, 3000))
+		s.sendUDP(9, u.Port(), nil)
+		s.sendUDP(9, u.Port(), make([]byte, packet.MaxLen+1))
+		s.sendUDP(9, u.Port(), data(7, 2))
+		in := read(t, u)
+		from := Path{Local: loopback(2), Remote: loopback(1), Port: 9}
+		in.want(from, nil)
+		in.want(from, data(7, 2))
+		if got := u.Stats(); got.Drops != (UDPDrops{Overlong: 2, NoPort: 1}) || got.Received != 2 {
+			t.Errorf("counted %+v", got)
+		}
+	})
+}
+
+func TestUDPCountsOverflow(t *testing.T) {
+	inNamespace(t, func() {
+		u := openUDP(t, UDPConfig{ReceiveBuffer: 1}) // the kernel's least
+		for range 100 {
+			if err := u.Send(Path{Remote: loopback(2), Port: u.Port()}, []*packet.Buffer{sized(1, 100)}, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s := u.Stats(); s.Drops.ReceiveQueueFull == 0 {
+			t.Errorf("100 packets, nobody reads, counted %+v", s)
+		}
+	})
+}
+
+func TestUDPDoesNotAllocate(t *testing.T) {
+	inNamespace(t, func() {
+		u := openUDP(t, UDPConfig{})
+		pkts := []*packet.Buffer{sized(1, 300), sized(2, 300), sized(3, 100), sized(4, 500)}
+		in := make([]Datagram, 4)
+		for i := range in {
+			in[i].Buffer = new(packet.Buffer)
+		}
+		path := Path{Local: loopback(1), Remote: loopback(2), Port: u.Port()}
+		for _, df := range []bool{true, false} {
+			if n := testing.AllocsPerRun(200, func() {
+				if err := u.Send(path, pkts, df); err != nil {
+					t.Fatalf("Send: %v", err)
+				}
+				for got := 0; got < len(in); {
+					n, err := u.Receive(in[got:])
+					if err != nil {
+						t.Fatalf("Receive: %v", err)
+					}
+					got += n
+				}
+			}); n != 0 && !race.Enabled {
+				t.Errorf("df %t: %v allocations for packets sent and received", df, n)
+			}
+		}
+	})
+}
