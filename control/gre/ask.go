@@ -93,7 +93,7 @@ func (c *Channel) sendProbe(q *question) error {
 }
 
 // answered takes a reply: it reports false when it is not to what we ask.
-func (c *Channel) answered(d *Datagram, p *probe) bool {
+func (c *Channel) answered(d *Datagram, p probe) bool {
 	c.rx.mu.Lock()
 	defer c.rx.mu.Unlock()
 	q := c.rx.asked

@@ -134,21 +134,22 @@ func (m *Mux) probed(t *table, d *Datagram) {
 		m.counters.badProbe.Add(1)
 		return
 	}
-	var answer func(*Channel, *Datagram, *probe) bool
-	var c *Channel
+	taken := false
 	if p.kind == probeAsks {
-		c, answer = m.expecting(expectation{d.Path.Remote, p.to, p.from}), (*Channel).answerProbe
-	} else {
-		c, answer = t.calls[call{d.Path.Remote, p.callID}], (*Channel).answered
+		if c := m.expecting(expectation{d.Path.Remote, p.to, p.from}); c != nil {
+			taken = c.answerProbe(d, p)
+		}
+	} else if c := t.calls[call{d.Path.Remote, p.callID}]; c != nil {
+		taken = c.answered(d, p)
 	}
-	if c == nil || !answer(c, d, &p) {
+	if !taken {
 		m.counters.strayProbe.Add(1)
 	}
 }
 
 // answerProbe sends the reply, in the probe's own buffer, to where the probe came from.
 // It reports false for a probe that comes too late, too often or from a second port.
-func (c *Channel) answerProbe(d *Datagram, p *probe) bool {
+func (c *Channel) answerProbe(d *Datagram, p probe) bool {
 	c.rx.mu.Lock()
 	defer c.rx.mu.Unlock()
 	if c.rx.closed || c.rx.via != undecided || c.rx.replies == maxReplies ||
