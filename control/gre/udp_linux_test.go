@@ -1,17 +1,23 @@
 package gre
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"sitebridge/internal/netlab"
 	"sitebridge/internal/packet"
 	"sitebridge/internal/race"
+	"sitebridge/internal/turns"
 )
 
 func openUDP(t *testing.T, cfg UDPConfig) *UDP {
@@ -34,7 +40,7 @@ func sized(seq, length int) *packet.Buffer {
 	return buffer(p)
 }
 
-// socketCalls counts the messages that a batch becomes.
+// messagesOf returns how many packets go in each message of a batch.
 func messagesOf(pkts []*packet.Buffer, longest int) (counts []int) {
 	b := newSegments()
 	b.longest = longest
@@ -392,4 +398,190 @@ func TestUDPDoesNotAllocate(t *testing.T) {
 			}
 		}
 	})
+}
+
+// hosts are two hosts with both carriers each, on one wire with that MTU.
+func hosts(t *testing.T, mtu int, do func(west, east *end)) {
+	t.Helper()
+	lab := netlab.New(t)
+	w, e := lab.Namespace("west"), lab.Namespace("east")
+	lab.Veth(w, "wan", e, "wan")
+	w.Addr("wan", "192.0.2.1/24")
+	e.Addr("wan", "192.0.2.2/24")
+	w.MTU("wan", mtu)
+	e.MTU("wan", mtu)
+	ends := make([]*end, 2)
+	for i, ns := range []*netlab.Namespace{w, e} {
+		if err := ns.Do(func() error {
+			ends[i] = &end{mux: runMuxes(t, openRaw(t, RawConfig{}), openUDP(t, UDPConfig{Port: udpPort}))}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(ends[0], ends[1])
+}
+
+// A lane is a call over two hosts whose east sends back what it gets.
+type lane struct {
+	west, east *Channel
+	back       chan uint32
+}
+
+var westAddr, eastAddr = netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+
+// newLane calls, by UDP or not, and waits for the first frame to come back.
+func newLane(t *testing.T, west, east *end, byUDP bool) *lane {
+	t.Helper()
+	west.open(t, eastAddr, ChannelConfig{})
+	east.open(t, westAddr, ChannelConfig{})
+	l := &lane{west.Channel, east.Channel, make(chan uint32, packet.BatchLen)}
+	mine, theirs := NewToken(), NewToken()
+	l.east.Expect(theirs, mine)
+	if byUDP {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := l.west.Probe(ctx, Path{Local: westAddr, Remote: eastAddr, Port: udpPort}, mine, theirs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.west.Connect(westAddr, l.east.ID(), 64, func(frames []*packet.Buffer) {
+		for _, p := range frames {
+			l.back <- binary.BigEndian.Uint32(p.Bytes())
+		}
+	})
+	go func() {
+		<-l.east.Chosen()
+		l.east.Connect(eastAddr, l.west.ID(), 64, func(frames []*packet.Buffer) {
+			if err := l.east.Send(frames, false); err != nil {
+				t.Errorf("Send: %v", err)
+			}
+		})
+	}()
+	l.roundTrip(t, numbered(0, 1))
+	return l
+}
+
+// roundTrip sends frames and has them back.
+func (l *lane) roundTrip(t *testing.T, frames []*packet.Buffer) {
+	first := binary.BigEndian.Uint32(frames[0].Bytes())
+	if err := l.west.Send(frames, true); err != nil {
+		t.Errorf("Send: %v", err)
+	}
+	for i := range frames {
+		if n := <-l.back; n != first+uint32(i) {
+			t.Errorf("frame %d came back as %d", int(first)+i, n)
+		}
+	}
+}
+
+// Two calls between the same hosts, one by each carrier, at once.
+func TestBothCarriersSideBySide(t *testing.T) {
+	hosts(t, 1500, func(west, east *end) {
+		lanes := []*lane{newLane(t, west, east, false), newLane(t, west, east, true)}
+		var all sync.WaitGroup
+		for _, l := range lanes {
+			all.Go(func() {
+				for first := 1; first < 5000; first += 50 {
+					frames := numbered(first, 50)
+					for i, p := range frames {
+						p.SetLen([]int{1400, 1400, 1400, 60, 576, 1448}[(first+i)/7%6])
+					}
+					l.roundTrip(t, frames)
+				}
+			})
+		}
+		all.Wait()
+		for i, want := range []uint16{0, udpPort} {
+			l := lanes[i]
+			if w, e := l.west.Path().Port, l.east.Path().Port; w != want || e != want {
+				t.Errorf("by ports %d and %d, want %d", w, e, want)
+			}
+			for _, c := range []*Channel{l.west, l.east} {
+				if s := c.Stats(); s.Drops != (Drops{}) || s.Lost != 0 || s.SendErrors != 0 {
+					t.Errorf("counted %+v", s)
+				}
+			}
+		}
+	})
+}
+
+// What does not fit is dropped, or goes in fragments: never as a run.
+func TestUDPOverANarrowWire(t *testing.T) {
+	hosts(t, 1300, func(west, east *end) {
+		l := newLane(t, west, east, true)
+		frames := numbered(1, 3)
+		for _, p := range frames {
+			p.SetLen(1300)
+		}
+		var e *TooBigError
+		if err := l.west.Send(frames, true); !errors.As(err, &e) || e.Packets != 3 {
+			t.Errorf("Send = %v, want 3 too big", err)
+		}
+		frames = numbered(4, 3)
+		for _, p := range frames {
+			p.SetLen(1300)
+		}
+		if err := l.west.Send(frames, false); err != nil {
+			t.Errorf("Send in fragments: %v", err)
+		}
+		for i := range frames {
+			if n := <-l.back; int(n) != 4+i {
+				t.Errorf("frame %d came back as %d", 4+i, n)
+			}
+		}
+	})
+}
+
+// What a packet of 64 costs by UDP, and by raw GRE in turn, out through the kernel and in
+// again. It runs where it is, over lo, and so needs CAP_NET_RAW.
+func BenchmarkCarriers(b *testing.B) {
+	for _, size := range []int{1400, 576, 64} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) { benchmarkCarriers(b, size) })
+	}
+}
+
+func benchmarkCarriers(b *testing.B, size int) {
+	u, err := OpenUDP(UDPConfig{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer u.Close()
+	r, err := OpenRaw(RawConfig{})
+	if errors.Is(err, unix.EPERM) {
+		b.Skip(err)
+	} else if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
+	in := make([]Datagram, packet.BatchLen)
+	for i := range in {
+		in[i].Buffer = new(packet.Buffer)
+	}
+	pkts := make([]*packet.Buffer, packet.BatchLen)
+	for i := range pkts {
+		pkts[i] = sized(i, size)
+	}
+	path := Path{Local: loopback(1), Remote: loopback(2)}
+	through := func(c Carrier, path Path) func() {
+		return func() {
+			if err := c.Send(path, pkts, true); err != nil {
+				b.Fatal(err)
+			}
+			for got := 0; got < len(pkts); {
+				n, err := c.Receive(in)
+				if err != nil {
+					b.Fatal(err)
+				}
+				got += n
+			}
+		}
+	}
+	byPort := path
+	byPort.Port = u.Port()
+	turns.Pair{
+		Ours:    turns.Work{Do: through(u, byPort)},
+		Measure: turns.Work{Do: through(r, path)},
+		Name:    "raw", Packets: len(pkts),
+	}.Benchmark(b)
 }
