@@ -8,6 +8,10 @@ import (
 const (
 	minAckDelay = 2 * time.Millisecond
 	maxAckDelay = 500 * time.Millisecond
+	// ackPause is for how long after an acknowledgement on its own no number of packets
+	// is a reason for the next. Batches come every tenth of a millisecond when the peer
+	// sends as fast as it can, and data is most often about to go back.
+	ackPause = 500 * time.Microsecond
 )
 
 // A flow is what the two directions of a channel know of each other: which
@@ -24,7 +28,8 @@ type flow struct {
 	told  uint32    // the last number acknowledged
 	since time.Time // when the oldest of what is not acknowledged came
 
-	eager int // acknowledge at once when so many are not
+	eager int       // acknowledge at once when so many are not
+	alone time.Time // when an acknowledgement last went on its own
 }
 
 func (f *flow) init(announced uint16, first uint32) {
@@ -83,10 +88,17 @@ func (f *flow) tell() (ack uint32, due bool) {
 func (f *flow) overdue(now time.Time) (ack uint32, due bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.got == f.told || now.Before(f.since.Add(f.delay())) && int32(f.got-f.told) < int32(f.eager) {
+	if f.got == f.told || now.Before(f.since.Add(f.delay())) && !f.many(now) {
 		return 0, false
 	}
+	f.alone = now
 	return f.tell()
+}
+
+// many reports whether so many packets are not acknowledged that the peer's window may
+// be full.
+func (f *flow) many(now time.Time) bool {
+	return int32(f.got-f.told) >= int32(f.eager) && now.Sub(f.alone) >= ackPause
 }
 
 // deadline returns when overdue will have something to say.

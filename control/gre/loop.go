@@ -20,6 +20,12 @@ type loop struct {
 	routes [packet.BatchLen]*Channel // per packet of the batch; nil: done with
 	parsed [packet.BatchLen]arrival  // per packet of the batch
 	group  [packet.BatchLen]arrival  // those of one channel
+	last   lookup                    // of this batch: most packets belong where the one before does
+}
+
+type lookup struct {
+	call    call
+	channel *Channel
 }
 
 // Run receives until ctx ends, which is no error, or a carrier is closed. Other
@@ -86,8 +92,9 @@ const (
 func (l *loop) dispatch(in []Datagram, now time.Time) {
 	l.mux.counters.received.Add(uint64(len(in)))
 	t := l.mux.table.Load()
+	l.last = lookup{}
 	for i := range in {
-		l.routes[i] = l.mux.route(t, &in[i], &l.parsed[i])
+		l.routes[i] = l.route(t, &in[i], &l.parsed[i])
 	}
 	for i := range in {
 		c := l.routes[i]
@@ -108,8 +115,8 @@ func (l *loop) dispatch(in []Datagram, now time.Time) {
 
 // route takes the header off and finds the channel; nil when the packet goes
 // nowhere, which has been counted.
-func (m *Mux) route(t *table, d *Datagram, a *arrival) *Channel {
-	b := d.Buffer.Bytes()
+func (l *loop) route(t *table, d *Datagram, a *arrival) *Channel {
+	m, b := l.mux, d.Buffer.Bytes()
 	h, payload, err := Parse(b)
 	if err != nil {
 		if d.Path.Port != 0 && isProbe(b) {
@@ -119,7 +126,10 @@ func (m *Mux) route(t *table, d *Datagram, a *arrival) *Channel {
 		}
 		return nil
 	}
-	c := t.calls[call{d.Path.Remote, h.CallID}]
+	if k := (call{d.Path.Remote, h.CallID}); l.last.channel == nil || l.last.call != k {
+		l.last = lookup{k, t.calls[k]}
+	}
+	c := l.last.channel
 	if c == nil {
 		m.misdirected(t, d.Path.Remote, h.CallID)
 		return nil
