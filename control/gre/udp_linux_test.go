@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -584,4 +585,45 @@ func benchmarkCarriers(b *testing.B, size int) {
 		Measure: turns.Work{Do: through(r, path)},
 		Name:    "raw", Packets: len(pkts),
 	}.Benchmark(b)
+}
+
+// A router on the way says that a packet is too big: the next one that is finds the
+// kernel knowing it, runs as well as single packets. Marks must not keep the news from the
+// sockets that need it.
+func TestUDPHearsOfANarrowPath(t *testing.T) {
+	lab := netlab.New(t)
+	west, router, east := lab.Namespace("west"), lab.Namespace("router"), lab.Namespace("east")
+	lab.Veth(west, "wan", router, "west")
+	lab.Veth(router, "east", east, "wan")
+	west.Addr("wan", "192.0.2.1/24")
+	router.Addr("west", "192.0.2.254/24")
+	router.Addr("east", "198.51.100.254/24")
+	east.Addr("wan", "198.51.100.2/24")
+	router.MTU("east", 1300)
+	router.Forward()
+	west.Route("198.51.100.0/24", "192.0.2.254")
+	east.Route("192.0.2.0/24", "198.51.100.254")
+	if err := west.Do(func() error {
+		u := openUDP(t, UDPConfig{Mark: 0x5b1d})
+		path := Path{Local: westAddr, Remote: netip.MustParseAddr("198.51.100.2"), Port: udpPort}
+		for _, run := range []int{1, 3} {
+			pkts := make([]*packet.Buffer, run)
+			for i := range pkts {
+				pkts[i] = sized(i, 1400)
+			}
+			var e *TooBigError
+			late := time.Now().Add(10 * time.Second)
+			for !errors.As(u.Send(path, pkts, true), &e) {
+				if runtime.Gosched(); time.Now().After(late) {
+					t.Fatal("nothing was learned of the path")
+				}
+			}
+			if e.MTU != 1300 || e.Packets != run {
+				t.Errorf("%+v, want %d too big for 1300", e, run)
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
 }
