@@ -168,7 +168,7 @@ func newPair(dice *rand.Rand) *pair {
 	join := func(m *gre.Memory, peer netip.Addr, seed uint64) *gre.Channel {
 		l := line{dice: rand.New(rand.NewPCG(seed, seed)), o: o}
 		m.SetLine(gre.Line{Delay: 5 * time.Millisecond, Fault: l.fate})
-		mux := gre.NewMux(m, nil)
+		mux := gre.NewMux(m, nil, nil)
 		muxes.Go(func() { _ = mux.Run(ctx) })
 		c, err := mux.Open(peer, gre.ChannelConfig{})
 		if err != nil {

@@ -100,7 +100,7 @@ func Run(ctx context.Context, cfg Config, tell func(Row)) error {
 func (p *prober) receive(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
-	p.mux = gre.NewMux(p.cfg.Carrier, nil)
+	p.mux = gre.NewMux(p.cfg.Carrier, nil, nil)
 	go func() {
 		defer close(done)
 		_ = p.mux.Run(ctx) // its end is this run's
