@@ -25,6 +25,7 @@ func (d *draft) agree() {
 	d.agreeOnCallers()
 	d.agreeOnRadius()
 	d.agreeOnDemand()
+	d.agreeOnUDP()
 }
 
 // require checks what a site requires against what it runs. What it runs is the

@@ -37,6 +37,7 @@ type Config struct {
 type Daemon struct {
 	Name   string           // our name to every peer
 	Listen []netip.AddrPort // where calls are answered: IPv4; empty: we only dial
+	UDP    uint16           // the port of tunnels whose packets travel in UDP; 0: none do
 	Status string           // path of the control socket
 	// InternalNetwork is our IPX network number inside; 0: we have none.
 	InternalNetwork ipx.Network
@@ -151,7 +152,8 @@ type Site struct {
 	Demand     *Demand // nil: the tunnel is kept up
 	Echo       Echo
 	Reorder    Reorder
-	MTU        int // of IP in the tunnel; 0: worked out from the path
+	Transport  Transport // never empty
+	MTU        int       // of IP in the tunnel; 0: worked out from the path
 	Auth       Auth
 	Encryption Encryption
 	IP         *IP     // nil: no IP in the tunnel

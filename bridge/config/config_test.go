@@ -98,6 +98,7 @@ func TestDefaults(t *testing.T) {
 		Required:   []Protocol{ProtocolIP},
 		Echo:       Echo{10 * time.Second, 3, true},
 		Reorder:    Reorder{32, 30 * time.Millisecond},
+		Transport:  TransportAuto,
 		Auth:       Auth{Methods: []auth.Method{auth.MSCHAPv2}, Name: "hq", PeerName: "branch1", SecretOut: "hunter2"},
 		Encryption: Encryption{Policy: PolicyDisabled},
 		IP:         &IP{Metric: 100},
@@ -105,7 +106,7 @@ func TestDefaults(t *testing.T) {
 	if got := c.Site("branch1"); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if want := (Daemon{Name: "hq", Status: "/run/sitebridge/sitebridge.sock"}); !reflect.DeepEqual(c.Daemon, want) {
+	if want := (Daemon{Name: "hq", UDP: 4754, Status: "/run/sitebridge/sitebridge.sock"}); !reflect.DeepEqual(c.Daemon, want) {
 		t.Errorf("%+v, want %+v", c.Daemon, want)
 	}
 	if c.Site("branch2") != nil || c.Caller("branch1") != nil || c.LAN("office") != nil {
@@ -127,7 +128,7 @@ func TestValues(t *testing.T) {
 	crl := filepath.Join(folder, "ca.crl")
 	hq := Daemon{
 		Name: "hq", Listen: []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:1723")},
-		Status: "/run/sitebridge/sitebridge.sock", InternalNetwork: 0xbeef,
+		UDP: 4754, Status: "/run/sitebridge/sitebridge.sock", InternalNetwork: 0xbeef,
 		Metrics:  netip.MustParseAddrPort("127.0.0.1:9723"),
 		Web:      netip.MustParseAddrPort("127.0.0.1:8723"),
 		Identity: testOwn(), CertificatePath: filepath.Join(folder, "hq.pem"),
@@ -176,7 +177,7 @@ func TestValues(t *testing.T) {
 		Source:   Source{Address: netip.MustParseAddr("192.0.2.10")},
 		Required: []Protocol{ProtocolIP, ProtocolIPX},
 		Echo:     Echo{10 * time.Second, 3, true},
-		Reorder:  Reorder{32, 30 * time.Millisecond},
+		Reorder:  Reorder{32, 30 * time.Millisecond}, Transport: TransportAuto,
 		Auth: Auth{Methods: []auth.Method{auth.EAPTLS}, Name: "hq", PeerName: "branch1",
 			Trust: &identity.Trust{CAs: []*x509.Certificate{testCA().Leaf()}, CRL: crl, Name: "branch1"}},
 		IP: &IP{Metric: 100, IPv6: true, Routes: []netip.Prefix{

@@ -26,6 +26,7 @@ func (d *draft) readDaemon(t *table) {
 	d.Daemon = Daemon{
 		Name:            read(t, "name", "", name),
 		Listen:          readList(t, "listen", listenAddress),
+		UDP:             uint16(read(t, "udp", defaultUDP, number(0, 65535))),
 		Status:          readStatus(t),
 		InternalNetwork: read(t, "ipx_internal_network", 0, network),
 	}

@@ -44,6 +44,8 @@ var diffs = []struct {
 		[]string{"~ site road: users_file"}},
 	{"how many may call", "#callers = 64", "callers = 65", nil, []string{"~ site road: callers"}},
 	{"where the callers seem to be", `proxy_arp = "eth1"`, `proxy_arp = "eth2"`, nil, []string{"~ site road: proxy_arp"}},
+	{"what a tunnel travels in", `#transport = "auto"`, `transport = "udp"`, nil, []string{"~ site branch1: transport"}},
+	{"the port of UDP", "#udp = 4754", "udp = 4755", nil, []string{"! daemon.udp: only a restart of the daemon takes that over"}},
 	{"encryption", `downgrade = "allowed"`, "downgrade = \"allowed\"\npolicy = \"preferred\"\nmppe_stateful = true", nil,
 		[]string{"~ site branch3: encryption.policy, encryption.mppe_stateful"}},
 	{"a method of authentication", `methods = ["eap-tls", "mschapv2"]`, `methods = ["mschapv2", "eap-tls", "eap-mschapv2"]`, nil,

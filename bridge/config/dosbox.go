@@ -69,6 +69,9 @@ func (d *draft) agreeOnDOSBox() {
 				t.at("dosbox").fault(fmt.Sprintf("%q is taken by %s", l.DOSBox.Listen, d.lanAt[other].at("dosbox")), "write another port")
 			}
 		}
+		if l.DOSBox.Listen.Port() == d.Daemon.UDP && l.DOSBox.Listen.Addr().Is4() && t.at("dosbox").faultless() {
+			t.at("dosbox").fault(fmt.Sprintf("port %d is that of the tunnels, daemon.udp", d.Daemon.UDP), "write another port")
+		}
 		taken = append(taken, l)
 		if len(l.Frames) == 0 && !d.bridges(l) && d.segmentsFaultless() &&
 			t.at("network").faultless() && t.at("dosbox").faultless() {

@@ -154,8 +154,8 @@ func TestFaults(t *testing.T) {
 			`:4: defaults.answer: nothing listens for calls: write listen = ["0.0.0.0:1723"] in [daemon], or leave answer out`}},
 		{"a source that is none", `dial = ["b1.example.net"]`, "dial = [\"b1.example.net\"]\nsource = \"eth 0\"",
 			[]string{`:9: site.b1.source: "eth 0" is not an uplink: write an IPv4 address of ours, as in "192.0.2.10", or an interface, as in "eth0"`}},
-		{"words of later versions", `dial = ["b1.example.net"]`, "dial = [\"b1.example.net\"]\ntransport = \"udp\"", []string{
-			`:9: site.b1.transport: this version does not have "udp": write "auto" or "gre"`}},
+		{"a transport that is none", `dial = ["b1.example.net"]`, "dial = [\"b1.example.net\"]\ntransport = \"tcp\"", []string{
+			`:9: site.b1.transport: "tcp" is not known here: write "auto", "udp" or "gre"`}},
 		{"words of no version", `dial = ["b1.example.net"]`, "dial = [\"b1.example.net\"]\nconnect = \"sometimes\"",
 			[]string{`:9: site.b1.connect: "sometimes" is not known here: write "always" or "demand"`}},
 		{"requires what it does not carry", `dial = ["b1.example.net"]`, "dial = [\"b1.example.net\"]\nrequired = [\"ip\", \"ipx\", \"ipv6\", \"ip\", \"vines\"]", []string{

@@ -77,7 +77,7 @@ func (d *draft) readSite(at *siteTables) *Site {
 		Required: readList(t, "required", word(ProtocolIP, ProtocolIPv6, ProtocolIPX)),
 		MTU:      read(t, "mtu", 0, number(576, 1500)),
 	}
-	read(t, "transport", "", soon([]string{"auto", "gre"}, "udp"))
+	s.Transport = readTransport(t)
 	d.readAnswer(s, t)
 	if !t.owns("device") {
 		s.Device = devicePrefix + s.Name
