@@ -13,6 +13,9 @@ import (
 type Config struct {
 	Host, Vendor string // our names, cut to 64 octets
 	Firmware     uint16
+	// NewVendor makes the vendor string for the peer of a connection that we answer, in
+	// place of Vendor; nil: it is Vendor. It is called as Admit is.
+	NewVendor func(Peer) string
 
 	EchoInterval time.Duration // silence after which an Echo-Request is sent; zero: 60 s
 	EchoTimeout  time.Duration // how long its reply may take; zero: 60 s

@@ -185,6 +185,9 @@ func (c *Conn) Err() error {
 // that Open returns, and in Config.Answer.
 func (c *Conn) Peer() Peer { return c.session.peer }
 
+// Vendor returns what we called ourselves, from the moment that Peer does.
+func (c *Conn) Vendor() string { return c.session.vendor }
+
 // Tap is where the packets of the connection's calls can be looked at; nil: nowhere.
 func (c *Conn) Tap() *tap.Tap { return c.tap }
 

@@ -19,10 +19,11 @@ type session struct {
 	flush    bool      // once closed: send out first
 	err      error     // why the connection has ended or is ending: the first reason stands
 
-	peer  Peer
-	heard time.Time // when the peer last sent a whole message; never moved by what we send
-	due   time.Time // when what the state waits for is late; zero: nothing
-	idle  time.Time // since when an established connection has had no call
+	vendor string // what we call ourselves
+	peer   Peer
+	heard  time.Time // when the peer last sent a whole message; never moved by what we send
+	due    time.Time // when what the state waits for is late; zero: nothing
+	idle   time.Time // since when an established connection has had no call
 
 	echoes   []echo // Echo-Requests without a reply yet, oldest first
 	nextEcho uint32
@@ -48,7 +49,7 @@ type echo struct {
 }
 
 func newSession(conn *Conn, cfg Config, opt options) *session {
-	return &session{conn: conn, cfg: cfg, opt: opt, auto: connAutomaton{table: connTable}}
+	return &session{conn: conn, cfg: cfg, opt: opt, vendor: cfg.Vendor, auto: connAutomaton{table: connTable}}
 }
 
 func (s *session) established() bool { return s.auto.state == connEstablished }

@@ -20,11 +20,14 @@ func (s *session) startRequest() StartRequest {
 		Bearer:   BearerAnalog | BearerDigital,
 		Firmware: s.cfg.Firmware,
 		Host:     MakeText(s.cfg.Host),
-		Vendor:   MakeText(s.cfg.Vendor),
+		Vendor:   MakeText(s.vendor),
 	}
 }
 
 func (s *session) startReply(r StartResult) StartReply {
+	if m, ok := s.received.(StartRequest); ok && r == Started && s.cfg.NewVendor != nil {
+		s.vendor = s.cfg.NewVendor(peerOfRequest(s.conn.nc, m))
+	}
 	return StartReply{
 		Version:  version1,
 		Result:   r,
@@ -32,7 +35,7 @@ func (s *session) startReply(r StartResult) StartReply {
 		Bearer:   BearerAnalog | BearerDigital,
 		Firmware: s.cfg.Firmware,
 		Host:     MakeText(s.cfg.Host),
-		Vendor:   MakeText(s.cfg.Vendor),
+		Vendor:   MakeText(s.vendor),
 	}
 }
 

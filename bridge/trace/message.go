@@ -22,9 +22,9 @@ func Message(b []byte) string {
 func says(m control.Message) string {
 	switch m := m.(type) {
 	case control.StartRequest:
-		return fmt.Sprintf("host %s, vendor %s, firmware %d, version %d.%d", name(m.Host), name(m.Vendor), m.Firmware, m.Version>>8, m.Version&0xff)
+		return fmt.Sprintf("host %s, vendor %s, firmware %d, version %d.%d", name(m.Host), shown(m.Vendor), m.Firmware, m.Version>>8, m.Version&0xff)
 	case control.StartReply:
-		return fmt.Sprintf("%v%s, host %s, vendor %s, firmware %d, version %d.%d", m.Result, failure(m.Error), name(m.Host), name(m.Vendor), m.Firmware, m.Version>>8, m.Version&0xff)
+		return fmt.Sprintf("%v%s, host %s, vendor %s, firmware %d, version %d.%d", m.Result, failure(m.Error), name(m.Host), shown(m.Vendor), m.Firmware, m.Version>>8, m.Version&0xff)
 	case control.StopRequest:
 		return m.Reason.String()
 	case control.StopReply:
@@ -34,7 +34,11 @@ func says(m control.Message) string {
 	case control.EchoReply:
 		return fmt.Sprintf("identifier %d, %v%s", m.Identifier, m.Result, failure(m.Error))
 	case control.OutgoingCallRequest:
-		return fmt.Sprintf("call %d, serial %d, window %d", m.CallID, m.SerialNumber, m.WindowSize)
+		said := fmt.Sprintf("call %d, serial %d, window %d", m.CallID, m.SerialNumber, m.WindowSize)
+		if m.Subaddress.Name() != "" {
+			said += ", subaddress " + shown(m.Subaddress)
+		}
+		return said
 	case control.OutgoingCallReply:
 		return fmt.Sprintf("call %d for %d, %v%s, cause %d, window %d, speed %d", m.CallID, m.PeerCallID, m.Result, failure(m.Error), m.CauseCode, m.WindowSize, m.ConnectSpeed)
 	case control.CallClearRequest:
@@ -58,3 +62,6 @@ func failure(e control.GeneralError) string {
 }
 
 func name(t control.Text) string { return text([]byte(t.Name())) }
+
+// shown is name, but for the token of an offer of UDP.
+func shown(t control.Text) string { return text([]byte(t.Name().WithoutToken())) }
