@@ -37,6 +37,7 @@ func (h *Host) PathMTU(local, remote netip.Addr, device int) (int, error) {
 
 const (
 	outerIPLen  = ipv4HeaderLen
+	outerUDPLen = 8
 	outerGRELen = 16 // enhanced GRE with sequence and acknowledgement (RFC 2637, section 4.1)
 )
 
@@ -44,6 +45,7 @@ const (
 type Sum struct {
 	Path     int // longest packet on the way to the peer
 	IP, GRE  int // headers around the PPP frame
+	UDP      int // likewise; 0: GRE is right behind IP
 	PPP      int // framing, and encryption
 	PeerMRU  int // longest PPP payload that the peer takes; 0: not known
 	InnerMTU int // what is left
@@ -53,25 +55,42 @@ type Sum struct {
 // fragmented: over a path of outer octets, with so much PPP overhead, to a peer
 // that takes peerMRU octets (0: any).
 func InnerMTU(outer, overhead, peerMRU int) Sum {
-	s := Sum{Path: outer, IP: outerIPLen, GRE: outerGRELen, PPP: overhead, PeerMRU: peerMRU}
+	return Sum{Path: outer, IP: outerIPLen, GRE: outerGRELen, PPP: overhead, PeerMRU: peerMRU}.summed()
+}
+
+// InUDP is the sum for a tunnel whose GRE travels in UDP.
+func (s Sum) InUDP() Sum {
+	s.UDP = outerUDPLen
+	return s.summed()
+}
+
+// Around is what is around a packet of the tunnel.
+func (s Sum) Around() int { return s.IP + s.UDP + s.GRE + s.PPP }
+
+// summed works InnerMTU out.
+func (s Sum) summed() Sum {
 	s.InnerMTU = max(s.fits(), 0)
-	if peerMRU > 0 {
-		s.InnerMTU = min(s.InnerMTU, peerMRU)
+	if s.PeerMRU > 0 {
+		s.InnerMTU = min(s.InnerMTU, s.PeerMRU)
 	}
 	return s
 }
 
-func (s Sum) fits() int { return s.Path - s.IP - s.GRE - s.PPP }
+func (s Sum) fits() int { return s.Path - s.Around() }
 
 // String shows the addends: "1500 - 20 IP - 16 GRE - 4 PPP = 1460". Whoever
 // sets InnerMTU himself has that shown too.
 func (s Sum) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d - %d IP - %d GRE - %d PPP = %d", s.Path, s.IP, s.GRE, s.PPP, s.fits())
+	fmt.Fprintf(&b, "%d - %d IP - ", s.Path, s.IP)
+	if s.UDP > 0 {
+		fmt.Fprintf(&b, "%d UDP - ", s.UDP)
+	}
+	fmt.Fprintf(&b, "%d GRE - %d PPP = %d", s.GRE, s.PPP, s.fits())
 	if s.PeerMRU > 0 && s.PeerMRU < s.fits() {
 		fmt.Fprintf(&b, ", peer takes %d", s.PeerMRU)
 	}
-	if s.InnerMTU != InnerMTU(s.Path, s.PPP, s.PeerMRU).InnerMTU {
+	if s.InnerMTU != s.summed().InnerMTU {
 		fmt.Fprintf(&b, ", set to %d", s.InnerMTU)
 	}
 	return b.String()

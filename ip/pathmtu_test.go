@@ -36,6 +36,17 @@ func TestInnerMTU(t *testing.T) {
 	}
 }
 
+func TestInnerMTUInUDP(t *testing.T) {
+	s := InnerMTU(1500, 30, 1500).InUDP()
+	if want := "1500 - 20 IP - 8 UDP - 16 GRE - 30 PPP = 1426"; s.InnerMTU != 1426 || s.String() != want || s.Around() != 74 {
+		t.Errorf("got %d, %q, want %q", s.InnerMTU, s, want)
+	}
+	s = InnerMTU(1500, 4, 1400).InUDP()
+	if want := "1500 - 20 IP - 8 UDP - 16 GRE - 4 PPP = 1452, peer takes 1400"; s.InnerMTU != 1400 || s.String() != want {
+		t.Errorf("got %d, %q, want %q", s.InnerMTU, s, want)
+	}
+}
+
 // A site's own mtu must not be told as what the peer takes.
 func TestSumWithSetMTU(t *testing.T) {
 	for set, want := range map[int]string{
