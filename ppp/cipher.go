@@ -94,6 +94,15 @@ type stepper interface{ OutOfStep() bool }
 // say. Its Events are safe for concurrent use.
 type eventer interface{ Events() map[string]uint64 }
 
+// An authenticator is a Coder whose Open lets nothing through that the peer has not
+// sealed, and each packet once.
+type authenticator interface{ Authenticates() bool }
+
+func authenticates(c Coder) bool {
+	a, ok := c.(authenticator)
+	return ok && a.Authenticates()
+}
+
 // A sender is a Cipher that has packets of its own to send: Reset-Acks.
 type sender interface{ SetSend(func(pkt []byte)) }
 
@@ -103,11 +112,14 @@ type tunnel struct {
 	data   uint16
 	inside func(protocol uint16) bool
 	step   stepper // nil: it never falls out of step
+	// authentic says that what is opened is the peer's.
+	authentic bool
 }
 
 func newTunnel(c Cipher) *tunnel {
 	t := &tunnel{Coder: c.Coder(), data: c.Data(), inside: c.Inside}
 	t.step, _ = t.Coder.(stepper)
+	t.authentic = authenticates(t.Coder)
 	return t
 }
 

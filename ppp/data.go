@@ -66,6 +66,9 @@ func (l *Link) pass(v *view, run stretch, pkts []*packet.Buffer) (heard bool) {
 	case run.tunnel != nil:
 		l.sealed = append(l.sealed[:0], pkts...) // pkts is the caller's, in its order
 		opened := l.open(run.tunnel, l.sealed)
+		if run.tunnel.authentic {
+			l.counters.accepted.Add(uint64(len(opened)))
+		}
 		l.sort(v, opened, true)
 		heard = len(opened) > 0
 		clear(l.sealed) // a link that is idle keeps none of them

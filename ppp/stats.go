@@ -46,7 +46,13 @@ type counters struct {
 	echoLimited, ownEcho, queueFull              atomic.Uint64
 	notOpen, overPeerMRU, sendFailed             atomic.Uint64
 	clear, notInside                             atomic.Uint64
+	accepted                                     atomic.Uint64
 }
+
+// Accepted is how many of the packets that Receive was given are proved to be the peer's,
+// by a cipher that authenticates, and had not come before: whoever brought them speaks
+// for the peer. MPPE proves nothing of the kind.
+func (l *Link) Accepted() uint64 { return l.counters.accepted.Load() }
 
 // Stats may be called at any time.
 func (l *Link) Stats() Stats {

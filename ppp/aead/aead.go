@@ -73,6 +73,9 @@ const longest = packet.MaxLen - 64
 // counts what is inside: a receiver takes the overhead on top of it.
 func (*Coder) MaxInner(peerMRU int) int { return min(peerMRU, longest) }
 
+// Authenticates reports that what Open returns is the peer's, and new.
+func (*Coder) Authenticates() bool { return true }
+
 // Seal encrypts packets in place. One call at a time is allowed.
 func (c *Coder) Seal(pkts []*packet.Buffer) {
 	now := time.Now()
