@@ -37,9 +37,10 @@ func (d *Daemon) answer(o *control.Offer) {
 		d.log.Warn("call refused", "peer", path.Remote, "reason", err)
 		return
 	}
+	by := d.letChoose(o, channel)
 	call := o.Accept(channel.ID(), announcedWindow)
 	c, g := new(credential), d.guard.source(path.Remote)
-	s := d.newSession(call, channel, path, d.answerLink(g, c), d.log)
+	s := d.newSession(call, channel, path, by, d.answerLink(g, c), d.log)
 	s.credential = c
 	context.AfterFunc(s.ctx, g.gone)
 	if out := d.strangers.enter(s); out != nil {

@@ -54,6 +54,9 @@ func (s *session) attempt(st *site) diagnose.Attempt {
 		GRE: v.GRE, Heard: !s.channel.FirstReceive().IsZero(), Stranger: s.channel.Stranger(),
 		PPP: v.PPP, End: s.err(), Pending: s.pending(st),
 	}
+	if c := s.carrier.Load(); c != nil {
+		a.UDP, a.Carrier, a.NoUDP = c.port, c.why, c.blocked
+	}
 	if n := s.nets.Load(); n != nil && st.ip != nil {
 		a.MTU = st.ip.mtu(n)
 	}
@@ -75,7 +78,7 @@ func (p *prober) Try(ctx context.Context) diagnose.Attempt {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, tryTime)
 	defer cancel()
-	errs, stop := listenICMP()
+	errs, stop := listenICMP(p.d.config().Daemon.UDP)
 	defer stop()
 	super := p.st.supervisor
 	if super.snapshot().Current == nil && super.dial != nil {

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sitebridge/bridge/config"
+	"sitebridge/bridge/identity"
 	"sitebridge/control"
 	"sitebridge/control/gre"
 	"sitebridge/internal/secret"
@@ -49,12 +50,15 @@ type world struct {
 	lines   map[string][]*cutConn                               // by who opened them
 
 	called  map[string]string             // by daemon: what it calls itself instead
+	udp     map[string]uint16             // by daemon: its port; 0: it has none
+	own     map[string]*identity.Own      // by daemon: its certificate; nil: it has none
 	shareIP func(*site) (sharedIP, error) // nil: the kernel
 }
 
 type testDaemon struct {
 	*Daemon
 	carrier *gre.Memory
+	udp     *gre.Memory // nil: none
 	stop    func()
 	ctx     context.Context
 	serving sync.WaitGroup
@@ -135,7 +139,7 @@ func (w *world) startOn(name string, k kernel, sites ...*config.Site) *testDaemo
 }
 
 func (w *world) startWith(name string, inside ipx.Network, k kernel, sites []*config.Site) *testDaemon {
-	cfg := &config.Config{Daemon: config.Daemon{Name: cmp.Or(w.called[name], name), InternalNetwork: inside}, Sites: sites}
+	cfg := &config.Config{Daemon: config.Daemon{Name: cmp.Or(w.called[name], name), UDP: w.udp[name], InternalNetwork: inside, Identity: w.own[name]}, Sites: sites}
 	for _, sc := range sites {
 		if sc.Answer {
 			cfg.Listen.Methods = append(cfg.Listen.Methods, sc.Auth.Methods...)
@@ -151,7 +155,12 @@ func (w *world) startWith(name string, inside ipx.Network, k kernel, sites []*co
 		t.lookUp = w.lookUp
 	}
 	t.carrier = w.gre.Attach(addrOf[name])
-	t.mux = gre.NewMux(t.carrier, nil, log)
+	var udp gre.Carrier
+	if port := w.udp[name]; port != 0 {
+		t.udp = w.gre.AttachUDP(port, addrOf[name])
+		udp = t.udp
+	}
+	t.mux = gre.NewMux(t.carrier, udp, log)
 	t.ipx = &ipxPlane{log: log, internal: inside, router: router.New(router.Config{InternalNetwork: inside, Log: log})}
 	t.connect = func(ctx context.Context, s *site, to netip.AddrPort) (net.Conn, error) {
 		return w.connect(ctx, name, to)
@@ -212,7 +221,7 @@ func (w *world) connect(ctx context.Context, from string, to netip.AddrPort) (ne
 	here, there := w.line(from, near), net.Conn(far)
 	us := netip.AddrPortFrom(addrOf[from], 40000)
 	cfg := d.controlConfig(d.Daemon.log)
-	cfg.Answer = d.answer
+	cfg.Answer, cfg.NewVendor = d.answer, d.vendorFor
 	d.serving.Go(func() { control.Serve(d.ctx, pipeConn{there, to, us}, cfg) })
 	return pipeConn{here, us, to}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -100,6 +101,21 @@ func (r *dialRace) reason(more string) string {
 		all = append(all, more)
 	}
 	return strings.Join(all, "; ")
+}
+
+// A dialFailure is what came of all addresses.
+type dialFailure struct {
+	words string
+	errs  []error
+}
+
+func (e *dialFailure) Error() string   { return e.words }
+func (e *dialFailure) Unwrap() []error { return e.errs }
+
+// failure is reason as an error.
+func (r *dialRace) failure(more string) error {
+	errs := slices.DeleteFunc(slices.Clone(r.errs), func(err error) bool { return err == nil })
+	return &dialFailure{r.reason(more), errs}
 }
 
 // close ends what still runs.

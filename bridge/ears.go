@@ -40,7 +40,7 @@ func (d *Daemon) listen(ctx context.Context, at netip.AddrPort) (*ear, error) {
 		return nil, fmt.Errorf("daemon.listen: listen for calls on %v: %w%s", at, err, listenHint(err))
 	}
 	cfg := d.controlConfig(d.log)
-	cfg.Answer = d.answer
+	cfg.Answer, cfg.NewVendor = d.answer, d.vendorFor
 	cfg.MaxCalls = 1 // NATs follow no second one, and no peer of ours makes it
 	limits := control.Limits{Vacant: max(512, d.expected()), VacantPerSource: max(128, d.expected())}
 	return &ear{Listener: control.Listen(l, cfg, limits), at: at, nl: l}, nil

@@ -10,7 +10,7 @@ import (
 // wrong. What is a class of its own has a remedy of its own.
 type Ends struct {
 	Control        uint64 `json:"control"`        // no name, no TCP, no PPTP control connection, or no call
-	NoGRE          uint64 `json:"no_gre"`         // a call, and GRE does not pass both ways
+	NoGRE          uint64 `json:"no_gre"`         // a call, and GRE does not pass both ways, in UDP or not
 	Silence        uint64 `json:"silence"`        // the peer fell silent
 	Authentication uint64 `json:"authentication"` // one of the two did not prove itself
 	Encryption     uint64 `json:"encryption"`     // not agreed on, or lost
@@ -27,6 +27,9 @@ func (e *Ends) counter(err error) *uint64 {
 	var end *ppp.End
 	if errors.As(err, new(distrust)) {
 		return &e.Authentication
+	}
+	if noUDP := (*noUDPError)(nil); errors.As(err, &noUDP) {
+		return &e.NoGRE
 	}
 	if !errors.As(err, &end) {
 		return &e.Control

@@ -22,7 +22,7 @@ import (
 func (t *testDaemon) listen(name string) (*pipeListener, *control.Listener) {
 	at := newPipeListener(netip.AddrPortFrom(addrOf[name], 1723))
 	cfg := t.controlConfig(t.Daemon.log)
-	cfg.Answer, cfg.MaxCalls = t.answer, 1
+	cfg.Answer, cfg.NewVendor, cfg.MaxCalls = t.answer, t.vendorFor, 1
 	l := control.Listen(at, cfg, control.Limits{})
 	t.serving.Go(func() { l.Run(t.ctx) })
 	return at, l

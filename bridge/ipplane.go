@@ -282,6 +282,9 @@ func (s *site) innerMTU(n *networks) (ip.Sum, error) {
 		return ip.Sum{}, err
 	}
 	sum := ip.InnerMTU(outer, n.s.link.Overhead(), n.s.link.MaxPacket())
+	if n.s.carrier.Load().inUDP() {
+		sum = sum.InUDP()
+	}
 	if m := s.cfg.MTU; m > 0 {
 		sum.InnerMTU = min(m, n.s.link.MaxPacket())
 	}

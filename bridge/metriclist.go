@@ -55,6 +55,7 @@ var (
 	metricAuthWeak   = gauge("site_auth_weak", "For each method that the site allows: 1 if who records an exchange can find the secret.", "site", "method")
 	metricAuth       = gauge("site_auth_method", "1 for the method by which a side of the call has to prove itself.", "site", "method")
 	metricEncryption = gauge("site_encryption", "1 for the encryption of the call, which may be none.", "site", "method")
+	metricCarrier    = gauge("site_carrier", "1 for what the packets of the call travel in, udp or gre.", "site", "carrier")
 	metricPhase      = gauge("site_ppp_phase", "1 for the phase of the link.", "site", "phase")
 	metricNCP        = gauge("site_ncp_up", "1 if the network protocol is open.", "site", "protocol")
 	metricMTU        = gauge("site_mtu_bytes", "Longest IP packet that the tunnel takes whole.", "site")

@@ -263,6 +263,9 @@ func (to scrape) tunnel(site string, t *Tunnel) {
 		to.add(metricAuth, 1, site, m)
 	}
 	to.encryption(site, link.Encryption)
+	if t.Carrier != "" {
+		to.add(metricCarrier, 1, site, t.Carrier)
+	}
 }
 
 // control adds the messages of a call's control connection.

@@ -45,7 +45,7 @@ func sampleStatus() Status {
 
 		RoundTrip: 20 * time.Millisecond, LastHeard: at,
 	}
-	tunnel := &Tunnel{PeerHost: evil, PeerVendor: evil, PPP: link, Control: control.Stats{In: control.Messages{EchoReply: 35, StartReply: 1}, Out: control.Messages{EchoRequest: 37}}, GRE: gre.Stats{PacketsSent: 14, Drops: gre.Drops{TooBig: 15}}}
+	tunnel := &Tunnel{PeerHost: evil, PeerVendor: evil, Carrier: "udp", CarrierReason: evil, PeerPort: 4755, PPP: link, Control: control.Stats{In: control.Messages{EchoReply: 35, StartReply: 1}, Out: control.Messages{EchoRequest: 37}}, GRE: gre.Stats{PacketsSent: 14, Drops: gre.Drops{TooBig: 15}}}
 	up := SiteStatus{
 		Name: "branch", State: StateUp, Since: at, Reason: evil, Dials: 1, Ups: 2, Refused: 3, Tunnel: tunnel,
 		AuthMethods: []string{"eap-tls", "mschapv2"},
@@ -172,6 +172,7 @@ func TestMetricsServed(t *testing.T) {
 		`sitebridge_site_auth_method{method="mschapv2",site="branch"} 1`,
 		`sitebridge_site_auth_weak{method="mschapv2",site="branch"} 1`,
 		`sitebridge_site_encryption{method="mppe-128",site="branch"} 1`,
+		`sitebridge_site_carrier{carrier="udp",site="branch"} 1`,
 		`sitebridge_site_packets_total{direction="in",layer="encryption",site="branch"} 24`,
 		`sitebridge_site_drops_total{layer="encryption",reason="late",site="branch"} 25`,
 		`sitebridge_site_encryption_events_total{event="resynchronised",site="branch"} 30`,

@@ -32,6 +32,8 @@ const (
 	ipHeaderLen     = 20
 	icmpHeaderLen   = 8
 	protocolGRE     = 47
+	protocolUDP     = 17
+	udpHeaderLen    = 8
 )
 
 // openICMP opens a socket that gets every ICMP message for this host.
@@ -51,6 +53,7 @@ type icmpMessage struct {
 	mtu        int        // of icmpTooBig
 	about      netip.Addr // for icmpUnreachable: where the packet was to go
 	protocol   byte       // and what it carried
+	port       uint16     // of UDP: from where
 }
 
 // parseICMP reads a message as a raw socket gives it, with its IP header.
@@ -72,6 +75,9 @@ func parseICMP(b []byte) (m icmpMessage, ok bool) {
 		return m, false
 	}
 	m.about, m.protocol = netip.AddrFrom4([4]byte(quoted[16:20])), quoted[9]
+	if rest := quoted[headerOf(quoted):]; m.protocol == protocolUDP && len(rest) >= 2 {
+		m.port = binary.BigEndian.Uint16(rest)
+	}
 	return m, true
 }
 
@@ -101,9 +107,9 @@ func readICMP(f *os.File, take func(icmpMessage)) {
 	}
 }
 
-// listenICMP notes what routers say of our GRE until stop is called. said returns what
-// concerns a peer. Without the privilege nothing is heard.
-func listenICMP() (said func(netip.Addr) []diagnose.ICMP, stop func()) {
+// listenICMP notes what routers say of our GRE, and of UDP from our port, until stop is
+// called. said returns what concerns a peer. Without the privilege nothing is heard.
+func listenICMP(port uint16) (said func(netip.Addr) []diagnose.ICMP, stop func()) {
 	f, err := openICMP()
 	if err != nil {
 		return func(netip.Addr) []diagnose.ICMP { return nil }, func() {}
@@ -115,8 +121,9 @@ func listenICMP() (said func(netip.Addr) []diagnose.ICMP, stop func()) {
 		readICMP(f, func(m icmpMessage) {
 			mu.Lock()
 			defer mu.Unlock()
-			if m.kind == icmpUnreachable && m.protocol == protocolGRE && len(heard) < 64 && len(heard[m.about]) < 64 {
-				heard[m.about] = append(heard[m.about], diagnose.ICMP{From: m.from, Type: m.kind, Code: m.code})
+			udp := m.protocol == protocolUDP && m.port == port && port != 0
+			if m.kind == icmpUnreachable && (udp || m.protocol == protocolGRE) && len(heard) < 64 && len(heard[m.about]) < 64 {
+				heard[m.about] = append(heard[m.about], diagnose.ICMP{From: m.from, Type: m.kind, Code: m.code, UDP: udp})
 			}
 		})
 	})
@@ -157,10 +164,10 @@ func (p *prober) Path(ctx context.Context, a diagnose.Attempt) diagnose.Path {
 		return out
 	}
 	if m := a.MTU; m.InnerMTU > 0 {
-		out.Overhead = m.IP + m.GRE + m.PPP
+		out.Overhead = m.Around()
 	}
 	if s := p.session(); s != nil && a.Up {
-		out.Inner, out.InnerTried = through(ctx, s.link, out.Believed)
+		out.Inner, out.InnerTried = through(ctx, s, out.Believed)
 		if mtu, err := p.pathMTU(a); err == nil && mtu < out.Believed {
 			out.Told = mtu // a router has told the kernel of the echoes
 			return out
@@ -191,17 +198,21 @@ func (p *prober) Path(ctx context.Context, a diagnose.Attempt) diagnose.Path {
 	return out
 }
 
-// aroundLCP is what is around an LCP packet in the carrier's: IP, GRE with sequence and
+// aroundLCP is what is around an LCP packet in the carrier's, but for UDP: IP, GRE with sequence and
 // acknowledgement, and the PPP header, which LCP has whole (RFC 1661, section 6.6).
 const aroundLCP = ipHeaderLen + 16 + 4
 
 // through sends echoes through a tunnel that must not be cut on the way, and returns the
 // longest that was answered and the longest that was sent, as octets of the carrier's
 // packet. A peer that answers no short one answers none: tried is 0 then.
-func through(ctx context.Context, link *ppp.Link, believed int) (passes, tried int) {
-	tried = min(believed, link.PeerMRU()+aroundLCP)
+func through(ctx context.Context, s *session, believed int) (passes, tried int) {
+	around := aroundLCP
+	if s.carrier.Load().inUDP() {
+		around += udpHeaderLen
+	}
+	tried = min(believed, s.link.PeerMRU()+around)
 	for range 2 { // one may be lost
-		if got := echoes(ctx, link, smallPing, tried); got > 0 {
+		if got := echoes(ctx, s.link, around, smallPing, tried); got > 0 {
 			passes = max(passes, got)
 		}
 		if passes == tried {
@@ -212,17 +223,17 @@ func through(ctx context.Context, link *ppp.Link, believed int) (passes, tried i
 		return 0, 0
 	}
 	less := slices.DeleteFunc(slices.Clone(pingSizes), func(n int) bool { return n >= tried })
-	return max(passes, echoes(ctx, link, less...)), tried
+	return max(passes, echoes(ctx, s.link, around, less...)), tried
 }
 
-// echoes returns the longest that was answered.
-func echoes(ctx context.Context, link *ppp.Link, sizes ...int) (most int) {
+// echoes returns the longest that was answered, with so much around each.
+func echoes(ctx context.Context, link *ppp.Link, around int, sizes ...int) (most int) {
 	ctx, cancel := context.WithTimeout(ctx, pathWait/2)
 	defer cancel()
 	answered := make([]bool, len(sizes))
 	var asked sync.WaitGroup
 	for i, size := range sizes {
-		asked.Go(func() { answered[i] = link.EchoSize(ctx, size-aroundLCP) })
+		asked.Go(func() { answered[i] = link.EchoSize(ctx, size-around) })
 	}
 	asked.Wait()
 	for i, size := range sizes {

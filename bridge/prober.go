@@ -147,7 +147,7 @@ func peerWords(p control.Peer) string {
 	if p.Vendor.String() == "" {
 		return p.Host.String()
 	}
-	return fmt.Sprintf("%s (%s)", p.Host, p.Vendor)
+	return fmt.Sprintf("%s (%s)", p.Host, p.Vendor.WithoutToken())
 }
 
 func (p *prober) reach(ctx context.Context, to netip.AddrPort) (r diagnose.Reach) {

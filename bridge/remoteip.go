@@ -121,9 +121,15 @@ func (p *poolIP) open() (*ip.Interface, error) {
 	return ip.Open(ip.Config{Name: p.site.cfg.Device, Host: p.site.d.host, Log: p.site.log})
 }
 
-// defaultPoolMTU is the interface's while nobody has called: that of AES-256-GCM on an
+// defaultMTU is the interface's while nobody has called: that of AES-256-GCM on an
 // Ethernet.
-const defaultPoolMTU = 1434
+func (p *poolIP) defaultMTU() int {
+	sum := ip.InnerMTU(1500, 30, 0)
+	if p.site.cfg.Transport != config.TransportGRE && p.site.d.config().Daemon.UDP != 0 {
+		sum = sum.InUDP()
+	}
+	return sum.InnerMTU
+}
 
 // furnish gives the interface its address and its callers. mu is held.
 func (p *poolIP) furnish() error {
@@ -138,7 +144,7 @@ func (p *poolIP) furnish() error {
 func (p *poolIP) widen() error {
 	mtu := p.callers.MTU()
 	if mtu == 0 {
-		mtu = defaultPoolMTU
+		mtu = p.defaultMTU()
 	}
 	return p.dev.Load().Up(ip.Live{Callers: &p.callers, MTU4: mtu})
 }

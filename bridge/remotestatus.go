@@ -36,6 +36,7 @@ type CallerStatus struct {
 	Reason     string         `json:"reason,omitempty"` // why it is not
 	Method     string         `json:"method"`
 	Encryption string         `json:"encryption"`
+	Carrier    string         `json:"carrier"` // what the call's packets travel in: "udp" or "gre"
 	MTU        int            `json:"mtu,omitempty"`
 	OctetsIn   uint64         `json:"octets_in"` // from the caller
 	OctetsOut  uint64         `json:"octets_out"`
@@ -77,7 +78,7 @@ func (m *remote) status() CallerStatus {
 	link := s.link.Status()
 	c := CallerStatus{
 		Name: escapeName(m.name), Address: m.addr, Peer: s.path.Remote, Since: s.began, Seconds: int(time.Since(s.began).Seconds()),
-		Up: up, Method: m.method.String(), Encryption: link.Encryption.Method,
+		Up: up, Method: m.method.String(), Encryption: link.Encryption.Method, Carrier: string(s.carrier.Load().transport),
 		OctetsIn: link.Stats.OctetsIn, OctetsOut: link.Stats.OctetsOut,
 		PacketsIn: link.Stats.PacketsIn, PacketsOut: link.Stats.PacketsOut,
 	}

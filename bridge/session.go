@@ -48,6 +48,9 @@ type session struct {
 	outgoing bool   // we dialled
 	epoch    uint64 // when it began: see claimPlace
 	uplink   uplink
+	// carrier is what its packets travel in; nil: the caller has not chosen yet, and the
+	// link has not begun.
+	carrier atomic.Pointer[carrier]
 	// credential is the certificate that the peer has shown. The link's goroutine
 	// writes and reads it.
 	credential *credential
@@ -83,8 +86,9 @@ type session struct {
 	hostChanged chan struct{}
 }
 
-// newSession joins a call with a new link. The link does nothing before run.
-func (d *Daemon) newSession(call *control.Call, channel *gre.Channel, path gre.Path, cfg ppp.Config, log *slog.Logger) *session {
+// newSession joins a call with a new link. The link does nothing before run. A nil carrier
+// is for the caller to choose.
+func (d *Daemon) newSession(call *control.Call, channel *gre.Channel, path gre.Path, by *carrier, cfg ppp.Config, log *slog.Logger) *session {
 	s := &session{
 		d: d, call: call, channel: channel, path: path,
 		began: time.Now(), outgoing: call.Outgoing(), epoch: d.epoch.Load(),
@@ -103,7 +107,10 @@ func (d *Daemon) newSession(call *control.Call, channel *gre.Channel, path gre.P
 	cfg.Changed = s.changed
 	cfg.Judge = s.judge
 	s.link = ppp.NewLink(cfg)
-	channel.Connect(path.Local, call.PeerID(), call.Window(), s.link.Receive)
+	if by != nil {
+		s.carrier.Store(by)
+		s.connect()
+	}
 	return s
 }
 
@@ -143,6 +150,7 @@ func (s *session) start() {
 func (s *session) run(ctx context.Context) {
 	defer close(s.over)
 	defer s.stop()
+	s.awaitChoice(ctx)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
@@ -168,7 +176,7 @@ func (s *session) run(ctx context.Context) {
 	s.mu.Lock()
 	s.ended = s.reason(err, callEnd)
 	if onlyData {
-		s.ended = fmt.Errorf("%w; TCP 1723 still answers: is IP protocol 47 blocked on the way?", s.ended)
+		s.ended = fmt.Errorf("%w; TCP 1723 still answers: is %s blocked on the way?", s.ended, s.carrier.Load().medium())
 	}
 	s.mu.Unlock()
 	s.remember()
@@ -302,7 +310,7 @@ func (s *session) keep() {
 }
 
 // onlyDataLost reports whether the link fell silent while the control connection
-// still answers: the network between carries TCP and no GRE.
+// still answers: the network between carries TCP, and not what the call travels in.
 func (s *session) onlyDataLost(linkErr error) bool {
 	var end *ppp.End
 	if !errors.As(linkErr, &end) || end.Kind != ppp.EchoTimeout {
@@ -319,7 +327,11 @@ func (s *session) silence(after time.Duration) string {
 	if !s.outgoing {
 		known = "the peer reaches our TCP 1723"
 	}
-	words := fmt.Sprintf("%s, but no GRE came back in %d s: is IP protocol 47 blocked on the way?", known, int(after.Seconds()))
+	c := s.carrier.Load()
+	words := fmt.Sprintf("%s, but no %s came back in %d s: is %s blocked on the way?", known, c.packets(), int(after.Seconds()), c.medium())
+	if c.blocked != "" {
+		words += " UDP does not pass either: " + c.blocked
+	}
 	if from := s.channel.Stranger(); from.IsValid() {
 		words = fmt.Sprintf("GRE for this call comes from %v and not from %v: a NAT or a second uplink rewrites the peer's address", from, s.path.Remote)
 	}
@@ -344,7 +356,7 @@ func (s *session) reason(linkErr, callErr error) error {
 	case ppp.NothingReceived:
 		return errors.New(s.silence(time.Since(s.began)))
 	case ppp.NotHeard:
-		return fmt.Errorf("%w: is IP protocol 47 blocked on the way to the peer?", end)
+		return fmt.Errorf("%w: is %s blocked on the way to the peer?", end, s.carrier.Load().medium())
 	case ppp.AuthFailed, ppp.PeerNotProved, ppp.Refused:
 		if s.outgoing && !(end.Kind == ppp.AuthFailed && s.onlyCertificates()) {
 			return &refusal{end}
@@ -374,6 +386,9 @@ func (s *session) admit(a ppp.Admission) (ppp.Network, error) {
 		if st, err = s.d.siteOf(id, s.credential, s.grantOf(id.Name, id.Method)); err != nil {
 			return ppp.Network{}, err
 		}
+		if err := s.mayTravel(st.cfg); err != nil {
+			return ppp.Network{}, err
+		}
 		s.known = true
 		s.call.Conn().Tap().Move(s.d.boards.of(st.cfg.Name))
 		if err := s.bind(st); err != nil {
@@ -394,6 +409,8 @@ func (s *session) admit(a ppp.Admission) (ppp.Network, error) {
 	}
 	if old := s.nets.Load(); old != nil { // LCP was negotiated again
 		old.down()
+	} else {
+		s.tellCarrier()
 	}
 	if a.Method == auth.EAPTLS {
 		if err := s.show(st); err != nil {
@@ -549,7 +566,7 @@ func (d *Daemon) dial(ctx context.Context, st *site) (tunnel, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	return nil, errors.New(tcp.reason(trouble))
+	return nil, tcp.failure(trouble)
 }
 
 func hosts(all []netip.AddrPort) []netip.Addr {
@@ -574,6 +591,10 @@ func (d *Daemon) dialOver(ctx context.Context, st *site, to netip.AddrPort, nc n
 			conn.Close()
 		}
 	}()
+	how, err := st.dialling(conn.Peer())
+	if err != nil {
+		return nil, err
+	}
 	path := pathOf(conn)
 	if path.Device, err = st.sourceDevice(); err != nil {
 		return nil, err
@@ -584,13 +605,18 @@ func (d *Daemon) dialOver(ctx context.Context, st *site, to netip.AddrPort, nc n
 	if err != nil {
 		return nil, err
 	}
-	call, err := conn.Call(ctx, control.CallRequest{ID: channel.ID(), Window: announcedWindow})
+	call, err := conn.Call(ctx, control.CallRequest{ID: channel.ID(), Window: announcedWindow, Subaddress: how.subaddress()})
+	if err != nil {
+		channel.Close()
+		return nil, err
+	}
+	by, err := how.choose(ctx, channel, path)
 	if err != nil {
 		channel.Close()
 		return nil, err
 	}
 	c := new(credential)
-	s := d.newSession(call, channel, path, st.dialLink(c), st.log)
+	s := d.newSession(call, channel, path, by, st.dialLink(c), st.log)
 	s.credential = c
 	s.site.Store(st)
 	s.uplink.begin(d.kernel, path, st.cfg.Source)

@@ -108,6 +108,11 @@ type Tunnel struct {
 	PeerVendor string     `json:"peer_vendor"` // likewise
 	CallID     uint16     `json:"call_id"`
 	PeerCallID uint16     `json:"peer_call_id"`
+	// Carrier is what its packets travel in: "udp" or "gre", IP protocol 47. Empty: the
+	// caller has not chosen yet.
+	Carrier       string `json:"carrier,omitempty"`
+	CarrierReason string `json:"carrier_reason,omitempty"` // why in that, in words
+	PeerPort      uint16 `json:"peer_udp_port,omitempty"`
 	// Control counts the messages of the control connection.
 	Control control.Stats `json:"control"`
 	GRE     gre.Stats     `json:"gre"`
@@ -274,14 +279,18 @@ func (s *site) status() SiteStatus {
 
 func (s *session) status() *Tunnel {
 	peer := s.call.Conn().Peer()
-	return &Tunnel{
+	t := &Tunnel{
 		Dialed: s.outgoing, Began: s.began,
 		Local: s.path.Local, Interface: s.device(), Peer: s.path.Remote,
-		PeerHost: peer.Host.String(), PeerVendor: peer.Vendor.String(),
+		PeerHost: peer.Host.String(), PeerVendor: peer.Vendor.WithoutToken().String(),
 		CallID: s.call.ID(), PeerCallID: s.call.PeerID(),
 		Control: s.call.Conn().Stats(), GRE: s.channel.Stats(), LastGRE: s.channel.LastReceive(),
 		PPP: s.link.Status(),
 	}
+	if c := s.carrier.Load(); c != nil {
+		t.Carrier, t.CarrierReason, t.PeerPort = string(c.transport), c.why, s.channel.Path().Port
+	}
+	return t
 }
 
 // refused says which of the required network protocols the link will not have, while

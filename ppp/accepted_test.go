@@ -36,9 +36,15 @@ func TestAcceptedIsThePeers(t *testing.T) {
 		forged := append([]byte(nil), sealed[1]...)
 		forged[len(forged)-1] ^= 1
 		for _, frame := range [][]byte{sealed[0], sealed[0], forged, {0xff, 0x03, 0x00, 0x21, 'c'}, sealed[1]} {
+			if want := c.want > 0 && frame[3] == 0x53; l.Sealed(frame) != want {
+				t.Errorf("%s: is % x sealed? want %v", c.name, frame[:4], want)
+			}
 			b := packet.Get()
 			b.Set(frame)
 			l.Receive([]*packet.Buffer{b})
+		}
+		if v.tunnel = nil; l.Sealed(nil) || l.Sealed([]byte{0xff, 3}) || carrying(nowhere).Sealed(sealed[0]) {
+			t.Errorf("%s: what is no frame is sealed, or without a cipher", c.name)
 		}
 		if got := l.Accepted(); got != c.want {
 			t.Errorf("%s: %d accepted, want %d", c.name, got, c.want)

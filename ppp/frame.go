@@ -33,30 +33,38 @@ const (
 	controlField = 0x03 // unnumbered information
 )
 
-// parseFrame takes the frame header off b and returns the protocol. Both
+// parseFrame takes the frame header off b and returns the protocol. It reports false
+// for what is no PPP frame.
+func parseFrame(b *packet.Buffer) (protocol uint16, ok bool) {
+	protocol, rest, ok := splitFrame(b.Bytes())
+	if ok {
+		b.TrimFront(b.Len() - len(rest))
+	}
+	return protocol, ok
+}
+
+// splitFrame returns the protocol of a frame and what is behind its header. Both
 // compressions of the header are understood at any time, agreed on or not: that
 // costs nothing and forgives much (RFC 1661, sections 6.5 and 6.6). It reports
 // false for what is no PPP frame: too short, or no valid protocol number.
-func parseFrame(b *packet.Buffer) (protocol uint16, ok bool) {
-	p := b.Bytes()
+func splitFrame(p []byte) (protocol uint16, rest []byte, ok bool) {
 	if len(p) >= 2 && p[0] == addressField && p[1] == controlField {
 		p = p[2:] // before the protocol is looked at: 03 alone would be one
 	}
 	if len(p) == 0 {
-		return 0, false
+		return 0, nil, false
 	}
 	if p[0]&1 == 1 { // the least significant bit ends the field
 		protocol, p = uint16(p[0]), p[1:]
 	} else if len(p) >= 2 && p[1]&1 == 1 {
 		protocol, p = binary.BigEndian.Uint16(p), p[2:]
 	} else {
-		return 0, false
+		return 0, nil, false
 	}
 	if protocol == 0x00ff {
-		return 0, false // kept free, so that FF 03 is never a protocol (RFC 1661, section 6.6)
+		return 0, nil, false // kept free, so that FF 03 is never a protocol (RFC 1661, section 6.6)
 	}
-	b.TrimFront(b.Len() - len(p))
-	return protocol, true
+	return protocol, p, true
 }
 
 // A framing is how the peer allowed us to shorten the header of our frames.

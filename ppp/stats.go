@@ -49,11 +49,6 @@ type counters struct {
 	accepted                                     atomic.Uint64
 }
 
-// Accepted is how many of the packets that Receive was given are proved to be the peer's,
-// by a cipher that authenticates, and had not come before: whoever brought them speaks
-// for the peer. MPPE proves nothing of the kind.
-func (l *Link) Accepted() uint64 { return l.counters.accepted.Load() }
-
 // Stats may be called at any time.
 func (l *Link) Stats() Stats {
 	c := &l.counters

@@ -11,21 +11,70 @@ import (
 
 // The data channel: GRE both ways, what is between, and which sizes pass.
 
-// proto47 is what to do where GRE is dropped.
-const proto47 = "let IP protocol 47 (GRE, which is neither TCP nor UDP) pass in the firewall %s; " +
-	"a cloud's load balancer or a mobile network may not carry it at all"
+// medium is what the call's packets travel in, as a firewall knows it.
+func medium(a Attempt) string {
+	if a.UDP != 0 {
+		return fmt.Sprintf("UDP port %d", a.UDP)
+	}
+	return "IP protocol 47"
+}
+
+// packets are those of the call.
+func packets(a Attempt) string {
+	if a.UDP != 0 {
+		return "UDP"
+	}
+	return "GRE"
+}
+
+// letPass is what to do where the call's packets are dropped.
+func letPass(a Attempt, where string) string {
+	if a.UDP != 0 {
+		return fmt.Sprintf("let UDP port %d pass in the firewall %s, both ways; until then transport = \"gre\" at both ends does without", a.UDP, where)
+	}
+	do := fmt.Sprintf("let IP protocol 47 (GRE, which is neither TCP nor UDP) pass in the firewall %s; "+
+		"a cloud's load balancer or a mobile network may not carry it at all", where)
+	if a.NoUDP != "" {
+		do += "; or let UDP pass, which the two ends would rather take: " + a.NoUDP
+	}
+	return do
+}
+
+func judgeCarrier(a Attempt) Finding {
+	udp := about(a.ICMP, true)
+	switch {
+	case !a.Call || a.Carrier == "":
+		return unknown("not chosen yet")
+	case a.UDP != 0:
+		return ok("UDP port %d: %s", a.UDP, a.Carrier)
+	case a.NoUDP != "" && len(udp) > 0:
+		return ok("GRE, IP protocol 47: %s; %s", a.Carrier, icmpWords(udp))
+	}
+	return ok("GRE, IP protocol 47: %s", a.Carrier)
+}
+
+// about picks the messages that are about UDP, or about GRE.
+func about(all []ICMP, udp bool) (some []ICMP) {
+	for _, m := range all {
+		if m.UDP == udp {
+			some = append(some, m)
+		}
+	}
+	return some
+}
 
 func judgeOut(a Attempt) Finding {
+	told := about(a.ICMP, a.UDP != 0)
 	switch {
 	case a.GRE.SendErrors > 0 && !arrived(a):
-		return fault("look for a rule against IP protocol 47 in this machine's own firewall (`nft list ruleset`, `iptables -L OUTPUT`) and in `ip rule`",
-			"this machine itself refused to send GRE, %d times", a.GRE.SendErrors)
-	case len(a.ICMP) > 0 && !arrived(a):
-		return fault(fmt.Sprintf(proto47, "of that machine"), "%s", icmpWords(a.ICMP))
+		return fault(fmt.Sprintf("look for a rule against %s in this machine's own firewall (`nft list ruleset`, `iptables -L OUTPUT`) and in `ip rule`", medium(a)),
+			"this machine itself refused to send %s, %d times", packets(a), a.GRE.SendErrors)
+	case len(told) > 0 && !arrived(a):
+		return fault(letPass(a, "of that machine"), "%s", icmpWords(told))
 	case arrived(a):
 		return ok("%d packets sent, and the peer answered them", a.GRE.PacketsSent)
 	case unheard(a):
-		return fault(fmt.Sprintf(proto47, "at the peer and on the way there"), "%s", "our GRE does not reach the peer: it repeats its own requests and answers none of ours"+natWords(a))
+		return fault(letPass(a, "at the peer and on the way there"), "our %s does not reach the peer: it repeats its own requests and answers none of ours%s", packets(a), natWords(a))
 	case !a.Heard:
 		return unknown("%d packets sent; nothing comes back that would tell whether they arrive", a.GRE.PacketsSent)
 	}
@@ -46,11 +95,14 @@ func unheard(a Attempt) bool {
 	return a.Live && a.Heard && a.PPP.LCP == fsm.AckSent.String() && a.For > 3*time.Second
 }
 
-// icmpWords says what routers told of our GRE (RFC 792, RFC 1812 section 5.2.7.1).
+// icmpWords says what routers told of our packets (RFC 792, RFC 1812 section 5.2.7.1).
 func icmpWords(all []ICMP) string {
 	var words []string
 	for _, m := range all {
-		what := fmt.Sprintf("ICMP type %d code %d", m.Type, m.Code)
+		what, ours := fmt.Sprintf("ICMP type %d code %d", m.Type, m.Code), "GRE"
+		if m.UDP {
+			ours = "UDP"
+		}
 		if m.Type == 3 {
 			switch m.Code {
 			case 0, 1, 5, 6, 7, 11, 12:
@@ -58,14 +110,14 @@ func icmpWords(all []ICMP) string {
 			case 2:
 				what = "does not speak IP protocol 47 (protocol unreachable): no PPTP server runs there, or the packets went to another machine than TCP 1723 did"
 			case 3:
-				what = "rejects it (port unreachable): a firewall"
+				what = "rejects it (port unreachable): a firewall, or for UDP nothing that listens there"
 			case 4:
 				what = "is too long to pass (fragmentation needed)"
 			case 9, 10, 13:
 				what = "forbids it (administratively prohibited)"
 			}
 		}
-		word := fmt.Sprintf("%v says of our GRE: %s", m.From, what)
+		word := fmt.Sprintf("%v says of our %s: %s", m.From, ours, what)
 		if !strings.Contains(strings.Join(words, "; "), word) {
 			words = append(words, word)
 		}
@@ -91,7 +143,7 @@ func judgeBack(a Attempt) Finding {
 	if !a.Dialed {
 		known = "the peer reaches our TCP 1723"
 	}
-	return fault(fmt.Sprintf(proto47, "here, at the peer and on the way")+natDo(a), "%s, and no GRE came back in %v: IP protocol 47 is blocked on the way%s", known, a.For.Round(time.Second), natWords(a))
+	return fault(letPass(a, "here, at the peer and on the way")+natDo(a), "%s, and no %s came back in %v: %s is blocked on the way%s", known, packets(a), a.For.Round(time.Second), medium(a), natWords(a))
 }
 
 // behindNAT reports whether one of the two addresses of a call shows that somebody
@@ -115,7 +167,7 @@ const Helper = `a NAT that runs Linux needs its PPTP helper, which is off by def
 on another router it is called "PPTP passthrough" or "PPTP ALG"`
 
 func natDo(a Attempt) string {
-	if behindNAT(a) {
+	if behindNAT(a) && a.UDP == 0 {
 		return "\n" + Helper
 	}
 	return ""
@@ -125,18 +177,20 @@ func judgeNAT(a Attempt) Finding {
 	switch {
 	case a.Stranger.IsValid() && !a.Heard:
 		return fault("bind the peer to one address (source or listen there), or mend the NAT; "+Helper,
-			"GRE for this call comes from %v and not from %v: a NAT or a second uplink rewrites the peer's address", a.Stranger, a.Peer)
+			"%s for this call comes from %v and not from %v: a NAT or a second uplink rewrites the peer's address", packets(a), a.Stranger, a.Peer)
 	case a.Stranger.IsValid():
 		return warning("two machines behind one NAT with one call ID, or somebody who guesses: packets from there are dropped",
-			"GRE with this call's ID also comes from %v", a.Stranger)
+			"%s with this call's ID also comes from %v", packets(a), a.Stranger)
 	case behindNAT(a) && a.Heard:
-		return ok("there is one before us (our %v is private, the peer's %v is not), and it lets GRE pass", a.Local, a.Peer)
+		return ok("there is one before us (our %v is private, the peer's %v is not), and it lets %s pass", a.Local, a.Peer, packets(a))
+	case behindNAT(a) && a.UDP != 0:
+		return ok("there is one before us (our %v is private, the peer's %v is not), which has let our first UDP pass", a.Local, a.Peer)
 	case behindNAT(a):
 		return warning(Helper, "there is one before us: our address %v is private, and the peer's %v is not", a.Local, a.Peer)
 	case !a.Heard:
 		return unknown("nothing to be seen of one")
 	}
-	return ok("GRE comes from the address that TCP goes to")
+	return ok("%s comes from the address that TCP goes to", packets(a))
 }
 
 func judgePath(p Path) Finding {

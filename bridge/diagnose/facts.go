@@ -112,20 +112,26 @@ type Attempt struct {
 	Local, Peer netip.Addr
 	For         time.Duration // that it has lasted
 	GRE         gre.Stats
-	Heard       bool       // anything of GRE came from the peer
-	Stranger    netip.Addr // GRE for the call came from here
-	PPP         ppp.Status
-	End         error  // why it ended
-	Pending     string // what a live one waits for
-	MTU         ip.Sum // of IP inside; zero: not known
-	// ICMP is what routers said of our GRE.
+	UDP         uint16 // the port of UDP that its packets travel in; 0: GRE, IP protocol 47
+	Carrier     string // why in that
+	// NoUDP says why they do not travel in UDP though they should; empty: they do, or
+	// should not.
+	NoUDP    string
+	Heard    bool       // anything of GRE came from the peer
+	Stranger netip.Addr // GRE for the call came from here
+	PPP      ppp.Status
+	End      error  // why it ended
+	Pending  string // what a live one waits for
+	MTU      ip.Sum // of IP inside; zero: not known
+	// ICMP is what routers said of our GRE, and of our UDP.
 	ICMP []ICMP
 }
 
-// An ICMP is a message about GRE that we sent (RFC 792).
+// An ICMP is a message about GRE that we sent, or about UDP (RFC 792).
 type ICMP struct {
 	From       netip.Addr
 	Type, Code uint8
+	UDP        bool
 }
 
 // A Path is which packets get to the peer.

@@ -162,7 +162,7 @@ func TestJudgeCall(t *testing.T) {
 
 // speaking is a call whose GRE works.
 func speaking(change func(*Attempt)) Attempt {
-	a := Attempt{Call: true, Live: true, Dialed: true, Local: public, Peer: peer, For: time.Minute, Heard: true,
+	a := Attempt{Call: true, Live: true, Dialed: true, Local: public, Peer: peer, For: time.Minute, Heard: true, Carrier: "why",
 		GRE: gre.Stats{PacketsSent: 10, PacketsReceived: 9, AcksReceived: 4}, PPP: ppp.Status{LCP: "Opened", Phase: ppp.PhaseAuthenticate}}
 	if change != nil {
 		change(&a)
@@ -172,7 +172,7 @@ func speaking(change func(*Attempt)) Attempt {
 
 // deaf is a call of which nothing comes back.
 func deaf(change func(*Attempt)) Attempt {
-	a := Attempt{Call: true, Live: true, Dialed: true, Local: public, Peer: peer, For: 7 * time.Second, GRE: gre.Stats{PacketsSent: 3}, PPP: ppp.Status{LCP: "Req-Sent", Phase: ppp.PhaseEstablish}}
+	a := Attempt{Call: true, Live: true, Dialed: true, Local: public, Peer: peer, For: 7 * time.Second, Carrier: "why", GRE: gre.Stats{PacketsSent: 3}, PPP: ppp.Status{LCP: "Req-Sent", Phase: ppp.PhaseEstablish}}
 	if change != nil {
 		change(&a)
 	}

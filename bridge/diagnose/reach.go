@@ -259,7 +259,7 @@ func judgeCalls(s Setup, c Calls) Finding {
 	case c.Strangers > 0 && c.Last < heardLately:
 		do := "does the peer prove itself by the name in auth.peer_name, by a method in auth.methods, with the right secret or certificate?"
 		if c.GRE == 0 {
-			do = "no GRE has come in at all: let IP protocol 47 pass in the firewalls on the way and here, and have a router before this machine forward it with TCP 1723"
+			do = "no packet of a call has come in at all: let IP protocol 47 and the UDP port (daemon.udp) pass in the firewalls on the way and here, and have a router before this machine forward them with TCP 1723"
 		}
 		f := fault(do, "%d calls ended before their caller had shown which site it is; the last from %v, %v ago: %s", c.Strangers, c.From, c.Last.Round(time.Second), c.Reason)
 		if s.Pool {
@@ -273,7 +273,7 @@ func judgeCalls(s Setup, c Calls) Finding {
 	case c.Requests == 0 && c.Malformed > 0:
 		return fault("something knocks that does not speak PPTP: does the peer dial this address and port?", "%d connections to %s spoke no PPTP", c.Malformed, at)
 	case c.Requests == 0:
-		return fault("does the peer dial this machine's public address, does a router before it forward TCP 1723 and IP protocol 47, and does the firewall here let them in? `tcpdump -ni any tcp port 1723 or ip proto 47` shows what arrives",
+		return fault("does the peer dial this machine's public address, does a router before it forward TCP 1723, the UDP port (daemon.udp) and IP protocol 47, and does the firewall here let them in? `tcpdump -ni any tcp port 1723 or udp port 4754 or ip proto 47` shows what arrives",
 			"nobody has called on %s since the daemon started", at)
 	case c.Calls == 0:
 		return fault("the peer's log says why it goes no further", "%d control connections came to %s, and none asked for a call", c.Requests, at)

@@ -85,12 +85,12 @@ func TestDependence(t *testing.T) {
 		not   []string // not looked at
 	}{
 		"name": {func(w *invented) { w.lookup = Lookup{Host: "x", Err: errors.New("odd")} }, "name",
-			[]string{"route", "rp_filter", "tcp", "control", "call", "gre_out", "gre_back", "nat", "path_mtu", "link", "authentication", "encryption", "ipcp", "ipxcp", "ipx_behind"}},
+			[]string{"route", "rp_filter", "tcp", "control", "call", "carrier", "gre_out", "gre_back", "nat", "path_mtu", "link", "authentication", "encryption", "ipcp", "ipxcp", "ipx_behind"}},
 		"route":   {func(w *invented) { w.way.Tunnel = "x" }, "route", []string{"rp_filter", "tcp", "control", "call", "link"}},
 		"tcp":     {func(w *invented) { w.reach.TCP = errors.New("odd") }, "tcp", []string{"control", "call", "link", "ipcp"}},
 		"control": {func(w *invented) { w.reach.Control = errors.New("odd") }, "control", []string{"call", "gre_back"}},
 		"stopped": {func(w *invented) { w.setup.Stopped = true }, "site", []string{"call", "gre_back"}},
-		"call":    {func(w *invented) { w.attempt = Attempt{Err: errors.New("odd")} }, "call", []string{"gre_out", "nat", "link", "ipx_behind"}},
+		"call":    {func(w *invented) { w.attempt = Attempt{Err: errors.New("odd")} }, "call", []string{"carrier", "gre_out", "nat", "link", "ipx_behind"}},
 		"gre":     {func(w *invented) { w.attempt = deaf(nil) }, "gre_back", []string{"link", "authentication", "ipxcp"}},
 		"auth":    {func(w *invented) { w.attempt = ended(ppp.AuthFailed, "x") }, "authentication", []string{"encryption", "ipcp", "ipxcp"}},
 	} {

@@ -122,7 +122,7 @@ func TestStatusSaysWhyFirst(t *testing.T) {
 		Sites: []bridge.SiteStatus{{
 			Name: "b", State: bridge.StateWaiting, Since: now.Add(-time.Minute), Reason: "TCP 1723: connection refused",
 			NextTry: now.Add(1500 * time.Millisecond), Dials: 7,
-			Tunnel: &bridge.Tunnel{PeerHost: "b", Control: control.Stats{Drops: control.Drops{UnknownCall: 4}}, GRE: gre.Stats{Lost: 3, Drops: gre.Drops{Late: 2}},
+			Tunnel: &bridge.Tunnel{PeerHost: "b", Carrier: "udp", PeerPort: 4754, CarrierReason: "the peer answered on UDP port 4754", Control: control.Stats{Drops: control.Drops{UnknownCall: 4}}, GRE: gre.Stats{Lost: 3, Drops: gre.Drops{Late: 2}},
 				PPP: ppp.Status{Phase: ppp.PhaseNetwork, NCPs: []ppp.NCPState{{Name: "IPXCP", State: "Stopped", Reason: "peer does not speak it"}}}},
 		}},
 		Certificates: []identity.Info{
@@ -140,6 +140,7 @@ func TestStatusSaysWhyFirst(t *testing.T) {
 		"warning: site.b: nothing is encrypted",
 		"site b: WAITING for 1m0s\n  reason      TCP 1723: connection refused\n  next try    in 1.5s",
 		"control; dropped: unknown_call 4",
+		"carrier     UDP, peer's port 4754: the peer answered on UDP port 4754\n",
 		"GRE sockets; dropped: send_queue_full 5",
 		"calls on 0.0.0.0:1723: 3 connections, 2 of them without a call, 1 pushed out, 0 refused; dropped: magic_cookie 6",
 		"lost 3, reordered 0; dropped: late 2",

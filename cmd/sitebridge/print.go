@@ -136,12 +136,32 @@ func printTunnel(w io.Writer, t *bridge.Tunnel, now time.Time) {
 	if d := drops(t.Control.Drops); d != "" {
 		fmt.Fprintf(w, "  control%s\n", d)
 	}
+	if t.Carrier != "" {
+		fmt.Fprintf(w, "  carrier     %s\n", carrierWords(t))
+	}
 	fmt.Fprintf(w, "  GRE         sent %d packets, %d octets; received %d, %d; lost %d, reordered %d%s\n",
 		t.GRE.PacketsSent, t.GRE.OctetsSent, t.GRE.PacketsReceived, t.GRE.OctetsReceived, t.GRE.Lost, t.GRE.Reordered, drops(t.GRE.Drops))
 	if n := t.GRE.SendErrors; n > 0 {
-		fmt.Fprintf(w, "              %d times this machine itself refused to send: is there a firewall or a rule against IP protocol 47?\n", n)
+		fmt.Fprintf(w, "              %d times this machine itself refused to send: is there a firewall or a rule against %s?\n", n, medium(t))
 	}
 	printPPP(w, &t.PPP, now)
+}
+
+// carrierWords says what a tunnel's packets travel in, and why in that.
+func carrierWords(t *bridge.Tunnel) string {
+	words := "GRE, IP protocol 47"
+	if t.PeerPort != 0 {
+		words = fmt.Sprintf("UDP, peer's port %d", t.PeerPort)
+	}
+	return words + ": " + t.CarrierReason
+}
+
+// medium is what a firewall may have a rule against.
+func medium(t *bridge.Tunnel) string {
+	if t.PeerPort != 0 {
+		return fmt.Sprintf("UDP to port %d", t.PeerPort)
+	}
+	return "IP protocol 47"
 }
 
 // printEncryption says what protects the link, and what it would have had.

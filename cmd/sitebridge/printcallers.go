@@ -39,7 +39,7 @@ func printCaller(w io.Writer, c *bridge.CallerStatus) {
 	if c.Node != "" {
 		fmt.Fprintf(w, ", node %s", c.Node)
 	}
-	fmt.Fprintf(w, "; from %v for %v; %s, encryption %s", c.Peer, time.Duration(c.Seconds)*time.Second, c.Method, c.Encryption)
+	fmt.Fprintf(w, "; from %v for %v by %s; %s, encryption %s", c.Peer, time.Duration(c.Seconds)*time.Second, c.Carrier, c.Method, c.Encryption)
 	if c.MTU > 0 {
 		fmt.Fprintf(w, ", MTU %d", c.MTU)
 	}

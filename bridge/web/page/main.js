@@ -111,6 +111,7 @@ function factsOf(s) {
     ['Callers', callersOf(s) && [callersOf(s), first((s.callers ?? []).map((c) => [c.name, c.address].filter(Boolean).join(' at ')), 8)].filter(Boolean).join(': ')],
     ['Call', t && `${t.local} to ${t.peer}, ${t.dialed ? 'by us' : 'by the peer'}, ${ago(t.began, now())}`],
     ['Peer', t && [t.peer_host, t.peer_vendor].filter(Boolean).join(', ')],
+    ['Carrier', t && t.carrier && `${t.carrier === 'udp' ? `UDP, peer's port ${t.peer_udp_port}` : 'GRE'}: ${t.carrier_reason}`],
     ['Proved by', p && [p.method, p.peer?.name].filter(Boolean).join(', ')],
     ['Encryption', p && (p.encryption.agreed || p.encryption.method || 'none')],
     ['Round trip', roundTrip(p?.round_trip_ns)],
