@@ -54,6 +54,7 @@ type Daemon struct {
 	uplinks *ip.Watch // nil in the tests
 	mux     *gre.Mux
 	sockets *gre.Raw // under mux; nil in the tests
+	udp     *gre.UDP // likewise; nil too where there is no UDP
 	ears    atomic.Pointer[[]*ear]
 	ipx     *ipxPlane
 	run     *running // set by serve
@@ -128,7 +129,11 @@ func (d *Daemon) open(ctx context.Context) (err error) {
 		return err
 	}
 	d.undone(d.sockets.Close)
-	d.mux = gre.NewMux(d.sockets, nil, d.log)
+	udp, err := d.openUDP()
+	if err != nil {
+		return err
+	}
+	d.mux = gre.NewMux(d.sockets, udp, d.log)
 	if d.ipx, err = openIPX(ctx, d.config(), d.log); err != nil {
 		return err
 	}

@@ -71,6 +71,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	to.count(metricMuxReceived, s.GRE.Received)
 	to.drops(metricMuxDrops, s.GRE.Drops, "call")
 	to.drops(metricMuxDrops, s.Sockets.Drops, "socket")
+	if s.UDP != nil {
+		to.drops(metricMuxDrops, s.UDP.Drops, "udp_socket")
+	}
 	for _, l := range s.Listeners {
 		to.listener(l)
 	}

@@ -45,7 +45,9 @@ type Status struct {
 	// RADIUS is how its servers stand; nil: it is not asked.
 	RADIUS *radius.Status `json:"radius,omitempty"`
 	// Sockets is what the sockets below dropped.
-	Sockets   gre.RawStats     `json:"gre_sockets"`
+	Sockets gre.RawStats `json:"gre_sockets"`
+	// UDP is likewise of those of the daemon's UDP port; nil: it has none.
+	UDP       *gre.UDPStats    `json:"udp_sockets,omitempty"`
 	Process   ProcessStatus    `json:"process"`
 	Listeners []ListenerStatus `json:"listeners,omitempty"`
 	// Hooks are the programs that are run for events.
@@ -202,6 +204,10 @@ func (d *Daemon) Status() Status {
 	}
 	if d.sockets != nil {
 		s.Sockets = d.sockets.Stats()
+	}
+	if d.udp != nil {
+		stats := d.udp.Stats()
+		s.UDP = &stats
 	}
 	for _, e := range d.allEars() {
 		s.Listeners = append(s.Listeners, ListenerStatus{e.at.String(), e.Stats()})

@@ -8,9 +8,12 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"sitebridge/bridge/config"
 	"sitebridge/control"
 	"sitebridge/control/gre"
+	"sitebridge/ip"
 )
 
 // The packets of a call travel as IP protocol 47, as with any PPTP peer, or in UDP between
@@ -60,6 +63,24 @@ func (d *Daemon) vendorFor(p control.Peer) string {
 		return vendor
 	}
 	return control.UDPOffer{Port: cfg.Daemon.UDP, Token: gre.NewToken()}.String()
+}
+
+// openUDP opens the daemon's port, if it is to have one.
+func (d *Daemon) openUDP() (gre.Carrier, error) {
+	port := d.config().Daemon.UDP
+	if port == 0 {
+		return nil, nil
+	}
+	udp, err := gre.OpenUDP(gre.UDPConfig{Port: port, Mark: ip.Mark, Log: d.log})
+	if errors.Is(err, unix.EADDRINUSE) {
+		return nil, fmt.Errorf("daemon.udp: open UDP port %d: %w: another program has it: `ss -lnup` names it; write another port in daemon.udp, or 0 to do without UDP", port, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("daemon.udp: open UDP port %d: %w", port, err)
+	}
+	d.udp = udp
+	d.undone(udp.Close)
+	return udp, nil
 }
 
 // isOurs reports whether a peer calls itself as our daemons do.

@@ -53,6 +53,11 @@ func printStatus(w io.Writer, s *bridge.Status, now time.Time) {
 	if d := drops(s.Sockets.Drops); d != "" {
 		fmt.Fprintf(w, "GRE sockets%s\n", d)
 	}
+	if s.UDP != nil {
+		if d := drops(s.UDP.Drops); d != "" {
+			fmt.Fprintf(w, "UDP sockets%s\n", d)
+		}
+	}
 	for _, l := range s.Listeners {
 		fmt.Fprintf(w, "calls on %s: %s, %d of them without a call, %d pushed out, %d refused%s\n",
 			l.Address, amount(l.Connections, "connection"), l.Vacant, l.Evicted, l.Refused, drops(l.Drops))
