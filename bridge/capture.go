@@ -32,7 +32,7 @@ type captureLayer struct {
 
 var captureLayers = map[string]captureLayer{
 	"ppp": {tap.Link, pcapng.PPP, "PPP frames as they are inside of encryption", appendFrame},
-	"gre": {tap.GRE, pcapng.RawIP, "GRE packets; the IP headers in front are made up from the addresses alone", appendGRE},
+	"gre": {tap.GRE, pcapng.RawIP, "GRE packets; the IP headers in front are made up from the addresses alone, and those of UDP are left out", appendGRE},
 }
 
 // streamCapture answers with a site's packets as pcapng, until the client has enough.

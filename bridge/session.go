@@ -333,7 +333,7 @@ func (s *session) silence(after time.Duration) string {
 		words += " UDP does not pass either: " + c.blocked
 	}
 	if from := s.channel.Stranger(); from.IsValid() {
-		words = fmt.Sprintf("GRE for this call comes from %v and not from %v: a NAT or a second uplink rewrites the peer's address", from, s.path.Remote)
+		words = fmt.Sprintf("%s for this call comes from %v and not from %v: a NAT or a second uplink rewrites the peer's address", strings.ToUpper(string(c.transport)), from, s.path.Remote)
 	}
 	return words
 }

@@ -392,3 +392,21 @@ func TestSilentChooser(t *testing.T) {
 		}
 	})
 }
+
+// A reload has a site change to the other carrier, with a new call.
+func TestReloadOfTransport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := udpWorld(t)
+		a := w.start("alpha", peerSite("alpha", "beta", false, true))
+		b := w.start("beta", peerSite("beta", "alpha", true, false))
+		for _, want := range []config.Transport{config.TransportAuto, config.TransportGRE, config.TransportUDP} {
+			if _, err := a.Reload(a.withSites(over(peerSite("alpha", "beta", false, true), want))); err != nil {
+				t.Fatal(err)
+			}
+			reaches(t, time.Minute, "both up", func() bool { return a.up("beta")() && b.is(StateUp)() })
+			if v := tunnelOf(b); v.Carrier != string(want) && want != config.TransportAuto {
+				t.Errorf("%s: %+v", want, v)
+			}
+		}
+	})
+}

@@ -67,6 +67,10 @@ func TestMessage(t *testing.T) {
 			`Start-Control-Connection-Request: host "h\x1b[31mq", vendor "v", firmware 1, version 1.0`},
 		{control.OutgoingCallReply{CallID: 1, PeerCallID: 2, Result: control.Busy, WindowSize: 64},
 			"Outgoing-Call-Reply: call 1 for 2, busy, cause 0, window 64, speed 0"},
+		{control.StartReply{Version: 0x100, Result: control.Started, Host: control.MakeText("hq"), Vendor: control.MakeText(control.UDPOffer{Port: 4754}.String())},
+			`Start-Control-Connection-Reply: ok, host "hq", vendor "sitebridge udp=4754", firmware 0, version 1.0`},
+		{control.OutgoingCallRequest{CallID: 1, WindowSize: 64, Subaddress: control.MakeText(control.UDPOffer{}.String())},
+			`Outgoing-Call-Request: call 1, serial 0, window 64, subaddress "sitebridge udp"`},
 		{control.EchoRequest{Identifier: 7}, "Echo-Request: identifier 7"},
 		{control.CallDisconnectNotify{CallID: 3, Result: control.LostCarrier}, "Call-Disconnect-Notify: call 3, lost carrier, cause 0"},
 	} {
