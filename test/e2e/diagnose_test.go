@@ -221,7 +221,7 @@ func TestDiagnoseGRE(t *testing.T) {
 		tests[name] = func(t *testing.T) {
 			w := lab.New(t)
 			heal := test.cut(w)
-			a, b := w.Start(w.SiteA, lab.Config{}.A()), w.Start(w.SiteB, lab.Config{}.B())
+			a, b := w.Start(w.SiteA, lab.Config{}.InGRE().A()), w.Start(w.SiteB, lab.Config{}.InGRE().B())
 			b.WaitSite("a", "running", anyState)
 			a.WaitSite("b", "running", anyState)
 			x := diagnosed(t, b, "a")

@@ -19,8 +19,8 @@ func TestTwoSitesComeUp(t *testing.T) {
 	a, b := w.Start(w.SiteA, lab.Config{}.A()), w.Start(w.SiteB, lab.Config{}.B())
 	sa, sb := a.WaitUp("b"), b.WaitUp("a")
 	for _, s := range []bridge.SiteStatus{sa, sb} {
-		if s.IP.MTU != 1463 {
-			t.Errorf("MTU %d (%s), want 1500 - 20 - 16 - 1", s.IP.MTU, s.IP.MTUSum)
+		if s.IP.MTU != 1455 {
+			t.Errorf("MTU %d (%s), want 1500 - 20 - 8 - 16 - 1", s.IP.MTU, s.IP.MTUSum)
 		}
 	}
 	if out, err := w.HostA.Command("ping", "-c", "3", "-i", "0.2", lab.AddrB).CombinedOutput(); err != nil {

@@ -104,9 +104,9 @@ func layWard(t *testing.T) *ward {
 func (x *ward) start(t *testing.T, s suite, ca, cb lab.Config) {
 	t.Helper()
 	x.s = s
-	x.ends[lab.A] = lab.StartDaemon(t, x.Dir, x.SiteA, ca.A())
+	x.ends[lab.A] = lab.StartDaemon(t, x.Dir, x.SiteA, ca.InGRE().A())
 	x.ends[lab.A].WaitSite("b", "listening", anyState)
-	x.ends[lab.B] = lab.StartDaemon(t, x.Dir, x.SiteB, cb.B())
+	x.ends[lab.B] = lab.StartDaemon(t, x.Dir, x.SiteB, cb.InGRE().B())
 }
 
 // up waits until both ends are up, and protected as they should be.

@@ -14,12 +14,12 @@ import (
 	"sitebridge/test/lab"
 )
 
-// lateBy holds what is in GRE back for so long, in both directions.
+// lateBy holds what is in the tunnel back for so long, in both directions.
 func lateBy(w *lab.World, d time.Duration) {
 	var relay atomic.Pointer[lab.Relay]
 	relay.Store(w.Relay(func(f lab.Frame) []lab.Frame {
 		r := relay.Load()
-		if r == nil || !isGRE(f.Octets) {
+		if r == nil || !inTunnel(f.Octets) {
 			return []lab.Frame{f}
 		}
 		late := lab.Frame{From: f.From, Octets: bytes.Clone(f.Octets)}
@@ -28,9 +28,9 @@ func lateBy(w *lab.World, d time.Duration) {
 	}))
 }
 
-// isGRE reports whether a frame holds IPv4 with GRE in it.
-func isGRE(frame []byte) bool {
-	return len(frame) > 34 && binary.BigEndian.Uint16(frame[12:]) == 0x0800 && frame[23] == 47
+// inTunnel reports whether a frame holds IPv4 with GRE in it, or UDP.
+func inTunnel(frame []byte) bool {
+	return len(frame) > 34 && binary.BigEndian.Uint16(frame[12:]) == 0x0800 && (frame[23] == 47 || frame[23] == 17)
 }
 
 // TestTicksAreMeasured: a line on which a packet takes 200 ms is four ticks long,
@@ -65,7 +65,7 @@ func TestCompressedHeaders(t *testing.T) {
 	var losing atomic.Bool
 	n := 0
 	w.Relay(func(f lab.Frame) []lab.Frame {
-		if losing.Load() && isGRE(f.Octets) {
+		if losing.Load() && inTunnel(f.Octets) {
 			if n++; n%5 == 0 {
 				return nil
 			}

@@ -74,7 +74,7 @@ func TestIPXWAN(t *testing.T) {
 	r.middle.Meddle(r.meddle)
 	config := ipxOnly("ipxwan = true\nexchange = \"rip-sap\"")
 	config.Daemon = `ipx_internal_network = "0000BEE1"`
-	a, b := w.Start(w.SiteA, config.A()), w.Start(w.SiteB, ipxOnly(`exchange = "rip-sap"`).B())
+	a, b := w.Start(w.SiteA, config.InGRE().A()), w.Start(w.SiteB, ipxOnly(`exchange = "rip-sap"`).InGRE().B())
 	a.WaitUp("b")
 	b.WaitUp("a")
 	w.Background(r.run)

@@ -72,7 +72,7 @@ func TestTooBigForTheTunnel(t *testing.T) {
 	t.Parallel()
 	w := lab.New(t)
 	ca, cb := v6()
-	a, b := w.Start(w.SiteA, ca.A()), w.Start(w.SiteB, cb.B())
+	a, b := w.Start(w.SiteA, ca.InGRE().A()), w.Start(w.SiteB, cb.InGRE().B())
 	a.WaitUp("b")
 	b.WaitUp("a")
 	for _, c := range []struct {
@@ -106,7 +106,7 @@ func TestPathMTUBelow1500(t *testing.T) {
 	w.SiteA.MTU("wan", 1400)
 	w.SiteB.MTU("wan", 1400)
 	ca, cb := lab.Config{LAN: `ethernet_ii = "00000010"`}, lab.Config{LAN: `ethernet_ii = "00000020"`}
-	a, b := w.Start(w.SiteA, ca.A()), w.Start(w.SiteB, cb.B())
+	a, b := w.Start(w.SiteA, ca.InGRE().A()), w.Start(w.SiteB, cb.InGRE().B())
 	const sum = "1400 - 20 IP - 16 GRE - 1 PPP = 1363"
 	if s := a.WaitUp("b"); s.IP.MTU != 1363 || s.IP.MTUSum != sum {
 		t.Errorf("MTU %d, %s; want %s", s.IP.MTU, s.IP.MTUSum, sum)

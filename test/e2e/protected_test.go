@@ -35,10 +35,10 @@ func TestProtectedNetworks(t *testing.T) {
 			t.Parallel()
 			w := lab.New(t)
 			middle := w.Middle()
-			ca, cb := c.s.config, c.s.config
+			ca, cb := c.s.config.InGRE(), c.s.config.InGRE()
 			va, vb := v6()
-			ca.IP, ca.Site, ca.LAN = va.IP, va.Site, `ethernet_ii = "00000010"`
-			cb.IP, cb.Site, cb.LAN = vb.IP, vb.Site, `ethernet_ii = "00000020"`
+			ca.IP, ca.Site, ca.LAN = va.IP, va.Site+ca.Site, `ethernet_ii = "00000010"`
+			cb.IP, cb.Site, cb.LAN = vb.IP, vb.Site+cb.Site, `ethernet_ii = "00000020"`
 			a, b := w.Start(w.SiteA, ca.A()), w.Start(w.SiteB, cb.B())
 			sa, sb := a.WaitUp("b"), b.WaitUp("a")
 			for name, s := range map[string]bridge.SiteStatus{"b": sa, "a": sb} {
@@ -184,7 +184,7 @@ func TestProtectedSegment(t *testing.T) {
 				}
 			}
 			wantNothingTooLong(t, a.Site("b"), b.Site("a"))
-			if n := judge.Count(t, stop(), "ip.proto == 47 && ip.flags.mf == 1"); n == 0 {
+			if n := judge.Count(t, stop(), "(ip.proto == 47 || ip.proto == 17) && ip.flags.mf == 1"); n == 0 {
 				t.Error("no outer packet was fragmented: did 1500 octets of IPX cross?")
 			}
 		})

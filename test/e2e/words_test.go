@@ -24,7 +24,7 @@ func TestReasonInWords(t *testing.T) {
 		"GRE blocked": {
 			before: func(t *testing.T, w *lab.World) {
 				blockGRE(w)
-				w.Start(w.SiteA, lab.Config{}.A())
+				w.Start(w.SiteA, lab.Config{}.InGRE().A())
 			},
 			want: []string{"TCP 1723 answers, but no GRE came back in 10 s: is IP protocol 47 blocked on the way?"},
 		},

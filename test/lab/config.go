@@ -28,6 +28,13 @@ func (c Config) Certified() Config {
 	return c
 }
 
+// InGRE returns c with tunnels that travel as IP protocol 47, for tests that look at it or
+// meddle with it on the WAN. By default two daemons take UDP.
+func (c Config) InGRE() Config {
+	c.Site += "\ntransport = \"gre\""
+	return c
+}
+
 // A is the configuration of site-a, whose peer is the site "b".
 func (c Config) A() string {
 	return c.text("a", "b", WANB, c.Dial, true, "00000010",

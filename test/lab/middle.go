@@ -23,7 +23,8 @@ type Packet struct {
 // own, for either end.
 type Meddle func(Packet) []Packet
 
-// A Middle is a man in the middle of the WAN. He numbers the packets of each call
+// A Middle is a man in the middle of the WAN, where tunnels travel in GRE (Config.InGRE).
+// He numbers the packets of each call
 // anew, so that what he drops and invents leaves no gap in GRE's sequence.
 type Middle struct {
 	relay *Relay
@@ -154,7 +155,8 @@ func parsePPP(b []byte) (protocol uint16, data []byte, ok bool) {
 	return 0, nil, false
 }
 
-// Tunnel returns the PPP packets in a capture of the WAN, from either end.
+// Tunnel returns the PPP packets in a capture of the WAN, from either end, of tunnels in
+// GRE.
 func Tunnel(t *testing.T, pcap string) (all []Packet) {
 	t.Helper()
 	for _, frame := range Frames(t, pcap) {

@@ -20,8 +20,8 @@ func TestTunnelByTshark(t *testing.T) {
 	ipx := func(remote string) string {
 		return "network = \"0000C0C0\"\nroutes = [\"" + remote + " hops 1 ticks 7\"]"
 	}
-	a := w.Start(w.SiteA, lab.Config{IPX: ipx("00000020")}.A())
-	b := w.Start(w.SiteB, lab.Config{IPX: ipx("00000010")}.B())
+	a := w.Start(w.SiteA, lab.Config{IPX: ipx("00000020")}.InGRE().A())
+	b := w.Start(w.SiteB, lab.Config{IPX: ipx("00000010")}.InGRE().B())
 	a.WaitUp("b")
 	b.WaitUp("a")
 	w.WantPing(w.HostA, lab.AddrB)

@@ -8,8 +8,8 @@ import (
 	"sitebridge/control/gre"
 )
 
-// A census is what a capture holds: Ethernet frames, those among them that carry an
-// encrypted PPP packet in GRE, and those that carry IP or IPX in clear there.
+// A census is what a capture holds: Ethernet frames, and the packets of GRE in them, in
+// UDP or not, that carry an encrypted PPP packet, or IP or IPX in clear.
 type census struct{ frames, sealed, clear int }
 
 // count reads a capture with its own eyes, and asks only the GRE parser.
@@ -27,29 +27,43 @@ func count(path string) (c census, err error) {
 		}
 		c.frames++
 		if n > ethernet {
-			switch protocol(b[off+ethernet : off+n]) {
-			case 0x53:
-				c.sealed++
-			case 0x21, 0x2b, 0x57:
-				c.clear++
-			}
+			c.tunnel(b[off+ethernet : off+n])
 		}
 		off += n
 	}
 	return c, nil
 }
 
-// protocol returns the PPP protocol of the frame that an IPv4 packet carries in
-// GRE, if it is a data protocol; else 0.
-func protocol(pkt []byte) byte {
-	const protocolGRE = 47
-	if len(pkt) < 20 || pkt[0]>>4 != 4 || pkt[9] != protocolGRE || len(pkt) < int(pkt[0]&15)*4 {
-		return 0
+// tunnel counts what an IPv4 packet carries of the tunnel. Of UDP the capture may have
+// many packets in one, as the kernel hands them on.
+func (c *census) tunnel(pkt []byte) {
+	const protocolGRE, protocolUDP, udpHeader = 47, 17, 8
+	if len(pkt) < 20 || pkt[0]>>4 != 4 || len(pkt) < int(pkt[0]&15)*4+udpHeader {
+		return
 	}
-	_, frame, err := gre.Parse(pkt[int(pkt[0]&15)*4:])
-	if err != nil {
-		return 0
+	kind := pkt[9]
+	pkt = pkt[int(pkt[0]&15)*4:]
+	if kind == protocolUDP {
+		pkt = pkt[udpHeader:]
 	}
+	for kind == protocolGRE || kind == protocolUDP {
+		h, _, err := gre.Parse(pkt)
+		if err != nil && err != gre.ErrPayloadLong {
+			return
+		}
+		end := h.Len() + int(h.PayloadLen)
+		switch protocol(pkt[h.Len():end]) {
+		case 0x53:
+			c.sealed++
+		case 0x21, 0x2b, 0x57:
+			c.clear++
+		}
+		pkt = pkt[end:]
+	}
+}
+
+// protocol returns the PPP protocol of a frame, if it is a data protocol; else 0.
+func protocol(frame []byte) byte {
 	if len(frame) >= 2 && frame[0] == 0xff && frame[1] == 0x03 {
 		frame = frame[2:]
 	}

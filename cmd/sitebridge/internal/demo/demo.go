@@ -25,7 +25,7 @@ const limit = 28 * time.Second
 const topology = `
    host-a              site-a                 WAN                 site-b              host-b
   10.1.0.2 ---LAN--- 10.1.0.1  192.0.2.1 ============= 192.0.2.2  10.2.0.1 ---LAN--- 10.2.0.2
-  IPX 802.2, network 00000010        PPTP: TCP 1723 and GRE        IPX Ethernet II, network 00000020
+  IPX 802.2, network 00000010        PPTP: TCP 1723 and UDP        IPX Ethernet II, network 00000020
 `
 
 // A demo is one showing.
@@ -119,7 +119,7 @@ func (d *demo) show() (err error) {
 	if seen.sealed == 0 || seen.clear != 0 {
 		return fmt.Errorf("on the WAN there are %d encrypted frames, and %d of IP and IPX in clear", seen.sealed, seen.clear)
 	}
-	d.say("%-52s %d of %d frames, and none of IP or IPX in clear", "seen on the WAN: encrypted PPP (protocol 0x0053)", seen.sealed, seen.frames)
+	d.say("%-52s %d in %d frames, and none of IP or IPX in clear", "seen on the WAN: encrypted PPP (protocol 0x0053)", seen.sealed, seen.frames)
 	if err := d.stopDaemons(); err != nil {
 		return err
 	}
