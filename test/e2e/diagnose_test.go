@@ -373,7 +373,7 @@ func TestDiagnoseKernel(t *testing.T) {
 			func() { w.SiteB.Sysctl("net.ipv4.ip_forward", "1") }},
 		{"mss", "interface sb-a has MTU 1300", diagnose.Fault,
 			func() { w.SiteB.MTU("sb-a", 1300) },
-			func() { w.SiteB.MTU("sb-a", 1463) }},
+			func() { w.SiteB.MTU("sb-a", 1455) }},
 		{"mss", "an interface of this machine takes less than the tunnel: lan 1400", diagnose.Warning,
 			func() { w.SiteB.MTU("lan", 1400) },
 			func() { w.SiteB.MTU("lan", 1500) }},

@@ -137,6 +137,7 @@ const (
 // control message given, what carried it.
 func wantGoodbyes(t *testing.T, pcap string, message int) {
 	t.Helper()
+	wantNoUDP(t, pcap)
 	ends := fmt.Sprintf("ip.src == %s && (ppp.code == 5 && lcp || pptp.control_message_type == %d)", ourAddr, message)
 	var link, call bool
 	for _, f := range judge.Fields(t, pcap, ends, "ppp.code", "pptp.control_message_type") {

@@ -137,7 +137,11 @@ func (d *daemon) wait(within time.Duration, what string, want func(bridge.SiteSt
 // waitUp waits until the site is up.
 func (d *daemon) waitUp() bridge.SiteStatus {
 	d.t.Helper()
-	return d.wait(30*time.Second, "the site is up", func(s bridge.SiteStatus) bool { return s.State == bridge.StateUp })
+	s := d.wait(30*time.Second, "the site is up", func(s bridge.SiteStatus) bool { return s.State == bridge.StateUp })
+	if t := s.Tunnel; t != nil && (t.Carrier != "gre" || t.CarrierReason != "the peer is not a sitebridge") {
+		d.t.Errorf("the tunnel travels in %s: %s", t.Carrier, t.CarrierReason)
+	}
+	return s
 }
 
 // wantReason waits until the site's status gives a reason with all of the words.

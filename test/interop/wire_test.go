@@ -98,6 +98,20 @@ func wantOnly(t *testing.T, who string, n map[string]int, allowed []string) {
 	}
 }
 
+// wantNoUDP asserts that the guest has seen nothing of what our daemons do among each
+// other, but a vendor string that is nothing to it.
+func wantNoUDP(t *testing.T, pcap string) {
+	t.Helper()
+	if n := judge.Count(t, pcap, "udp.port == 4754"); n > 0 {
+		t.Errorf("%d packets in UDP", n)
+	}
+	for _, f := range judge.Fields(t, pcap, "pptp.control_message_type == 7", "ip.src", "pptp.subaddress") {
+		if f[0] == ourAddr && f[1] != "" {
+			t.Errorf("we call with the subaddress %q", f[1])
+		}
+	}
+}
+
 // mark is in the data of pings, in hexadecimal as ping wants it.
 const mark = "73746f7261626c652073656372657421"
 
