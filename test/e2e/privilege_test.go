@@ -248,12 +248,14 @@ func TestAttackH1Ports(t *testing.T) {
 	b := w.Start(w.SiteB, lab.Config{Daemon: "metrics = \"" + metricsAt + "\"\nweb = \"" + pageAt + `"`}.B())
 	a.WaitUp("b")
 	b.WaitUp("a")
+	// Of the three sockets of the UDP port, two are to send with, and can be sent nothing.
+	tunnels := []ear{{"udp", "00000000:1292"}, {"udp", "FFFFFFFF:1292"}, {"udp", "FFFFFFFF:1292"}}
 	for _, c := range []struct {
 		daemon *lab.Daemon
 		want   []ear
 	}{
-		{a, []ear{{"tcp", "00000000:06BB"}, {"unix", a.Socket}, {"unix", "@sitebridge"}}},
-		{b, []ear{{"tcp", "0100007F:2213"}, {"tcp", "0100007F:25FB"}, {"unix", b.Socket}, {"unix", "@sitebridge"}}},
+		{a, []ear{{"tcp", "00000000:06BB"}, tunnels[0], tunnels[1], tunnels[2], {"unix", a.Socket}, {"unix", "@sitebridge"}}},
+		{b, []ear{{"tcp", "0100007F:2213"}, {"tcp", "0100007F:25FB"}, tunnels[0], tunnels[1], tunnels[2], {"unix", b.Socket}, {"unix", "@sitebridge"}}},
 	} {
 		got := ears(t, c.daemon.Pid())
 		slices.SortFunc(got, func(a, b ear) int { return strings.Compare(a.protocol+a.at, b.protocol+b.at) })
