@@ -49,6 +49,7 @@ type world struct {
 	lookUp  func(context.Context, string) ([]netip.Addr, error) // nil: as everywhere
 	lines   map[string][]*cutConn                               // by who opened them
 
+	foreign func() (net.Conn, error)      // who takes all TCP; nil: the daemons
 	called  map[string]string             // by daemon: what it calls itself instead
 	udp     map[string]uint16             // by daemon: its port; 0: it has none
 	own     map[string]*identity.Own      // by daemon: its certificate; nil: it has none
@@ -207,6 +208,9 @@ func (w *world) connect(ctx context.Context, from string, to netip.AddrPort) (ne
 	w.mu.Lock()
 	d, noTCP, noRoute := w.daemons[to.Addr()], w.noTCP, w.noRoute
 	w.mu.Unlock()
+	if w.foreign != nil {
+		return w.foreign()
+	}
 	if noRoute {
 		return nil, errors.New("network is unreachable")
 	}

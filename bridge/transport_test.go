@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -304,19 +305,22 @@ func TestForeignPeerIsAskedAsEver(t *testing.T) {
 	for _, vendor := range []string{"", "Microsoft", "sitebridge", "sitebridge udp=4754", "sitebridge udp token=" + strings.Repeat("00", 16), "sitebridge udp=4754 token=" + strings.Repeat("0G", 16)} {
 		synctest.Test(t, func(t *testing.T) {
 			w := udpWorld(t)
-			b := w.start("beta", peerSite("beta", "alpha", true, false))
 			asked := make(chan control.OutgoingCallRequest, 9)
 			cfg := control.Config{Vendor: vendor, Answer: func(o *control.Offer) {
 				asked <- o.Request
 				o.Accept(7, 64)
 			}}
-			b.connect = func(context.Context, *site, netip.AddrPort) (net.Conn, error) {
+			var serving sync.WaitGroup
+			ctx, cancel := context.WithCancel(t.Context())
+			defer serving.Wait()
+			defer cancel()
+			w.foreign = func() (net.Conn, error) {
 				near, far := net.Pipe()
 				here, there := netip.AddrPortFrom(addrOf["beta"], 40000), netip.AddrPortFrom(addrOf["alpha"], 1723)
-				b.serving.Go(func() { control.Serve(b.ctx, pipeConn{far, there, here}, cfg) })
+				serving.Go(func() { control.Serve(ctx, pipeConn{far, there, here}, cfg) })
 				return pipeConn{near, here, there}, nil
 			}
-			b.site("alpha").supervisor.command(t.Context(), true)
+			b := w.start("beta", peerSite("beta", "alpha", true, false))
 			if r := <-asked; r.Subaddress != (control.Text{}) {
 				t.Errorf("vendor %q is asked with the subaddress %q", vendor, r.Subaddress)
 			}
