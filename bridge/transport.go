@@ -193,7 +193,9 @@ func (s *session) awaitChoice(ctx context.Context) {
 	case <-tooLong.C:
 		why = fmt.Sprintf("the peer asked for UDP, and nothing came of it by UDP or GRE within %v", chooseTime)
 	case <-s.call.Done():
+		why = "the call ended before the peer had chosen"
 	case <-ctx.Done():
+		why = "the call ended before the peer had chosen"
 	}
 	s.connect()
 	c := &carrier{transport: config.TransportGRE, why: why, blocked: why}
