@@ -31,7 +31,9 @@ func (d *Daemon) answer(o *control.Offer) {
 		return
 	}
 	path := pathOf(o.Conn)
-	channel, err := d.mux.Open(path.Remote, gre.ChannelConfig{Window: announcedWindow, Tap: o.Conn.Tap()})
+	channel, err := d.mux.Open(path.Remote, gre.ChannelConfig{
+		Window: announcedWindow, Unpaced: !mayPace(o.Conn.Peer()), Tap: o.Conn.Tap(),
+	})
 	if err != nil {
 		o.Refuse(control.OutgoingGeneralError, control.NoResource)
 		d.log.Warn("call refused", "peer", path.Remote, "reason", err)

@@ -19,6 +19,7 @@ type ChannelConfig struct {
 	ReorderTime    time.Duration // how long each is held back; 0: 30 ms
 	Window         uint16        // what we announced to the peer; 0: 64
 	Pacing         bool          // never have more unacknowledged than the peer's window
+	Unpaced        bool          // the peer does not pace: what it sends waits for no acknowledgement
 	FirstSequence  uint32        // number of the first packet sent (RFC 2637 wants 0)
 	Tap            *tap.Tap      // where packets can be looked at; nil: nowhere
 	Device         int           // interface by which packets leave; 0: as the kernel routes them
@@ -72,6 +73,9 @@ func newChannel(m *Mux, id uint16, peer netip.Addr, cfg ChannelConfig) *Channel 
 	cfg = cfg.withDefaults()
 	c := &Channel{mux: m, id: id, peer: peer, dev: cfg.Device, log: cfg.Log, tap: cfg.Tap}
 	c.flow.init(cfg.Window, cfg.FirstSequence)
+	if cfg.Unpaced {
+		c.flow.eager = eagerUnpaced
+	}
 	c.rx.window.init(cfg.ReorderPackets, cfg.ReorderTime)
 	c.rx.alarm.init(c.rxAlarm)
 	c.tx.pacing = cfg.Pacing

@@ -202,6 +202,27 @@ func TestAcknowledgementsAreDelayed(t *testing.T) {
 	})
 }
 
+// A peer that does not wait for acknowledgements gets few, and in the usual time.
+func TestPeerThatDoesNotPace(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		a, b := dial(t, ChannelConfig{}, ChannelConfig{Unpaced: true})
+		var sent sniffer
+		b.carrier.SetLine(Line{Fault: sent.fault})
+
+		for i := range 15 {
+			mustSend(t, a, numbered(64*i, 64))
+		}
+		sent.want(t, 0, 0, 0)
+		time.Sleep(25 * time.Millisecond)
+		sent.want(t, 0, 0, 1)
+
+		for i := range 16 {
+			mustSend(t, a, numbered(64*(15+i), 64))
+		}
+		sent.want(t, 0, 0, 1) // at once
+	})
+}
+
 // A reply made while frames are delivered takes the acknowledgement along.
 func TestRepliesTakeAcknowledgementsAlong(t *testing.T) {
 	virtual(t, func(t *testing.T) {

@@ -12,6 +12,11 @@ const (
 	// is a reason for the next. Batches come every tenth of a millisecond when the peer
 	// sends as fast as it can, and data is most often about to go back.
 	ackPause = 500 * time.Microsecond
+
+	// eagerUnpaced is flow.eager for a peer that does not pace. Time makes most of the
+	// acknowledgements then. Each costs both ends as much as several packets do: it is
+	// alone on its way, and wakes the peer in the middle of a batch.
+	eagerUnpaced = 1024
 )
 
 // A flow is what the two directions of a channel know of each other: which
