@@ -25,7 +25,7 @@ type encryption struct {
 	candidates []*cipherLayer // not refused yet; none but the first is being negotiated
 	active     *cipherLayer   // the one that is up
 	waits      bool           // network protocols wait
-	deadline   time.Time      // until when; zero: none
+	deadline   time.Time      // until when, or of the first look at what came; zero: none
 	refused    []string       // why candidates were given up, in words
 	silence    bool           // one of them for want of an answer
 	unspoken   bool           // one of them because the peer does not speak it
@@ -49,7 +49,7 @@ func (y *cipherLayer) Up() error {
 	if err := y.Cipher.Up(); err != nil {
 		return err
 	}
-	e.active, e.candidates, e.deadline = y, nil, time.Time{}
+	e.active, e.candidates, e.deadline = y, nil, time.Now().Add(keysWithin)
 	y.r.changed = true
 	y.r.publishView()
 	return nil
@@ -225,6 +225,9 @@ func (r *run) expireEncryption(now time.Time) {
 		return
 	}
 	e.deadline = time.Time{}
+	if e.active != nil {
+		r.doubt(now)
+	}
 	if len(e.candidates) > 0 && e.active == nil {
 		e.candidates[0].machine.Close(fmt.Sprintf("not agreed on in %v", agreeWithin))
 		e.refuse(e.candidates[0])

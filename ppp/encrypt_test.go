@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sitebridge/internal/packet"
@@ -78,7 +79,10 @@ type fakeCoder struct {
 	sealed, opened atomic.Uint64
 	outOfStep      atomic.Bool
 	broken         atomic.Bool
+	strangers      atomic.Uint64
 }
+
+func (c *fakeCoder) Strangers() uint64 { return c.strangers.Load() }
 
 func (c *fakeCoder) Overhead() int        { return 1 }
 func (c *fakeCoder) MaxInner(mru int) int { return mru - 3 }
@@ -494,6 +498,43 @@ func TestUnreadablePeer(t *testing.T) {
 				test.do(l)
 				if end := l.over(t, test.kind); !strings.HasPrefix(end.Reason, test.want) {
 					t.Errorf("reason %q, want %q", end.Reason, test.want)
+				}
+			})
+		})
+	}
+}
+
+// TestKeysThatDiffer: packets come, and none is the peer's. That ends the link long before
+// the network protocols give up; a line on which nothing comes, or little that is not the
+// peer's, does not.
+func TestKeysThatDiffer(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		strangers func(after time.Duration) uint64
+		ends      time.Duration
+		kind      EndKind
+	}{
+		{"at once", func(time.Duration) uint64 { return mostStrangers }, keysWithin, EncryptionLost},
+		{"after a while", func(after time.Duration) uint64 { return 1 + uint64(after/(4*time.Second)) }, keysWithin + keysAgain, EncryptionLost},
+		{"nothing comes", func(time.Duration) uint64 { return 0 }, 27 * time.Second, NoAnswer},
+		{"a late one of another call", func(time.Duration) uint64 { return 1 }, 27 * time.Second, NoAnswer},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				c := fakeECP()
+				c.dispute = "keys differ: none of the packets that came can be read"
+				l := secured(t, c, fakeIP(t))
+				began := time.Now()
+				for l.Status().End == nil {
+					c.coder.strangers.Store(test.strangers(time.Since(began)))
+					time.Sleep(time.Second / 4)
+					synctest.Wait()
+				}
+				if took := time.Since(began); took < test.ends-time.Second/4 || took > test.ends+time.Second {
+					t.Errorf("it took %v, want %v", took, test.ends)
+				}
+				if end := l.over(t, test.kind); !strings.Contains(end.Reason, c.dispute) {
+					t.Errorf("reason %q", end.Reason)
 				}
 			})
 		})
