@@ -24,7 +24,7 @@ func TestPeersAtScale(t *testing.T) {
 		d.setSites(all)
 		began := time.Now()
 		for n, s := range all {
-			if err := d.peersOf(s, []netip.Addr{netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)})}); err != nil {
+			if err := d.peersOf(s, []netip.Addr{netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)})}, never); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -4,6 +4,8 @@ package gre
 // kernel routes them. Whoever answers a call learns only from the authentication which
 // site it is from. Not to be called from receive.
 func (c *Channel) SetDevice(device int) {
+	c.rx.mu.Lock() // acknowledgements leave under this one alone
+	defer c.rx.mu.Unlock()
 	c.tx.mu.Lock()
 	defer c.tx.mu.Unlock()
 	c.tx.path.Device = device

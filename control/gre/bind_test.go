@@ -24,7 +24,7 @@ func TestDeviceOfACallThatRuns(t *testing.T) {
 	var net Network
 	us, peer := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
 	carrier := &pathCarrier{Memory: net.Attach(us)}
-	c, err := NewMux(carrier, slog.New(slog.DiscardHandler)).Open(peer, ChannelConfig{})
+	c, err := NewMux(carrier, nil, slog.New(slog.DiscardHandler)).Open(peer, ChannelConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
