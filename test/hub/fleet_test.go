@@ -142,7 +142,7 @@ func (f *fleet) openField() {
 		if err != nil {
 			return err
 		}
-		f.mux = gre.NewMux(raw, nil)
+		f.mux = gre.NewMux(raw, nil, nil)
 		host, err := ip.OpenHost()
 		if err != nil {
 			return err
