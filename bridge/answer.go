@@ -32,7 +32,7 @@ func (d *Daemon) answer(o *control.Offer) {
 	}
 	path := pathOf(o.Conn)
 	channel, err := d.mux.Open(path.Remote, gre.ChannelConfig{
-		Window: announcedWindow, Unpaced: !mayPace(o.Conn.Peer()), Tap: o.Conn.Tap(),
+		Window: announcedWindow, Unpaced: isOurs(o.Conn.Peer()), Tap: o.Conn.Tap(),
 	})
 	if err != nil {
 		o.Refuse(control.OutgoingGeneralError, control.NoResource)

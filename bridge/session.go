@@ -600,7 +600,7 @@ func (d *Daemon) dialOver(ctx context.Context, st *site, to netip.AddrPort, nc n
 		return nil, err
 	}
 	channelConfig := st.channelConfig(path.Device)
-	channelConfig.Tap, channelConfig.Unpaced = conn.Tap(), !mayPace(conn.Peer())
+	channelConfig.Tap, channelConfig.Unpaced = conn.Tap(), isOurs(conn.Peer())
 	channel, err := d.mux.Open(path.Remote, channelConfig)
 	if err != nil {
 		return nil, err
