@@ -18,9 +18,10 @@ const (
 	maxRun = 64
 	// maxDatagram is the longest payload of UDP over IPv4, which a run must not exceed.
 	maxDatagram = math.MaxUint16 - ipHeaderLen - udpHeaderLen
-	// fragmentRun is the longest packet that goes in a run when it may be fragmented:
-	// runs never are. Every path but a strange one has room for it.
-	fragmentRun = 1280 - ipHeaderLen - udpHeaderLen
+	// fragmentRun is the longest packet that goes in a run when it may be fragmented: as
+	// long as an Ethernet has room for. The kernel refuses a run whose packets do not fit
+	// the path, and they go singly, in fragments.
+	fragmentRun = 1500 - ipHeaderLen - udpHeaderLen
 )
 
 // Segments are a batch of packets for one peer as the kernel wants them described: runs
