@@ -141,6 +141,7 @@ func (d *Daemon) apiHandler() http.Handler {
 	mux.HandleFunc("POST /v1/ipx/ping", d.pingIPX)
 	mux.HandleFunc("POST /v1/sites/{site}/ipx/ask", d.askIPX)
 	mux.HandleFunc("POST /v1/sites/{site}/ipx/load", d.loadIPX)
+	profileAPI(mux)
 	return mux
 }
 

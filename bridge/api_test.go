@@ -25,6 +25,12 @@ import (
 // socket returns a control socket that answers {}, and its path.
 func socket(t *testing.T) string {
 	t.Helper()
+	return socketOf(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, struct{}{}) }))
+}
+
+// socketOf returns the path of a control socket that answers as h does.
+func socketOf(t *testing.T, h http.Handler) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")
 	l, err := listenSocket(path)
 	if err != nil {
@@ -33,7 +39,7 @@ func socket(t *testing.T) string {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- serveAPI(ctx, l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, struct{}{}) }), slog.New(slog.DiscardHandler))
+		done <- serveAPI(ctx, l, h, slog.New(slog.DiscardHandler))
 	}()
 	t.Cleanup(func() {
 		cancel()
