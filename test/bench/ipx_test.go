@@ -1,6 +1,35 @@
 package bench
 
-import "sitebridge/ipx"
+import (
+	"slices"
+	"testing"
+
+	"sitebridge/ipx"
+	"sitebridge/test/lab"
+)
+
+// measureIPX measures the same frames, LAN to LAN, through our daemons and through
+// OpenVPN, in turn: each burst of 64 begins when the one before has arrived.
+func measureIPX(t *testing.T, into *table) {
+	if why := openVPNMissing(); why != "" {
+		if earnest() {
+			t.Fatalf("%s: test/deps installs it", why)
+		}
+		t.Logf("without OpenVPN: %s", why)
+	}
+	for _, m := range modes {
+		t.Run(m.name, func(t *testing.T) {
+			w := lab.Unjudged(t)
+			turns := newLanes(w, m)
+			if openVPNMissing() == "" {
+				for i, l := range addTheirs(w) { // each behind the one it is compared with
+					turns = slices.Insert(turns, 2*i+1, l)
+				}
+			}
+			measureLanes(t, into, m, turns)
+		})
+	}
+}
 
 const (
 	ipxLen      = 576 // octets of a packet that every IPX router carries
@@ -8,34 +37,19 @@ const (
 	benchSocket = ipx.Socket(0x5b1d)
 )
 
-// ipx measures IPX packets from LAN to LAN in bursts, the tunnels in turn.
-func (b *bench) ipx() {
-	b.printf("IPX, packets of %d octets in bursts of %d, a to b, packets per second\n", ipxLen, burstLen)
-	l := newIPXLine(b.World, "lan")
-	trips := map[string]*ipxTrip{}
-	for _, w := range tunnels {
-		trips[w.name] = b.newIPXTrip(w)
-	}
-	for _, flying := range []int{1, 4} {
-		rates := map[string][]float64{}
-		loss := map[string][]float64{}
-		for range *rounds {
-			for _, w := range tunnels {
-				f := l.run(b.T, trips[w.name], ipxLen, flying, *slice)
-				rates[w.name] = append(rates[w.name], f.rate())
-				loss[w.name] = append(loss[w.name], lost(f.sent, f.got))
-			}
+// measureLanes measures lanes in turn.
+func measureLanes(t *testing.T, into *table, m *mode, turns []*lane) {
+	t.Helper()
+	for range *rounds {
+		for _, l := range turns {
+			before := cpuTime(t, l.ends[0]) + cpuTime(t, l.ends[1])
+			alone := l.line.run(t, l.trip, ipxLen, 1, *slice/2)
+			four := l.line.run(t, l.trip, ipxLen, 4, *slice/2)
+			spent := cpuTime(t, l.ends[0]) + cpuTime(t, l.ends[1]) - before
+			into.add(m.alone, l.name, alone.rate())
+			into.add(m.four, l.name, four.rate())
+			into.add(m.loss, l.name, lost(alone.sent+four.sent, alone.got+four.got))
+			into.add(m.cpu, l.name, micro(spent)/float64(max(alone.got+four.got, 1)))
 		}
-		b.printf("  %d at once:", flying)
-		for _, w := range tunnels {
-			b.printf("  %s %.0f (%.2f %% lost, of clear %.2f)",
-				w.name, median(rates[w.name]), median(loss[w.name]), ratio(rates[w.name], rates[inClear.name]))
-		}
-		b.printf("\n")
 	}
-}
-
-func (b *bench) newIPXTrip(w way) *ipxTrip {
-	b.T.Helper()
-	return newRoutedTrip(b.World, "lan", w.frame, w.ipxA, w.ipxB)
 }

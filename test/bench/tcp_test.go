@@ -3,129 +3,61 @@ package bench
 import (
 	"fmt"
 	"net"
-	"slices"
 	"time"
 
 	"sitebridge/internal/netlab"
 	"sitebridge/test/lab"
 )
 
-// An end is a host of a stream.
-type end struct {
-	ns   *netlab.Namespace
-	addr string
-}
-
-func (b *bench) ends(w way) (a, z end) { return end{b.HostA, w.a}, end{b.HostB, w.b} }
-
-// A direction is which way a stream goes.
-type direction struct {
-	name             string
-	sender, receiver *lab.Daemon
-	back             bool
-}
-
-// Figures are what a stream was measured to be.
-type figures struct {
-	rates   []float64 // Mbit/s, round by round
-	cpu     [2]time.Duration
-	carried uint64 // octets of IP packets, also those in which TCP opened its window
-}
-
-// streams measures one TCP stream in each direction, the ways in turn.
+// streams measures one TCP stream from host-a to host-b, the ways in turn.
 func (b *bench) streams() {
-	ways := append(slices.Clone(tunnels), packetwise, plain)
-	directions := []direction{{"a to b", b.a, b.b, false}, {"b to a", b.b, b.a, true}}
-	got := map[string]*figures{} // by direction and way
 	for range *rounds {
-		for _, w := range ways {
+		for _, w := range b.ways {
 			b.use(w)
-			for _, d := range directions {
-				f := got[d.name+w.name]
-				if f == nil {
-					f = new(figures)
-					got[d.name+w.name] = f
-				}
-				b.measure(f, w, d)
-			}
+			b.measureStream(w)
 		}
 	}
-	b.use(inClear)
-	b.printf("TCP, one stream: median (least to most) of %d runs of %v, the ways in turn; ratios round by round\n", *rounds, *slice)
-	b.printf("  %-30s %-24s %8s %8s  %s\n", "", "Mbit/s", "of plain", "of clear", "CPU seconds per GiB: daemon that sends, that receives")
-	for _, d := range directions {
-		for _, w := range ways {
-			f, measure, clear := got[d.name+w.name], got[d.name+packetwise.name], got[d.name+inClear.name]
-			b.printf("  %s  %-22s %-24s", d.name, w.name, spread(f.rates))
-			if w.method != "" {
-				b.printf(" %8.2f %8.2f  %.2f, %.2f", ratio(f.rates, measure.rates), ratio(f.rates, clear.rates), f.perGiB(0), f.perGiB(1))
-			}
-			b.printf("\n")
+	b.use(b.ways[0])
+}
+
+func (b *bench) measureStream(w *way) {
+	b.T.Helper()
+	before, spent := b.crossedEach(), b.spent(w)
+	s := b.stream(w, *slice)
+	b.quiet(w)
+	b.mustCross(w, s.all, before)
+	b.add(tcpRate, w.name, 8*float64(s.octets)/s.took.Seconds()/1e6)
+	if w.devices != [2]string{} {
+		b.add(cpuPerGiB, w.name, (b.spent(w)-spent).Seconds()*(1<<30)/float64(max(s.all, 1)))
+	}
+}
+
+// spent is the processor time of a way's processes so far.
+func (b *bench) spent(w *way) (sum time.Duration) {
+	b.T.Helper()
+	for _, pid := range w.pids {
+		if pid != 0 {
+			sum += cpuTime(b.T, pid)
 		}
 	}
+	return sum
 }
 
-// measure measures one stream.
-func (b *bench) measure(f *figures, w way, d direction) {
+// A transfer is what a stream carried.
+type transfer struct {
+	octets int           // while it was measured
+	took   time.Duration // in which time
+	all    int           // with those in which TCP opened its window
+}
+
+// stream sends by TCP for some time.
+func (b *bench) stream(w *way, d time.Duration) (s transfer) {
 	b.T.Helper()
-	from, to := b.ends(w)
-	if d.back {
-		from, to = to, from
-	}
-	watched := tunnels
-	if w.method != "" {
-		watched = []way{w}
-	}
-	s0, r0 := cpuTime(b.T, d.sender.Pid()), cpuTime(b.T, d.receiver.Pid())
-	before := b.quiet(watched...)
-	octets, took := b.stream(from, to, *slice)
-	now := b.quiet(watched...) // a daemon counts a moment later than the host reads
-	b.mustCross(w, d.name, octets, now-before)
-	f.rates = append(f.rates, 8*float64(octets)/took.Seconds()/1e6)
-	f.cpu[0] += cpuTime(b.T, d.sender.Pid()) - s0
-	f.cpu[1] += cpuTime(b.T, d.receiver.Pid()) - r0
-	f.carried += now - before
-}
-
-// perGiB returns seconds of CPU time.
-func (f *figures) perGiB(end int) float64 {
-	return f.cpu[end].Seconds() * (1 << 30) / float64(max(f.carried, 1))
-}
-
-// quiet waits until the last stream has left the tunnels, and returns how many
-// octets have come out of them.
-func (b *bench) quiet(ways ...way) (octets uint64) {
-	b.T.Helper()
-	var before uint64
-	lab.Wait(b.T, "the tunnel is quiet", func() bool {
-		before = octets
-		_, octets = b.crossed(ways...)
-		return octets == before && octets > 0 // after the pings
-	})
-	return octets
-}
-
-// mustCross fails the benchmark when what a stream carried went another way than
-// it should.
-func (b *bench) mustCross(w way, direction string, octets int, crossed uint64) {
-	b.T.Helper()
-	if in := w.method != ""; in && crossed < uint64(octets) || !in && crossed > max(uint64(octets)/100, 10_000) {
-		b.T.Errorf("%s, %s: %d octets arrived, and the tunnel carried %d", w.name, direction, octets, crossed)
-	}
-	if octets == 0 {
-		b.T.Errorf("%s, %s: nothing arrived", w.name, direction)
-	}
-}
-
-// stream sends by TCP for some time and returns how many octets arrived. The
-// time in which TCP opens its window does not count.
-func (b *bench) stream(from, to end, d time.Duration) (octets int, took time.Duration) {
-	b.T.Helper()
-	l := b.Listen(to.ns, to.addr+":0")
+	l := b.Listen(b.HostB, w.b+":0")
 	defer l.Close()
-	c, err := dialFrom(from, l.Addr().String())
+	c, err := dialFrom(b.HostA, w.a, l.Addr().String())
 	if err != nil {
-		b.T.Fatal(err)
+		b.T.Fatalf("%s: %v", w.name, err)
 	}
 	go func() {
 		block := make([]byte, 256<<10)
@@ -143,46 +75,47 @@ func (b *bench) stream(from, to end, d time.Duration) (octets int, took time.Dur
 	defer in.Close()
 	block := make([]byte, 256<<10)
 	var began time.Time
-	for warm := time.Now().Add(d / 10); ; {
+	for warm := time.Now().Add(d / 5); ; {
 		in.SetReadDeadline(time.Now().Add(lab.Patience))
 		n, err := in.Read(block)
 		now := time.Now()
 		if err != nil {
-			b.T.Fatal(err)
+			b.T.Fatalf("%s: %v", w.name, err)
 		}
+		s.all += n
 		switch {
 		case began.IsZero() && now.After(warm):
 			began = now
 		case !began.IsZero():
-			octets += n
-			if took = now.Sub(began); took >= d {
-				return octets, took
+			s.octets += n
+			if s.took = now.Sub(began); s.took >= d {
+				return s
 			}
 		}
 	}
 }
 
-// dialFrom dials from the end's own address.
-func dialFrom(from end, to string) (c net.Conn, err error) {
-	err = from.ns.Do(func() error {
-		d := net.Dialer{Timeout: lab.Patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from.addr)}}
+// dialFrom dials from an address of a host.
+func dialFrom(host *netlab.Namespace, from, to string) (c net.Conn, err error) {
+	err = host.Do(func() error {
+		d := net.Dialer{Timeout: lab.Patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 		c, err = d.Dial("tcp", to)
 		return err
 	})
 	return c, err
 }
 
-// holdStream keeps a stream up through a tunnel, for strace and perf.
+// holdStream keeps a stream up, for strace and perf.
 func (b *bench) holdStream() {
-	fmt.Printf("daemon that sends: %s, that receives: %s\n", commandLine(b.T, b.a.Pid()), commandLine(b.T, b.b.Pid()))
-	i := slices.IndexFunc(tunnels, func(w way) bool { return w.name == *through })
-	if i < 0 {
-		b.T.Fatalf("-through %s: want clear, mppe-128 or aead", *through)
+	w := b.way(*through)
+	if w == nil {
+		b.T.Fatalf("-through %q: no such way here", *through)
 	}
-	w := tunnels[i]
-	a, z := b.ends(w)
-	packets, octets := b.crossed(w)
-	_, took := b.stream(a, z, *hold)
-	morePackets, moreOctets := b.crossed(w)
-	fmt.Printf("%d packets and %d octets out of the tunnel in %v\n", morePackets-packets, moreOctets-octets, took)
+	for i, site := range b.sites() {
+		if w.pids[i] != 0 {
+			fmt.Printf("%s: %s\n", site.Name(), commandLine(b.T, w.pids[i]))
+		}
+	}
+	s := b.stream(w, *hold)
+	fmt.Printf("%s: %d octets arrived in %v\n", w.name, s.octets, s.took)
 }
