@@ -9,12 +9,16 @@ import (
 	"sitebridge/test/lab"
 )
 
-// trips is how many round trips of each way make a round: enough for a 99th percentile,
-// if the slice is a second.
-func trips() int { return int(*slice / (3 * time.Millisecond)) }
+// The ways take turns in runs of so many round trips, of which the first does not count:
+// a program that has just worked for another way would be warm, and the others not.
+const run = 30
+
+// runs is how many of those make a round: enough for a 99th percentile, if the slice is a
+// second.
+func runs() int { return max(int(*slice/(100*time.Millisecond)), 1) }
 
 // roundTrips measures what the tunnels add to a round trip when nothing else goes on: one
-// datagram there and back, then a pause, the ways in turn.
+// datagram there and back, then a pause.
 func (b *bench) roundTrips() {
 	ask := map[*way]func() time.Duration{}
 	for _, w := range b.ways {
@@ -22,10 +26,9 @@ func (b *bench) roundTrips() {
 	}
 	for range *rounds {
 		took := map[*way][]time.Duration{}
-		for range trips() {
+		for range runs() {
 			for _, w := range b.ways {
-				took[w] = append(took[w], ask[w]())
-				time.Sleep(500 * time.Microsecond)
+				took[w] = append(took[w], oneRun(ask[w])...)
 			}
 		}
 		straight := took[b.way(plain)]
@@ -34,6 +37,14 @@ func (b *bench) roundTrips() {
 			b.add(addedP99, w.name, micro(quantile(took[w], 0.99)-quantile(straight, 0.99)))
 		}
 	}
+}
+
+func oneRun(ask func() time.Duration) (took []time.Duration) {
+	for range run {
+		took = append(took, ask())
+		time.Sleep(500 * time.Microsecond)
+	}
+	return took[1:]
 }
 
 func micro(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -29,19 +29,19 @@ type way struct {
 // haveUDP is whether our daemons have a carrier of that name.
 const haveUDP = false
 
-// allWays is every way, in the order in which they take turns.
+// allWays is every way, in the order in which they take turns: ours and another.
 func allWays() []*way {
 	return []*way{
 		{name: "UDP clear", carrier: "udp", method: "none"},
-		{name: "UDP AEAD", carrier: "udp", method: "aead"},
 		{name: wireGuard, start: startWireGuard, missing: wireGuardMissing},
-		{name: "GRE clear", carrier: "gre", method: "none"},
-		{name: "GRE AEAD", carrier: "gre", method: "aead"},
-		{name: "GRE MPPE-128", carrier: "gre", method: "mppe-128"},
-		{name: openVPNNone, start: openVPNClear.route, missing: openVPNMissing},
-		{name: openVPNCBC, start: openVPNSealed("AES-256-CBC").route, missing: openVPNMissing},
+		{name: "UDP AEAD", carrier: "udp", method: "aead"},
 		{name: openVPNGCM, start: openVPNSealed("AES-256-GCM").route, missing: openVPNMissing},
+		{name: "GRE clear", carrier: "gre", method: "none"},
+		{name: openVPNNone, start: openVPNClear.route, missing: openVPNMissing},
+		{name: "GRE AEAD", carrier: "gre", method: "aead"},
 		{name: tinc, start: startTinc, missing: tincMissing},
+		{name: "GRE MPPE-128", carrier: "gre", method: "mppe-128"},
+		{name: openVPNCBC, start: openVPNSealed("AES-256-CBC").route, missing: openVPNMissing},
 		{name: plain, start: startPlain},
 		// The kernel hands 64 KiB of a TCP stream from namespace to namespace as if
 		// it were one packet, which no real wire takes. This is without.
