@@ -11,7 +11,7 @@ import (
 
 // The ways take turns in runs of so many round trips, of which the first does not count:
 // a program that has just worked for another way would be warm, and the others not.
-const run = 30
+const runLen = 30
 
 // runs is how many of those make a round: enough for a 99th percentile, if the slice is a
 // second.
@@ -40,7 +40,7 @@ func (b *bench) roundTrips() {
 }
 
 func oneRun(ask func() time.Duration) (took []time.Duration) {
-	for range run {
+	for range runLen {
 		took = append(took, ask())
 		time.Sleep(500 * time.Microsecond)
 	}
