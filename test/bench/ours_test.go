@@ -21,8 +21,8 @@ func (b *bench) startOurs() {
 		}
 		for i, d := range []*lab.Daemon{b.a, b.b} {
 			s := d.WaitUp(w.at([]string{"b", "a"}[i]))
-			if s.Tunnel == nil || s.Tunnel.PPP.Encryption.Method != w.method {
-				b.T.Fatalf("site %s is up, and its encryption is not %s", s.Name, w.method)
+			if s.Tunnel == nil || s.Tunnel.PPP.Encryption.Method != w.method || s.Tunnel.Carrier != w.carrier {
+				b.T.Fatalf("site %s is up, and not by %s with encryption %s", s.Name, w.carrier, w.method)
 			}
 			w.devices[i], w.pids[i] = s.IP.Device, d.Pid()
 		}
@@ -59,9 +59,9 @@ func (w *way) config(us, peer, peerAddr string) string {
 	}
 	return fmt.Sprintf(`
 [site.%[1]s]
-device = "%[8]s-%[9]s"
+device = "%[3]s-%[8]s"
+transport = %[3]q
 %[2]s
-%[3]s
 %[4]s
 [site.%[1]s.auth]
 %[5]s
@@ -69,14 +69,7 @@ device = "%[8]s-%[9]s"
 policy = %[6]q
 [site.%[1]s.ip]
 routes = [%[7]q]
-`, w.at(peer), patient, w.transport(), calls(dial, peerAddr), w.auth(us, peer, dial), w.policy(), network(far), w.carrier, w.method)
-}
-
-func (w *way) transport() string {
-	if !haveUDP {
-		return ""
-	}
-	return fmt.Sprintf("transport = %q", w.carrier)
+`, w.at(peer), patient, w.carrier, calls(dial, peerAddr), w.auth(us, peer, dial), w.policy(), network(far), w.method)
 }
 
 func calls(dial bool, peerAddr string) string {
