@@ -63,7 +63,7 @@ func TestTUNDeleted(t *testing.T) {
 		now, err := tr.SiteB.Handle().LinkByName("sb-a")
 		return err == nil && now.Attrs().Index != old.Attrs().Index
 	})
-	tr.recovered()
+	tr.mended()
 }
 
 // TestRoutesDeleted: somebody deletes the daemon's routes.
@@ -82,7 +82,7 @@ func TestRoutesDeleted(t *testing.T) {
 	if gone := time.Since(tr.began); gone > 10*time.Second {
 		t.Errorf("they were away for %v: that was the look of each minute, and not the kernel's word", gone)
 	}
-	tr.recovered()
+	tr.mended()
 }
 
 // TestDiskFull: the disk of the log, of the control socket and of the configuration is full.

@@ -192,6 +192,14 @@ func (tr *trial) recovered() {
 	tr.stop()
 }
 
+// mended is recovered after a fault that the daemon ends by itself, as it has just done:
+// what counts is the time since it began.
+func (tr *trial) mended() {
+	tr.t.Helper()
+	tr.row.recovered = took(tr.flows(time.Now()).Sub(tr.began))
+	tr.recovered()
+}
+
 // settle waits until all kinds of traffic flow, the TCP session of before among them, and
 // the daemons take no more of their hosts than they did.
 func (tr *trial) settle() {

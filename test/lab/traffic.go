@@ -35,11 +35,12 @@ func (w *World) WantPing(ns *netlab.Namespace, addr string, args ...string) {
 	})
 }
 
-// Listen opens a TCP listener on a host of the world.
+// Listen opens a TCP listener on a host of the world. Its connections outlive a long
+// silence, as those of most programs do: Go's own keepalive would end them after 150 s.
 func (w *World) Listen(ns *netlab.Namespace, addr string) (l net.Listener) {
 	w.T.Helper()
 	err := ns.Do(func() (err error) {
-		l, err = net.Listen("tcp", addr)
+		l, err = (&net.ListenConfig{KeepAlive: -1}).Listen(context.Background(), "tcp", addr)
 		return err
 	})
 	if err != nil {
@@ -63,7 +64,7 @@ func (w *World) Dial(ns *netlab.Namespace, addr string) net.Conn {
 // Dial opens a TCP connection from inside ns.
 func Dial(ns *netlab.Namespace, addr string, patience time.Duration) (c net.Conn, err error) {
 	err = ns.Do(func() (err error) {
-		c, err = net.DialTimeout("tcp", addr, patience)
+		c, err = (&net.Dialer{Timeout: patience, KeepAlive: -1}).Dial("tcp", addr)
 		return err
 	})
 	return c, err
