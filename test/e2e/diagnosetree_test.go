@@ -60,7 +60,8 @@ func translate(t *testing.T, ns *netlab.Namespace, rules string) {
 }
 
 // TestDiagnoseBehindNAT: site b is behind a NAT, which is Linux's own. Without its helper
-// GRE does not come back; others do not even let it out. Then one is told what to do.
+// GRE does not come back; others do not even let it out. Then one is told what to do. UDP
+// passes the plainest.
 func TestDiagnoseBehindNAT(t *testing.T) {
 	t.Parallel()
 	w := lab.New(t)
@@ -74,7 +75,7 @@ func TestDiagnoseBehindNAT(t *testing.T) {
 	w.SiteB.Addr("up", "172.16.0.2/24")
 	w.SiteB.Down("wan")
 	w.SiteB.Route("default", "172.16.0.1")
-	a, b := w.Start(w.SiteA, lab.Config{}.A()), w.Start(w.SiteB, lab.Config{}.B())
+	a, b := w.Start(w.SiteA, lab.Config{}.A()), w.Start(w.SiteB, lab.Config{}.InGRE().B())
 	a.WaitSite("b", "running", anyState)
 	b.WaitSite("a", "running", anyState)
 	const hide = "chain out {\ntype nat hook postrouting priority srcnat\noifname \"wan\" masquerade\n}\n"
@@ -100,6 +101,16 @@ func TestDiagnoseBehindNAT(t *testing.T) {
 	x := diagnosed(t, b, "a")
 	x.sound(t)
 	x.says(t, "nat", diagnose.OK, "there is one before us", "lets GRE pass")
+
+	// UDP needs nothing of the kind.
+	translate(t, nat, hide)
+	b.Stop()
+	b = w.Start(w.SiteB, lab.Config{}.B())
+	b.WaitUp("a")
+	x = diagnosed(t, b, "a")
+	x.sound(t)
+	x.says(t, "carrier", diagnose.OK, "UDP port 4754")
+	x.says(t, "nat", diagnose.OK, "there is one before us", "lets UDP pass")
 }
 
 // TestDiagnoseFullTunnel: all traffic of site b goes into the tunnel, but for the
