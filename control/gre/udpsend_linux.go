@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sitebridge/internal/clock"
 	"sitebridge/internal/mmsg"
 	"sitebridge/internal/packet"
 )
@@ -185,8 +186,11 @@ func (p *plainPaths) slot(path Path) (slot *atomic.Uint64, addr uint64) {
 
 func (p *plainPaths) remember(path Path) {
 	slot, addr := p.slot(path)
-	slot.Store(addr | uint64(uint32(time.Now().Add(plainFor).Unix())))
+	slot.Store(addr | uint64(uint32(seconds()+int64(plainFor/time.Second))))
 }
+
+// seconds is the present moment in what fits half a word.
+func seconds() int64 { return clock.Now() / int64(time.Second) }
 
 // longest returns how long a packet may be that goes in a run; 0: there are none.
 func (p *plainPaths) longest(path Path, df bool) int {
@@ -194,7 +198,7 @@ func (p *plainPaths) longest(path Path, df bool) int {
 	switch v := slot.Load(); {
 	case p.always:
 		return 0
-	case v != 0 && v&^math.MaxUint32 == addr && int64(v&math.MaxUint32) > time.Now().Unix():
+	case v != 0 && v&^math.MaxUint32 == addr && int64(v&math.MaxUint32) > seconds():
 		return 0
 	case !df:
 		return fragmentRun
