@@ -75,7 +75,7 @@ func (o *Own) TLS(now time.Time) (*tls.Certificate, error) {
 		}
 		switch {
 		case now.After(one.NotAfter):
-			return nil, fmt.Errorf("%s expired on %s: make another with sitebridge identity, and tell the peers if they pin it", whose, date(one.NotAfter))
+			return nil, fmt.Errorf("%s expired on %s: make another (sitebridge identity new) and tell the peers if they pin it", whose, date(one.NotAfter))
 		case now.Before(one.NotBefore):
 			return nil, fmt.Errorf("%s is not valid before %s: is the clock right?", whose, date(one.NotBefore))
 		}

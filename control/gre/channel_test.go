@@ -215,6 +215,7 @@ func TestPeerThatDoesNotPace(t *testing.T) {
 		sent.want(t, 0, 0, 0)
 		time.Sleep(25 * time.Millisecond)
 		sent.want(t, 0, 0, 1)
+		time.Sleep(ackPause)
 
 		for i := range 16 {
 			mustSend(t, a, numbered(64*(15+i), 64))
