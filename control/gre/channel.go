@@ -103,6 +103,9 @@ func (c *Channel) Connect(local netip.Addr, peerID, peerWindow uint16, receive f
 	c.rx.mu.Lock()
 	defer c.rx.mu.Unlock()
 	c.settle()
+	if c.rx.via > 0 && c.rx.asker != 0 {
+		peerID = c.rx.askerID // a NAT that helps PPTP has changed what the control connection said
+	}
 	c.flow.connect(peerWindow)
 	c.tx.connect(local.Unmap(), peerID)
 	c.rx.deliverTo = receive

@@ -18,6 +18,7 @@ type choice struct {
 	via     int
 	chosen  chan struct{} // nil: chosen from the start
 	asker   uint16        // the peer's port, as the first probe showed it; 0: none came
+	askerID uint16        // the call ID that the peer assigned, by that probe: see Connect
 	replies int
 	asked   *question // of ours, under way
 	mover   mover
@@ -156,7 +157,7 @@ func (c *Channel) answerProbe(d *Datagram, p probe) bool {
 		c.rx.asker != 0 && c.rx.asker != d.Path.Port {
 		return false
 	}
-	c.rx.asker = d.Path.Port
+	c.rx.asker, c.rx.askerID = d.Path.Port, p.callID
 	c.rx.replies++
 	r := p.reply()
 	r.append(d.Buffer.Bytes()[:0])
