@@ -3,7 +3,8 @@
 # make test   everything that must hold; installs what it needs on Debian
 # make package  dist/*.deb for amd64 and arm64; VERSION=1.2.3 names another version
 # make fuzz   each fuzz test for FUZZTIME (10m); what one finds stays in its testdata
-# make bench  codec and link figures, and throughput through two daemons
+# make bench  two daemons beside wireguard-go, tinc and OpenVPN; PART=tcp runs one part
+# make reliability  what each fault costs: writes the table of docs/reliability.md
 #
 # STRICT=1 makes a skipped test a failure, as in CI.
 
@@ -11,7 +12,7 @@ GO          ?= go
 STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 STRICT      ?=
 
-.PHONY: all build demo test lint unit deps package bench fuzz clean
+.PHONY: all build demo test lint unit deps package bench fuzz reliability clean
 all: build
 
 build:
@@ -40,6 +41,9 @@ package:
 
 fuzz:
 	GO=$(GO) FUZZTIME=$(FUZZTIME) test/fuzz
+
+reliability:
+	FULL=1 REQUIRE_NETNS=1 LAB_NO_RACE=1 $(GO) test -count=1 -timeout 30m ./test/faults -parallel 6 -long -out ../../docs/reliability.md
 
 bench: build
 	GO=$(GO) test/bench/run
