@@ -21,7 +21,7 @@ import (
 
 const somePort = 4754
 
-var lost = gre.Line{Fault: gre.Lose(1, 1)}
+var lost = gre.Line{Fault: func([]byte) [][]byte { return nil }}
 
 // udpWorld is a world in which all daemons have a port.
 func udpWorld(t *testing.T) *world {

@@ -201,7 +201,7 @@ func TestDiagnoseEncryption(t *testing.T) {
 				return []lab.Packet{p}
 			})
 			x.ends[lab.B].Run("up", "a")
-			diagnosed(t, x.ends[lab.B], "a").concludes(t, "encryption", "nothing that comes can be decrypted")
+			diagnosed(t, x.ends[lab.B], "a").concludes(t, "encryption", "keys differ")
 		},
 	})
 }
