@@ -269,7 +269,7 @@ func proofAsked(ctx context.Context, t *tunnel) (Verdict, string) {
 func downgrade(ctx context.Context, t *tunnel) (Verdict, string) {
 	pap := []byte{optionAuth, 4, 0xc0, 0x23}
 	naks, moved := 0, false
-	t.hear(ctx, 3*t.p.cfg.Patience, func(f frame) bool {
+	t.hear(ctx, 10*t.p.cfg.Patience, func(f frame) bool {
 		k, ok := f.lcp()
 		if !ok || k.Code != fsm.ConfigureRequest {
 			return false
