@@ -292,8 +292,9 @@ func TestAccounting(t *testing.T) {
 		r.Kind, r.OctetsIn, r.Cause = Stop, 5<<32+7, IdleTimeout
 		synctest.Wait()
 		cancel()
-		c.Account(r) // in the last moment
 		<-over
+		c.Account(r) // in the last moment
+		c.Run(ctx)
 		if s := strings.Join(got, "|"); s != "Start west 0 AcctTerminateCause(0)|Stop west 21474836487 Idle-Timeout" || c.Status().Lost != 0 {
 			t.Errorf("%s, %d lost", s, c.Status().Lost)
 		}
