@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sitebridge/bridge/config"
+	"sitebridge/internal/ipfilter"
 	"sitebridge/internal/packet"
 	"sitebridge/internal/race"
 	"sitebridge/ip"
@@ -200,6 +201,36 @@ func TestChatterDoesNotCount(t *testing.T) {
 		time.Sleep(50 * time.Second)
 		x.wantState(t, StateUp, "")
 		time.Sleep(10 * time.Second)
+		x.wantState(t, StateIdle, "nobody")
+	})
+}
+
+// The rules of an operator decide for IP too, in both directions.
+func TestIgnoredIPDoesNotCount(t *testing.T) {
+	rule, err := ipfilter.ParseRule("ignore udp port 123")
+	if err != nil {
+		t.Fatal(err)
+	}
+	udp := func(port byte) []byte {
+		return append(slices.Concat([]byte{0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0}, []byte{10, 2, 0, 2}, []byte{10, 1, 0, 1}), 0, port, 0, port, 0, 8, 0, 0)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		x := startDemand(t, config.Demand{Idle: time.Minute, IP: ipfilter.Filter{rule}}, true)
+		x.d.Send(0x0021, buffers(udp(123)), false)
+		x.wantState(t, StateIdle, "")
+		if s := x.d.status(); s.Drops.Ignored != 1 || s.Waiting != 0 {
+			t.Errorf("%+v", s)
+		}
+		x.d.Send(0x0021, buffers(udp(53)), false)
+		x.wantState(t, StateUp, "")
+		x.d.v4.connect(func(uint16, []*packet.Buffer, bool) error { return nil })
+		for range 59 {
+			time.Sleep(time.Second)
+			x.d.v4.note(buffers(udp(123)))
+			x.d.Send(0x0021, buffers(udp(123)), false)
+		}
+		x.wantState(t, StateUp, "")
+		time.Sleep(2 * time.Second)
 		x.wantState(t, StateIdle, "nobody")
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -197,6 +198,52 @@ func TestRenegotiation(t *testing.T) {
 		}
 		reaches(t, "the NCP is up again", func() bool { ups, downs, _ := ip.counts(); return ups == 2 && downs == 1 })
 	})
+}
+
+// A peer that asks for the proof again while traffic runs gets it, by the same name, and
+// nothing is negotiated anew or lost for that.
+func TestChallengedAgainUnderLoad(t *testing.T) {
+	for _, m := range []auth.Method{auth.CHAP, auth.MSCHAPv2} {
+		t.Run(m.String(), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				ipA, ipB := fakeIP(t), fakeIP(t)
+				a, b := dialler(t, m), answerer(t, m)
+				a.Admit, b.Admit = running(ipA), running(ipB)
+				x, y := joined(t, a, b)
+				x.up(t)
+				y.up(t)
+				var answers, configures atomic.Int32
+				x.out.intercept(func(f []byte) [][]byte {
+					if i := bytes.Index(f, []byte{0xc2, 0x23, 2, 0x77}); i >= 0 && bytes.HasSuffix(f, []byte("branch")) {
+						answers.Add(1)
+						return nil // who asked is not y
+					}
+					if bytes.Contains(f, []byte{0xc0, 0x21, 1}) || bytes.Contains(f, []byte{0x80, 0x21, 1}) {
+						configures.Add(1)
+					}
+					return [][]byte{f}
+				})
+				const n = 300
+				for i := range n {
+					if i == n/2 {
+						x.Receive([]*packet.Buffer{buffer(t, unhex(t, "ff03 c223 01 77 0017 10 000102030405060708090a0b0c0d0e0f 6871"))})
+					}
+					send(t, x.Link, 0x0021, "to y")
+					send(t, y.Link, 0x0021, "to x")
+					time.Sleep(10 * time.Millisecond)
+				}
+				for _, ip := range []*fakeNCP{ipA, ipB} {
+					reaches(t, "all of it arrives", func() bool { _, _, got := ip.counts(); return got == n })
+					if ups, downs, _ := ip.counts(); ups != 1 || downs != 0 {
+						t.Errorf("up %d times, down %d", ups, downs)
+					}
+				}
+				if x.Status().Phase != PhaseNetwork || answers.Load() != 1 || configures.Load() != 0 {
+					t.Errorf("%v, %d answers, %d Configure-Requests", x.Status().Phase, answers.Load(), configures.Load())
+				}
+			})
+		})
+	}
 }
 
 // One NCP that goes down, or is refused, does not end the link while another

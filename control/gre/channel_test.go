@@ -1,9 +1,11 @@
 package gre
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -71,7 +73,9 @@ func TestFramesStayInOrderOnABadLine(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			virtual(t, func(t *testing.T) {
-				a, b := dial(t, ChannelConfig{}, ChannelConfig{})
+				var log bytes.Buffer
+				logs := ChannelConfig{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+				a, b := dial(t, logs, logs)
 				mustSend(t, a, numbered(0, 1)) // the first sets the number
 				a.carrier.SetLine(Line{Fault: c.fault, Delay: 5 * time.Millisecond})
 				for i := range 500 {
@@ -93,6 +97,9 @@ func TestFramesStayInOrderOnABadLine(t *testing.T) {
 				// may be the exception to complete.
 				if c.complete && s.Lost > 5 {
 					t.Errorf("%d lost of a line that loses none", s.Lost)
+				}
+				if log.Len() > 0 {
+					t.Errorf("the log tells of packets:\n%s", &log)
 				}
 			})
 		})

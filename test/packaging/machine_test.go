@@ -212,6 +212,9 @@ systemctl daemon-reload`)
 func (m *machine) sandboxed() {
 	m.t.Helper()
 	m.want("systemctl show -P StatusText,ActiveState,SubState sitebridge", "running")
+	for property, value := range map[string]string{"Type": "notify", "NotifyAccess": "main", "DevicePolicy": "closed", "DeviceAllow": "/dev/net/tun rw", "ProtectSystem": "strict"} {
+		m.want("systemctl show -P "+property+" sitebridge", value+"\n")
+	}
 	status := m.must("cat /proc/$(systemctl show -P MainPID sitebridge)/status")
 	for _, line := range []string{
 		`Uid:\t(\d+)\t(\d+)\t\d+\t\d+`,
