@@ -194,6 +194,8 @@ func (s *session) awaitChoice(ctx context.Context) {
 		why = fmt.Sprintf("the peer asked for UDP, and nothing came of it by UDP or GRE within %v", chooseTime)
 	case <-s.call.Done():
 		why = "the call ended before the peer had chosen"
+	case <-s.link.Unneeded(): // it was pushed out, or its site begins anew
+		why = "the call ended before the peer had chosen"
 	case <-ctx.Done():
 		why = "the call ended before the peer had chosen"
 	}

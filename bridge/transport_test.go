@@ -397,6 +397,42 @@ func TestSilentChooser(t *testing.T) {
 	})
 }
 
+// While callers have yet to choose there are as many places for them as at any time: who is
+// pushed out is gone at once.
+func TestChoosersArePushedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := udpWorld(t)
+		a := w.start("alpha", peerSite("alpha", "beta", false, true))
+		to, _ := a.listen("alpha")
+		var first *session
+		for i := range maxFromSource + 1 {
+			nc, err := to.dial(netip.AddrPortFrom(addrOf["gamma"], uint16(40000+i)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn, err := control.Open(t.Context(), nc, control.Config{Vendor: "sitebridge"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := conn.Call(t.Context(), control.CallRequest{ID: 5, Window: 64, Subaddress: control.UDPOffer{}.String()}); err != nil {
+				t.Fatal(err)
+			}
+			if first == nil {
+				first = a.strangers.all()[0]
+			}
+		}
+		reaches(t, time.Second, "the first is gone", func() bool {
+			select {
+			case <-first.over:
+				return true
+			default:
+				return false
+			}
+		})
+	})
+}
+
 // A reload has a site change to the other carrier, with a new call.
 func TestReloadOfTransport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

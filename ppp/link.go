@@ -43,6 +43,7 @@ type Link struct {
 
 	closing, hungUp order
 	broken          order // the cipher cannot go on
+	unneeded        order // either of the first two was given
 }
 
 // An order is a message to Run that is given once, with a reason.
@@ -77,6 +78,7 @@ func NewLink(cfg Config) *Link {
 		hungUp:  order{given: make(chan struct{})},
 		broken:  order{given: make(chan struct{})},
 
+		unneeded:  order{given: make(chan struct{})},
 		outOfStep: make(chan struct{}, 1),
 		unwanted:  make(chan unwanted, 8), // there are three layers
 		sizes:     make(chan *sized),
@@ -90,11 +92,21 @@ func NewLink(cfg Config) *Link {
 
 // Close ends the link with an orderly Terminate-Request that tells reason. Run
 // returns when that is done. Only the first call counts.
-func (l *Link) Close(reason string) { l.closing.give(reason) }
+func (l *Link) Close(reason string) {
+	l.closing.give(reason)
+	l.unneeded.give(reason)
+}
 
 // HangUp tells that the carrier is gone, and why. Run returns at once: there is
 // nobody to say goodbye to. Only the first call counts.
-func (l *Link) HangUp(reason string) { l.hungUp.give(reason) }
+func (l *Link) HangUp(reason string) {
+	l.hungUp.give(reason)
+	l.unneeded.give(reason)
+}
+
+// Unneeded is closed by Close and HangUp: whoever waits with Run for something need not
+// wait any more.
+func (l *Link) Unneeded() <-chan struct{} { return l.unneeded.given }
 
 // An unwanted layer is to be closed.
 type unwanted struct{ name, reason string }
