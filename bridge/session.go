@@ -610,7 +610,7 @@ func (d *Daemon) dialOver(ctx context.Context, st *site, to netip.AddrPort, nc n
 		channel.Close()
 		return nil, err
 	}
-	by, err := how.choose(ctx, channel, path)
+	by, err := how.choose(ctx, call, channel, path)
 	if err != nil {
 		channel.Close()
 		return nil, err

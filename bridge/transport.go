@@ -132,14 +132,22 @@ func (e *noUDPError) Error() string {
 	return e.why + `, and transport = "udp" allows nothing else: is that port open in the firewalls on the way, and does a router before the peer forward it?`
 }
 
-// choose finds out by which carrier a call goes that the peer has accepted.
-func (h *dialling) choose(ctx context.Context, channel *gre.Channel, path gre.Path) (*carrier, error) {
+// choose finds out by which carrier a call goes that the peer has accepted. A call that
+// ends meanwhile says by itself why, which need not be the carrier.
+func (h *dialling) choose(ctx context.Context, call *control.Call, channel *gre.Channel, path gre.Path) (*carrier, error) {
 	if h.theirs.Port == 0 {
 		return inGRE(h.why), nil
 	}
 	path.Port = h.theirs.Port
 	probing, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
+	go func() {
+		select {
+		case <-call.Done():
+			cancel()
+		case <-probing.Done():
+		}
+	}()
 	err := channel.Probe(probing, path, gre.Token(h.mine.Token), gre.Token(h.theirs.Token))
 	switch {
 	case err == nil:
@@ -149,6 +157,8 @@ func (h *dialling) choose(ctx context.Context, channel *gre.Channel, path gre.Pa
 		}, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case call.Err() != nil:
+		return nil, call.Err()
 	}
 	c := inGRE(fmt.Sprintf("the peer did not answer on UDP port %d within %v", path.Port, probeTime))
 	if sys := syscall.Errno(0); errors.As(err, &sys) {

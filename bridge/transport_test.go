@@ -397,6 +397,27 @@ func TestSilentChooser(t *testing.T) {
 	})
 }
 
+// A call that the peer ends while we probe is no matter of UDP.
+func TestCallEndsDuringProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := udpWorld(t)
+		a := w.start("alpha", peerSite("alpha", "beta", false, true))
+		a.udp.SetLine(lost)
+		b := w.start("beta", over(peerSite("beta", "alpha", true, false), config.TransportUDP))
+		reaches(t, 5*time.Second, "it calls", func() bool { return len(a.strangers.all()) == 1 })
+		a.strangers.all()[0].link.HangUp("test")
+		reason := func() string { return b.allSites()[0].status().Reason }
+		if took := reaches(t, 5*time.Second, "a reason", func() bool { return reason() != "" }); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+		if strings.Contains(reason(), "UDP") {
+			t.Errorf("reason %q", reason())
+		} else {
+			t.Log(reason())
+		}
+	})
+}
+
 // While callers have yet to choose there are as many places for them as at any time: who is
 // pushed out is gone at once.
 func TestChoosersArePushedOut(t *testing.T) {
