@@ -102,11 +102,18 @@ func (c *Channel) answered(d *Datagram, p probe) bool {
 		return false
 	}
 	c.rx.asked = nil
-	c.rx.window.flush()
-	c.rx.window.recycle()
-	c.rx.window.begun = false
-	c.dropEarly()
+	c.forgetEarly()
 	c.choose(q.path.Port)
 	close(q.replied)
 	return true
+}
+
+// forgetEarly drops what came by raw GRE before the call was one by UDP.
+func (c *Channel) forgetEarly() {
+	w := &c.rx.window
+	c.counters.wrongCarrier.Add(uint64(len(c.rx.early) + w.waiting))
+	w.flush()
+	w.recycle()
+	w.tally, w.begun = tally{}, false
+	c.dropEarly()
 }

@@ -177,12 +177,18 @@ func TestProbeForgetsWhatCameBefore(t *testing.T) {
 		if err := w.probe(t); err != nil {
 			t.Fatal(err)
 		}
+		if n := w.west.Stats().Drops.WrongCarrier; n != 2 {
+			t.Errorf("%d packets counted as of the wrong carrier, want both", n)
+		}
 		w.connectWest()
 		mustSend(t, w.west, numbered(0, 1))
 		synctest.Wait()
 		w.connectEast()
 		mustSend(t, w.east, numbered(0, 3))
 		wantFrames(t, w.west, numbers(0, 3))
+		if n := w.west.Stats().Lost; n != 0 {
+			t.Errorf("%d lost", n)
+		}
 	})
 }
 
