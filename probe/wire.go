@@ -19,18 +19,26 @@ type wire struct {
 	net.Conn
 	in       *bufio.Reader
 	patience time.Duration
+	heard    int // messages
 }
 
 func newWire(nc net.Conn, patience time.Duration) *wire {
-	return &wire{nc, bufio.NewReader(nc), patience}
+	return &wire{nc, bufio.NewReader(nc), patience, 0}
 }
 
 // longest is more than any message of PPTP.
 const longest = 1024
 
+// mostHeard is more messages than any server has to say in one connection. One that never
+// stops would keep us for ever, since each comes in time.
+const mostHeard = 1000
+
 // next reads one message. The error is io.EOF or a reset where the server has closed,
 // and a time-out where it says nothing.
 func (w *wire) next() (control.Message, error) {
+	if w.heard++; w.heard > mostHeard {
+		return nil, fmt.Errorf("%d messages, and still no answer: %w", mostHeard, os.ErrDeadlineExceeded)
+	}
 	if err := w.SetReadDeadline(time.Now().Add(w.patience)); err != nil {
 		return nil, err
 	}
