@@ -215,6 +215,8 @@ func (w *world) connect(ctx context.Context, from string, to netip.AddrPort) (ne
 		return nil, errors.New("network is unreachable")
 	}
 	if noTCP {
+		ctx, cancel := context.WithTimeout(ctx, tcpWait) // as the real one has
+		defer cancel()
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}

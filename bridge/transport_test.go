@@ -114,6 +114,7 @@ func TestBlockedUDPIsGRE(t *testing.T) {
 				later := peerSite("beta", "alpha", true, false)
 				w.noTCP = true
 				b = w.start("beta", later)
+				synctest.Wait() // it may have begun to dial
 				cut(a, b)
 				w.mu.Lock()
 				w.noTCP = false
