@@ -170,9 +170,13 @@ func medium(t *bridge.Tunnel) string {
 }
 
 // printEncryption says what protects the link, and what it would have had.
-func printEncryption(w io.Writer, e *ppp.EncryptionStatus) {
+func printEncryption(w io.Writer, e *ppp.EncryptionStatus, phase ppp.Phase) {
 	if e.Policy == "" {
 		return // no peer yet
+	}
+	if phase < ppp.PhaseNetwork { // before that it is not known how the link is to be encrypted
+		fmt.Fprintln(w, "  encryption  not yet: nothing passes before the peer has shown who it is")
+		return
 	}
 	what := "none: who is on the way can read and change all that passes"
 	switch {
@@ -202,7 +206,7 @@ func printPPP(w io.Writer, p *ppp.Status, now time.Time) {
 	if p.Peer.Proved {
 		fmt.Fprintf(w, "  peer is     %s, proved by %s\n", p.Peer.Name, p.Peer.Method)
 	}
-	printEncryption(w, &p.Encryption)
+	printEncryption(w, &p.Encryption, p.Phase)
 	for _, said := range p.Peer.Said {
 		fmt.Fprintf(w, "  peer says   %s\n", said)
 	}
