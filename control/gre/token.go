@@ -3,7 +3,6 @@ package gre
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"fmt"
 )
 
 // A Token is what one side of a call made up at random and told the other through the
@@ -20,14 +19,3 @@ func NewToken() (t Token) {
 
 // String returns the token as 32 hexadecimal digits.
 func (t Token) String() string { return hex.EncodeToString(t[:]) }
-
-// ParseToken reads what String wrote.
-func ParseToken(s string) (t Token, err error) {
-	if len(s) != hex.EncodedLen(len(t)) {
-		return t, fmt.Errorf("a token has %d hexadecimal digits, not %d", hex.EncodedLen(len(t)), len(s))
-	}
-	if _, err := hex.Decode(t[:], []byte(s)); err != nil {
-		return Token{}, fmt.Errorf("token: %w", err)
-	}
-	return t, nil
-}
