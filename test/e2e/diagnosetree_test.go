@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"os"
 	"strings"
 	"testing"
@@ -127,21 +126,8 @@ func TestDiagnoseFullTunnel(t *testing.T) {
 	a.WaitUp("b")
 	diagnosed(t, b, "a").sound(t)
 
-	// The daemon puts the rule back, so somebody takes it again and again.
-	leave := w.Background(func(ctx context.Context) error {
-		for ctx.Err() == nil {
-			_ = w.SiteB.Command("ip", "rule", "del", "pref", "17487").Run() // it may not be back yet
-		}
-		return nil
-	})
-	var x diagnosis
-	lab.Wait(t, "the rule is missed", func() bool {
-		x = diagnosed(t, b, "a")
-		return x.result.Step == "routes"
-	})
-	leave()
+	x := robbed(t, w, b, "rule del pref 17487", "routes", diagnose.Fault)
 	x.concludes(t, "routes", "rules of a full tunnel are missing: 17487: not fwmark 0x5b1d lookup 172300")
-	lab.Wait(t, "the rule is back", func() bool { return diagnosed(t, b, "a").result.Verdict != diagnose.Fault })
 	diagnosed(t, b, "a").sound(t)
 
 	w.IP(w.SiteB, "route", "add", "default", "dev", "sb-a", "table", "99")
@@ -214,7 +200,12 @@ func TestDiagnoseEncryption(t *testing.T) {
 				return []lab.Packet{p}
 			})
 			x.ends[lab.B].Run("up", "a")
-			diagnosed(t, x.ends[lab.B], "a").concludes(t, "encryption", "keys differ")
+			var found diagnosis
+			lab.Wait(t, "the link is there to be looked at", func() bool { // it ends, and is dialled again
+				found = diagnosed(t, x.ends[lab.B], "a")
+				return found.result.Step == "encryption"
+			})
+			found.concludes(t, "encryption", "keys differ")
 		},
 	})
 }
