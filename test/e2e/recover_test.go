@@ -106,9 +106,13 @@ func TestStaleCallReplaced(t *testing.T) {
 	a, b := w.Start(w.SiteA, slow.A()), w.Start(w.SiteB, slow.B())
 	b.WaitUp("a")
 	stale := a.WaitUp("b")
+	w.SiteB.Sysctl("net.ipv4.tcp_orphan_retries", "1")
 	w.Unplug("site-b")
-	b.Kill() // its FIN and RST go nowhere
-	lab.Wait(t, "the dead daemon's connection has ended", func() bool { return connections(t, w.SiteB) == 0 })
+	b.Kill() // its FIN and RST go nowhere, and its kernel must not say them again
+	lab.Wait(t, "the dead daemon's connection is forgotten", func() bool {
+		out, err := w.SiteB.Command("cat", "/proc/net/tcp").Output()
+		return err == nil && !strings.Contains(string(out), ":06BB ")
+	})
 	w.Plug("site-b")
 	b = w.Start(w.SiteB, slow.B())
 	b.WaitUp("a")
