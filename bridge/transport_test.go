@@ -333,21 +333,28 @@ func TestForeignPeerIsAskedAsEver(t *testing.T) {
 	}
 }
 
+// callerOf is a control connection from gamma to a daemon, whose caller calls itself vendor.
+func callerOf(t *testing.T, to *testDaemon, vendor string) *control.Conn {
+	t.Helper()
+	l, _ := to.listen("alpha")
+	nc, err := l.dial(netip.AddrPortFrom(addrOf["gamma"], 40000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := control.Open(t.Context(), nc, control.Config{Vendor: vendor})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
 // Nor does one that calls: LCP comes at once, and a Subaddress of its own is nobody's offer.
 func TestForeignCallerWaitsForNothing(t *testing.T) {
 	for _, sub := range []string{"", "a telephone number", "sitebridge udp=4754 token=" + strings.Repeat("00", 16)} {
 		synctest.Test(t, func(t *testing.T) {
 			w := udpWorld(t)
 			a := w.start("alpha", peerSite("alpha", "beta", false, true))
-			to, _ := a.listen("alpha")
-			nc, err := to.dial(netip.AddrPortFrom(addrOf["gamma"], 40000))
-			if err != nil {
-				t.Fatal(err)
-			}
-			conn, err := control.Open(t.Context(), nc, control.Config{Vendor: "Microsoft"})
-			if err != nil {
-				t.Fatal(err)
-			}
+			conn := callerOf(t, a, "Microsoft")
 			defer conn.Close()
 			if _, ok := control.ParseUDPOffer(conn.Peer().Vendor); !ok {
 				t.Errorf("we call ourselves %q", conn.Peer().Vendor)
@@ -368,15 +375,7 @@ func TestSilentChooser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := udpWorld(t)
 		a := w.start("alpha", peerSite("alpha", "beta", false, true))
-		to, _ := a.listen("alpha")
-		nc, err := to.dial(netip.AddrPortFrom(addrOf["gamma"], 40000))
-		if err != nil {
-			t.Fatal(err)
-		}
-		conn, err := control.Open(t.Context(), nc, control.Config{Vendor: "sitebridge"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		conn := callerOf(t, a, "sitebridge")
 		defer conn.Close()
 		if _, err := conn.Call(t.Context(), control.CallRequest{ID: 5, Window: 64, Subaddress: control.UDPOffer{}.String()}); err != nil {
 			t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sitebridge/internal/netlab"
+	"sitebridge/internal/packet"
+	"sitebridge/internal/race"
 )
 
 func TestMain(m *testing.M) { netlab.Main(m) }
@@ -58,5 +60,29 @@ func dropCapabilities(t *testing.T) {
 	var none [2]unix.CapUserData
 	if err := unix.Capset(&hdr, &none[0]); err != nil {
 		t.Fatal(fmt.Errorf("drop capabilities: %w", err))
+	}
+}
+
+// wantNoAllocation sends packets from a carrier to itself, and wants nothing to be
+// allocated for any.
+func wantNoAllocation(t *testing.T, c Carrier, path Path, pkts []*packet.Buffer, df bool) {
+	t.Helper()
+	in := make([]Datagram, len(pkts))
+	for i := range in {
+		in[i].Buffer = new(packet.Buffer)
+	}
+	if n := testing.AllocsPerRun(200, func() {
+		if err := c.Send(path, pkts, df); err != nil {
+			t.Fatalf("Send: %v", err)
+		}
+		for got := 0; got < len(in); {
+			n, err := c.Receive(in[got:])
+			if err != nil {
+				t.Fatalf("Receive: %v", err)
+			}
+			got += n
+		}
+	}); n != 0 && !race.Enabled {
+		t.Errorf("df %t: %v allocations for packets sent and received", df, n)
 	}
 }

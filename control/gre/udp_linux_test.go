@@ -17,7 +17,6 @@ import (
 
 	"sitebridge/internal/netlab"
 	"sitebridge/internal/packet"
-	"sitebridge/internal/race"
 	"sitebridge/internal/turns"
 )
 
@@ -377,26 +376,8 @@ func TestUDPDoesNotAllocate(t *testing.T) {
 	inNamespace(t, func() {
 		u := openUDP(t, UDPConfig{})
 		pkts := []*packet.Buffer{sized(1, 300), sized(2, 300), sized(3, 100), sized(4, 500)}
-		in := make([]Datagram, 4)
-		for i := range in {
-			in[i].Buffer = new(packet.Buffer)
-		}
-		path := Path{Local: loopback(1), Remote: loopback(2), Port: u.Port()}
 		for _, df := range []bool{true, false} {
-			if n := testing.AllocsPerRun(200, func() {
-				if err := u.Send(path, pkts, df); err != nil {
-					t.Fatalf("Send: %v", err)
-				}
-				for got := 0; got < len(in); {
-					n, err := u.Receive(in[got:])
-					if err != nil {
-						t.Fatalf("Receive: %v", err)
-					}
-					got += n
-				}
-			}); n != 0 && !race.Enabled {
-				t.Errorf("df %t: %v allocations for packets sent and received", df, n)
-			}
+			wantNoAllocation(t, u, Path{Local: loopback(1), Remote: loopback(2), Port: u.Port()}, pkts, df)
 		}
 	})
 }
