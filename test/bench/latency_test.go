@@ -9,38 +9,49 @@ import (
 	"sitebridge/test/lab"
 )
 
-// The ways take turns in runs of so many round trips, of which the first does not count:
-// a program that has just worked for another way would be warm, and the others not.
-const runLen = 30
+// In a turn every way has so many round trips, of which the first does not count: a
+// program that has just worked for another way would be warm, and the others not. A turn
+// takes some 50 ms, so that a bad moment of the machine meets all ways alike.
+const inTurn = 4
 
-// runs is how many of those make a round: enough for a 99th percentile, if the slice is a
-// second.
-func runs() int { return max(int(*slice/(100*time.Millisecond)), 1) }
+// turns is how many of those make a round: with five rounds enough for a 99th percentile,
+// if the slice is a second.
+func turns() int { return max(int(*slice/(5*time.Millisecond)), 1) }
 
 // roundTrips measures what the tunnels add to a round trip when nothing else goes on: one
-// datagram there and back, then a pause.
+// datagram there and back, then a pause. What plain routing takes is that of the same turn.
 func (b *bench) roundTrips() {
 	ask := map[*way]func() time.Duration{}
 	for _, w := range b.ways {
 		ask[w] = b.echo(w)
 	}
-	for range *rounds {
+	straight, added := new(sample), map[*way]*sample{}
+	for _, w := range b.tunnels() {
+		added[w] = new(sample)
+	}
+	for range *rounds * turns() {
 		took := map[*way][]time.Duration{}
-		for range runs() {
-			for _, w := range b.ways {
-				took[w] = append(took[w], oneRun(ask[w])...)
-			}
+		for _, w := range b.ways {
+			took[w] = oneRun(ask[w])
 		}
-		straight := took[b.way(plain)]
-		for _, w := range b.tunnels() {
-			b.add(addedP50, w.name, micro(quantile(took[w], 0.50)-quantile(straight, 0.50)))
-			b.add(addedP99, w.name, micro(quantile(took[w], 0.99)-quantile(straight, 0.99)))
+		base := quantile(took[b.way(plain)], 0.5)
+		straight.add(took[b.way(plain)], 0)
+		for w, s := range added {
+			s.add(took[w], base)
+		}
+	}
+	b.printf("Round trips: %d by each way; plain routing's own take %.0f µs, and %.0f at the 99th percentile. Ratios are those of %d draws, where rounds would be.\n",
+		len(straight.took), straight.quantile(nil, 0.50), straight.quantile(nil, 0.99), draws)
+	for _, blocks := range draw(*rounds * turns()) {
+		for w, s := range added {
+			b.add(addedP50, w.name, s.quantile(blocks, 0.50))
+			b.add(addedP99, w.name, s.quantile(blocks, 0.99))
 		}
 	}
 }
 
 func oneRun(ask func() time.Duration) (took []time.Duration) {
-	for range runLen {
+	for range inTurn {
 		took = append(took, ask())
 		time.Sleep(500 * time.Microsecond)
 	}
