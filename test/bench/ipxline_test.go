@@ -230,11 +230,6 @@ func (f *ipxFlight) arrive(n int) {
 	f.send(f.last)
 }
 
-// rate is packets that arrive in a second.
-func (f *ipxFlight) rate() float64 {
-	return float64(f.got) / max(f.last-f.idle, 1).Seconds()
-}
-
 // An ipxBurst is packets that are sent at once.
 type ipxBurst struct {
 	packets []*packet.Buffer
