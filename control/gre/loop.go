@@ -21,6 +21,7 @@ type loop struct {
 	parsed [packet.BatchLen]arrival  // per packet of the batch
 	group  [packet.BatchLen]arrival  // those of one channel
 	last   lookup                    // of this batch: most packets belong where the one before does
+	shed   bool                      // the data of this batch is dropped: see Crowd
 }
 
 type lookup struct {
@@ -93,8 +94,10 @@ func (l *loop) dispatch(in []Datagram, now time.Time) {
 	l.mux.counters.received.Add(uint64(len(in)))
 	t := l.mux.table.Load()
 	l.last = lookup{}
+	shed := l.sheds()
 	for i := range in {
 		l.routes[i] = l.route(t, &in[i], &l.parsed[i])
+		l.parsed[i].shed = shed
 	}
 	for i := range in {
 		c := l.routes[i]
@@ -135,6 +138,6 @@ func (l *loop) route(t *table, d *Datagram, a *arrival) *Channel {
 		return nil
 	}
 	d.Buffer.TrimFront(d.Buffer.Len() - len(payload))
-	*a = arrival{h, d.Buffer, d.Path.Port}
+	*a = arrival{header: h, frame: d.Buffer, port: d.Path.Port}
 	return c
 }

@@ -24,6 +24,7 @@ type receiveBatch struct {
 	messages
 	asked, got int
 	errno      unix.Errno
+	crowd      Crowd
 	call       func(fd uintptr) (done bool) // made once: a closure per call would be an allocation
 }
 
@@ -31,6 +32,9 @@ func newReceiveBatch() *receiveBatch {
 	b := new(receiveBatch)
 	b.call = func(fd uintptr) bool {
 		b.got, b.errno = mmsg.Receive(fd, b.hdrs[:b.asked])
+		if b.crowd = Roomy; b.got == packet.BatchLen {
+			b.crowd = crowdOf(fd)
+		}
 		return b.errno != unix.EAGAIN // then wait until there is something
 	}
 	return b

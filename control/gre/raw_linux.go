@@ -119,6 +119,9 @@ func (r *Raw) Receive(in []Datagram) (int, error) {
 	return 0, nil
 }
 
+// Crowd tells how full the queue was when the last batch was taken from it.
+func (r *Raw) Crowd() Crowd { return r.in.crowd }
+
 // keep takes the IP headers off, and moves the packets that can be used to the
 // front of in.
 func (r *Raw) keep(in []Datagram) int {

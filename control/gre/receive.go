@@ -32,6 +32,15 @@ type arrival struct {
 	header Header
 	frame  *packet.Buffer
 	port   uint16 // of the peer, by which it came; 0: raw GRE
+	shed   bool   // data, if it is that, is dropped
+}
+
+// kept is the frame, unless it is one of those dropped.
+func (a *arrival) kept() *packet.Buffer {
+	if a.shed && isData(a.frame.Bytes()) {
+		return nil
+	}
+	return a.frame
 }
 
 // arrive takes the packets of one received batch that are for this channel.
@@ -57,7 +66,7 @@ func (c *Channel) arrive(in []arrival, now time.Time) {
 			n.count(c.flow.ack(h.Ack, now))
 		}
 		if h.HasSeq {
-			w.accept(h.Seq, in[i].frame, now)
+			w.accept(h.Seq, in[i].kept(), now)
 		} else if h.PayloadLen != 0 {
 			n.unnumbered++
 		}

@@ -29,6 +29,7 @@ type Drops struct {
 	Late             uint64 `json:"late"`      // given up as lost before it came
 	Duplicate        uint64 `json:"duplicate"` // came before
 	FarAhead         uint64 `json:"far_ahead"` // or far behind: not believed, see Stats.Resyncs
+	Overload         uint64 `json:"overload"`  // data that came faster than it is handled; control packets pass
 	ShortFrame       uint64 `json:"short_frame"`
 	ShortFrameSent   uint64 `json:"short_frame_sent"`
 	UnnumberedFrame  uint64 `json:"unnumbered_frame"`    // payload without a sequence number
@@ -45,7 +46,7 @@ type Drops struct {
 type counters struct {
 	packetsSent, octetsSent, packetsReceived, octetsReceived                           atomic.Uint64
 	acksSent, acksPiggybacked, acksReceived, acksUnsent                                atomic.Uint64
-	lost, late, duplicate, reordered, held, far, resyncs, short, shortSent             atomic.Uint64
+	lost, late, duplicate, reordered, held, far, resyncs, short, shortSent, shed       atomic.Uint64
 	unnumbered, notConnected, wrongSource, wrongPort, wrongCarrier, tooBig, windowFull atomic.Uint64
 	sendErrors, moves                                                                  atomic.Uint64
 	firstHeard, lastHeard                                                              atomic.Int64 // since the mux's epoch, plus 1; 0: never
@@ -81,6 +82,7 @@ func (c *counters) collect(t *tally) {
 	addTo(&c.far, t.far)
 	addTo(&c.resyncs, t.resyncs)
 	addTo(&c.short, t.short)
+	addTo(&c.shed, t.shed)
 	*t = tally{}
 }
 
@@ -120,6 +122,7 @@ func (c *Channel) Stats() Stats {
 			Late:             n.late.Load(),
 			Duplicate:        n.duplicate.Load(),
 			FarAhead:         n.far.Load(),
+			Overload:         n.shed.Load(),
 			ShortFrame:       n.short.Load(),
 			ShortFrameSent:   n.shortSent.Load(),
 			UnnumberedFrame:  n.unnumbered.Load(),

@@ -125,6 +125,9 @@ func (u *UDP) Receive(in []Datagram) (int, error) {
 	return 0, nil
 }
 
+// Crowd tells how full the queue was when the last batch was taken from it.
+func (u *UDP) Crowd() Crowd { return u.in.crowd }
+
 // Close implements Carrier.
 func (u *UDP) Close() error {
 	for _, s := range []*socket{u.whole, u.fragment, u.receive} {

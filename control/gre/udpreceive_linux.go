@@ -33,6 +33,7 @@ type datagrams struct {
 	segment   int // how long the packets of the next one are
 
 	errno unix.Errno
+	crowd Crowd
 	call  func(fd uintptr) (done bool)
 }
 
@@ -45,6 +46,9 @@ func newDatagrams() *datagrams {
 	}
 	b.call = func(fd uintptr) bool {
 		b.got, b.errno = mmsg.Receive(fd, b.hdrs[:])
+		if b.crowd = Roomy; b.got == maxRuns {
+			b.crowd = crowdOf(fd)
+		}
 		return b.errno != unix.EAGAIN // then wait until there is something
 	}
 	return b

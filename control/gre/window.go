@@ -19,6 +19,8 @@ const (
 	// moved far back. A path that changes delivers old packets for a moment, in
 	// a row; a peer that began its numbers anew goes on for ever.
 	settled = time.Second
+	// newBeginning is so far ahead that no loss explains it: the peer counts anew.
+	newBeginning = 1 << 20
 	// minFrame is the shortest PPP frame that can mean anything: with the
 	// address, control and protocol fields compressed away as far as they go,
 	// three octets behind the protocol are the least that any protocol has.
@@ -63,7 +65,7 @@ type slot struct {
 
 // A tally counts what became of packets since it was last collected.
 type tally struct {
-	packets, octets, lost, late, duplicate, reordered, held, far, resyncs, short uint64
+	packets, octets, lost, late, duplicate, reordered, held, far, resyncs, short, shed uint64
 }
 
 // init sets the limits, of a window that holds nothing.
@@ -71,7 +73,8 @@ func (w *window) init(packets int, patience time.Duration) {
 	w.size, w.patience, w.held = packets, patience, nil
 }
 
-// accept takes the frame of packet seq, which it copies if it must wait.
+// accept takes the frame of packet seq, which it copies if it must wait. A nil frame has
+// been dropped for want of time: nothing is delivered, and its number is not missed.
 func (w *window) accept(seq uint32, frame *packet.Buffer, now time.Time) {
 	if !w.begun { // any number may be the first
 		w.begun, w.last, w.highest = true, seq-1, seq-1
@@ -94,6 +97,12 @@ func (w *window) accept(seq uint32, frame *packet.Buffer, now time.Time) {
 		return
 	}
 	w.alive, w.far.n = now, 0
+	switch {
+	case frame == nil:
+		w.tally.shed++
+	case frame.Len() < minFrame: // its number counts all the same
+		w.tally.short++
+	}
 	if after(seq, w.highest) {
 		w.highest = seq
 	} else {
@@ -125,6 +134,9 @@ func (w *window) resync(seq uint32, back bool, now time.Time) bool {
 		return false
 	}
 	w.flush()
+	if gap := int32(seq - 1 - w.last); !back && gap < newBeginning {
+		w.tally.lost += uint64(gap)
+	}
 	w.last, w.highest = seq-1, seq-1
 	w.given.all()
 	w.tally.resyncs++
@@ -137,7 +149,9 @@ func (w *window) hold(seq uint32, frame *packet.Buffer, now time.Time) {
 		w.held = make([]slot, ringLen(w.size))
 	}
 	c := packet.Get()
-	c.Set(frame.Bytes())
+	if frame != nil {
+		c.Set(frame.Bytes())
+	}
 	*w.slot(seq) = slot{seq: seq, at: now, copy: c}
 	w.waiting++
 	w.tally.held++
@@ -185,8 +199,7 @@ func (w *window) release(seq uint32) bool {
 }
 
 func (w *window) emit(frame *packet.Buffer) {
-	if frame.Len() < minFrame { // its number counts all the same
-		w.tally.short++
+	if frame == nil || frame.Len() < minFrame {
 		return
 	}
 	w.tally.packets++
