@@ -4,6 +4,7 @@
 # make package  dist/*.deb for amd64 and arm64; VERSION=1.2.3 names another version
 # make fuzz   each fuzz test for FUZZTIME (10m); what one finds stays in its testdata
 # make bench  two daemons beside wireguard-go, tinc and OpenVPN; PART=tcp runs one part
+# make flake  the namespace suite RUNS times (50), JOBS copies at once (2), until one fails
 # make reliability  what each fault costs: writes the table of docs/reliability.md
 #
 # STRICT=1 makes a skipped test a failure, as in CI.
@@ -12,7 +13,7 @@ GO          ?= go
 STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 STRICT      ?=
 
-.PHONY: all build demo test lint unit deps package bench fuzz reliability clean
+.PHONY: all build demo test lint unit deps package bench fuzz flake reliability clean
 all: build
 
 build:
@@ -41,6 +42,9 @@ package:
 
 fuzz:
 	GO=$(GO) FUZZTIME=$(FUZZTIME) test/fuzz
+
+flake:
+	GO=$(GO) RUNS=$(RUNS) JOBS=$(JOBS) test/flake
 
 reliability:
 	FULL=1 REQUIRE_NETNS=1 LAB_NO_RACE=1 $(GO) test -count=1 -timeout 30m ./test/faults -parallel 6 -long -out ../../docs/reliability.md
