@@ -58,17 +58,25 @@ func (h *Host) listRoutes(fam int, proto netlink.RouteProtocol, to map[keptRoute
 	req := h.request(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
 	req.AddData(&nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(fam), Protocol: uint8(proto)}})
 	err := h.nl.ExecuteIter(req, unix.NETLINK_ROUTE, unix.RTM_NEWROUTE, func(m []byte) bool {
-		if msg := nl.DeserializeRtMsg(m); int(msg.Family) == fam && msg.Protocol == uint8(proto) {
-			to[parseKept(fam, msg, m[msg.Len():])] = true
+		if r, ok := parseKept(fam, proto, m); ok {
+			to[r] = true
 		}
 		return true
 	})
 	return ignore(err, unix.ENOENT) // no such routes, to a kernel that filters
 }
 
-// parseKept reads what tells one route from another (rtnetlink(7)).
-func parseKept(fam int, msg *nl.RtMsg, attributes []byte) (r keptRoute) {
-	attrs, _ := nl.ParseRouteAttr(attributes)
+// parseKept reads what tells one route from another (rtnetlink(7)), if it is one of the
+// family and the protocol.
+func parseKept(fam int, proto netlink.RouteProtocol, m []byte) (r keptRoute, ok bool) {
+	if len(m) < unix.SizeofRtMsg {
+		return r, false
+	}
+	msg := nl.DeserializeRtMsg(m)
+	if int(msg.Family) != fam || msg.Protocol != uint8(proto) {
+		return r, false
+	}
+	attrs, _ := nl.ParseRouteAttr(m[unix.SizeofRtMsg:])
 	r.table = int(msg.Table)
 	r.dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 	if fam == unix.AF_INET6 {
@@ -91,7 +99,7 @@ func parseKept(fam int, msg *nl.RtMsg, attributes []byte) (r keptRoute) {
 	if msg.Type == unix.RTN_UNREACHABLE {
 		r.index = 0 // IPv6 names the loopback
 	}
-	return r
+	return r, true
 }
 
 func number(value []byte) int {
