@@ -76,24 +76,23 @@ func parseKept(fam int, proto netlink.RouteProtocol, m []byte) (r keptRoute, ok 
 	if int(msg.Family) != fam || msg.Protocol != uint8(proto) {
 		return r, false
 	}
-	attrs, _ := nl.ParseRouteAttr(m[unix.SizeofRtMsg:])
 	r.table = int(msg.Table)
 	r.dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 	if fam == unix.AF_INET6 {
 		r.dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 	}
-	for _, a := range attrs {
-		switch a.Attr.Type {
+	for kind, value := range attributes(m[unix.SizeofRtMsg:]) {
+		switch kind {
 		case unix.RTA_DST:
-			if addr, ok := netip.AddrFromSlice(a.Value); ok {
+			if addr, ok := netip.AddrFromSlice(value); ok {
 				r.dst = netip.PrefixFrom(addr, int(msg.Dst_len))
 			}
 		case unix.RTA_TABLE:
-			r.table = number(a.Value)
+			r.table = number(value)
 		case unix.RTA_PRIORITY:
-			r.metric = number(a.Value)
+			r.metric = number(value)
 		case unix.RTA_OIF:
-			r.index = number(a.Value)
+			r.index = number(value)
 		}
 	}
 	if msg.Type == unix.RTN_UNREACHABLE {

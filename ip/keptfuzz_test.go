@@ -21,8 +21,12 @@ func FuzzParseKept(f *testing.F) {
 	number := func(kind int, n uint32) *nl.RtAttr { return nl.NewRtAttr(kind, nl.Uint32Attr(n)) }
 	f.Add(route(unix.AF_INET, 16, nl.NewRtAttr(unix.RTA_DST, []byte{10, 7, 0, 0}), number(unix.RTA_OIF, 3), number(unix.RTA_PRIORITY, 77)), false)
 	f.Add(route(unix.AF_INET6, 0, number(unix.RTA_TABLE, 5121)), true)
+	f.Add([]byte{2, 0, 0, 0, 3, 0, 0, 0, 0, 0, 8, 0, 8, 0, 1, 0, 10, 7, 0, 1, 5, 0, 12, 0, 173, 0, 0, 0}, false)
 	f.Add(route(unix.AF_INET, 200, nl.NewRtAttr(unix.RTA_DST, []byte{10})), false)
 	f.Fuzz(func(t *testing.T, m []byte, v6 bool) {
+		if key, _, ok := parseProxy(m); ok && (!key.addr.IsValid() || key.addr.Is4In6()) {
+			t.Errorf("% x: proxy ARP of %v", m, key)
+		}
 		fam := unix.AF_INET
 		if v6 {
 			fam = unix.AF_INET6

@@ -70,25 +70,33 @@ func (h *Host) proxies() (map[proxyKey]netlink.RouteProtocol, error) {
 	}
 	all := map[proxyKey]netlink.RouteProtocol{}
 	for _, m := range msgs {
-		n, err := netlink.NeighDeserialize(m)
-		if err != nil || n.Flags&netlink.NTF_PROXY == 0 {
-			continue
-		}
-		attrs, err := nl.ParseRouteAttr(m[(&netlink.Ndmsg{}).Len():])
-		addr, ok := netip.AddrFromSlice(n.IP)
-		if err != nil || !ok {
-			continue
-		}
-		key := proxyKey{n.LinkIndex, addr.Unmap()}
-		all[key] = 0
-		for _, a := range attrs {
-			if a.Attr.Type == netlink.NDA_PROTOCOL && len(a.Value) > 0 {
-				all[key] = netlink.RouteProtocol(a.Value[0])
-			}
+		if key, protocol, ok := parseProxy(m); ok {
+			all[key] = protocol
 		}
 	}
 	return all, nil
 }
+
+// parseProxy reads an entry, if it is one of proxy ARP (struct ndmsg of rtnetlink(7)).
+func parseProxy(m []byte) (key proxyKey, protocol netlink.RouteProtocol, ok bool) {
+	if len(m) < unix.SizeofNdMsg || m[flagsOfNeighbour]&netlink.NTF_PROXY == 0 {
+		return key, 0, false
+	}
+	key.link = int(nl.NativeEndian().Uint32(m[4:]))
+	for kind, value := range attributes(m[unix.SizeofNdMsg:]) {
+		switch {
+		case kind == netlink.NDA_DST:
+			addr, isAddr := netip.AddrFromSlice(value)
+			key.addr, ok = addr.Unmap(), isAddr
+		case kind == netlink.NDA_PROTOCOL && len(value) > 0:
+			protocol = netlink.RouteProtocol(value[0])
+		}
+	}
+	return key, protocol, ok
+}
+
+// flagsOfNeighbour is where ndm_flags stands.
+const flagsOfNeighbour = 10
 
 // cleanProxies deletes the entries that bear our mark. h.mu is held.
 func (h *Host) cleanProxies() error {
