@@ -170,6 +170,8 @@ func (s *session) run(ctx context.Context) {
 	s.call.Clear(clearCtx) // an error means that it was gone already
 	if s.outgoing {
 		s.call.Conn().Close()
+	} else if s.succeeded() {
+		s.call.Conn().CloseIdle()
 	}
 	s.channel.Close()
 
@@ -398,6 +400,7 @@ func (s *session) admit(a ppp.Admission) (ppp.Network, error) {
 			return ppp.Network{}, err
 		}
 		s.d.strangers.leave(s)
+		s.succeed(st)
 		s.d.guard.met(s.path.Remote)
 		s.uplink.begin(s.d.kernel, s.path, st.cfg.Source)
 		s.channel.SetReorder(st.reorder())

@@ -58,7 +58,8 @@ type site struct {
 	ticks    ticks                   // to the peer
 	// peerCertificate is what the peer has shown last; nil: nothing.
 	peerCertificate atomic.Pointer[x509.Certificate]
-	attempts        attempts // for diagnose
+	attempts        attempts                     // for diagnose
+	caller          atomic.Pointer[control.Conn] // of the last call that was answered; nil: none
 
 	// What follows belongs to startSite and to who stops the site.
 	endCalls     context.CancelCauseFunc

@@ -160,6 +160,16 @@ func (c *Conn) Close() error {
 	return nil
 }
 
+// CloseIdle begins Close, unless the connection carries a call.
+func (c *Conn) CloseIdle() {
+	c.do(func(s *session) error {
+		if len(s.calls) == 0 {
+			s.step(evStop, ErrClosed)
+		}
+		return nil
+	})
+}
+
 // stop begins the end of the connection, unless it has ended already.
 func (c *Conn) stop(why error) {
 	c.do(func(s *session) error {

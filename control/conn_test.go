@@ -44,6 +44,31 @@ func TestOpenAndClose(t *testing.T) {
 	})
 }
 
+func TestCloseIdle(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		conn, peer := dialled(t, Config{})
+		call := called(t, conn, peer)
+		conn.CloseIdle()
+		if conn.Err() != nil {
+			t.Errorf("a connection with a call ended: %v", conn.Err())
+		}
+		go func() {
+			peer.expect(CallClearRequest{CallID: 0x1234})
+			peer.send(CallDisconnectNotify{CallID: 0xABCD, Result: ClearRequested})
+			peer.expect(StopRequest{Reason: StopLocalShutdown})
+			peer.send(StopReply{Result: Stopped})
+			peer.expectEnd()
+		}()
+		call.Clear(t.Context())
+		conn.CloseIdle()
+		<-conn.Done()
+		if conn.Err() != ErrClosed {
+			t.Errorf("Err = %v, want ErrClosed", conn.Err())
+		}
+		conn.CloseIdle() // twice is fine
+	})
+}
+
 func TestOpenFails(t *testing.T) {
 	reply := func(change func(*StartReply)) Message {
 		m := okReply

@@ -30,9 +30,8 @@ type trial struct {
 	far     *station.Station // behind a
 	clean   map[*netlab.Namespace]state
 	steady  map[*netlab.Namespace]bridge.ProcessStatus
-	silent  bool                 // nothing is said by TCP while the fault lasts
-	spare   bridge.ProcessStatus // what may take its time to go
-	row     row                  // of the fault that happens
+	silent  bool // nothing is said by TCP while the fault lasts
+	row     row  // of the fault that happens
 	rows    []row
 	began   time.Time // the fault
 	healed  time.Time // its end
@@ -217,7 +216,7 @@ func (tr *trial) wantNoLeak(d *lab.Daemon) {
 	tr.t.Helper()
 	for end, was := time.Now().Add(patience), tr.steady[d.NS]; ; time.Sleep(50 * time.Millisecond) {
 		is := tr.process(d)
-		if is.Goroutines <= was.Goroutines+tr.spare.Goroutines && is.Descriptors <= was.Descriptors+tr.spare.Descriptors {
+		if is.Goroutines <= was.Goroutines && is.Descriptors <= was.Descriptors {
 			return
 		}
 		if time.Now().After(end) {

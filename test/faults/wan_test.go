@@ -70,9 +70,6 @@ func TestNATMoves(t *testing.T) {
 	tr.line.Hide(nat)
 	tr.a, tr.b = tr.Start(tr.SiteA, tr.conf.A()), tr.Start(tr.SiteB, tr.conf.B())
 	tr.traffic()
-	if !*long { // the peer asks the connection that it will hear nothing of for a minute
-		tr.spare = bridge.ProcessStatus{Goroutines: 4, Descriptors: 1}
-	}
 	tr.fault("NAT before us gets another address, and forgets the call")
 	tr.heal(func() { tr.line.Change(func() { nat.Move(netip.MustParseAddr("192.0.2.98")) }) })
 	tr.told(tr.b, "a")
