@@ -6,6 +6,8 @@
 # make bench  two daemons beside wireguard-go, tinc and OpenVPN; PART=tcp runs one part
 # make flake  the namespace suite RUNS times (50), JOBS copies at once (2), until one fails
 # make reliability  what each fault costs: writes the table of docs/reliability.md
+# make soak   a hub and branches under traffic and faults for TIME (10m), to bin/soak.svg
+# make reconnects  a thousand calls end under traffic, one after the other
 #
 # STRICT=1 makes a skipped test a failure, as in CI.
 
@@ -13,7 +15,7 @@ GO          ?= go
 STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 STRICT      ?=
 
-.PHONY: all build demo test lint unit deps package bench fuzz flake reliability clean
+.PHONY: all build demo test lint unit deps package bench fuzz flake reliability soak reconnects clean
 all: build
 
 build:
@@ -48,6 +50,12 @@ flake:
 
 reliability:
 	FULL=1 REQUIRE_NETNS=1 LAB_NO_RACE=1 $(GO) test -count=1 -timeout 30m ./test/faults -parallel 6 -long -out ../../docs/reliability.md
+
+soak:
+	GO=$(GO) TIME=$(TIME) SEED=$(SEED) LAND=$(LAND) test/soak/run
+
+reconnects:
+	FULL=1 REQUIRE_NETNS=1 LAB_NO_RACE=1 $(GO) test -count=1 -timeout 60m -run '^TestReconnects$$' ./test/soak -reconnects 1000 -v
 
 bench: build
 	GO=$(GO) test/bench/run
