@@ -53,7 +53,7 @@ func (r *run) linksUp() verdict {
 }
 
 func (r *run) sessionsWhole() verdict {
-	v := verdict{what: "TCP sessions opened before the first fault live, and what they carried is whole", ok: true}
+	v := verdict{what: "TCP sessions of before the first fault live, and what they carried is whole", ok: true}
 	var octets int64
 	var wrong []string
 	for _, s := range r.traffic.sessions {
@@ -92,7 +92,7 @@ func (r *run) nothingTwice() verdict {
 func (r *run) each(fn func(b base) (was, is float64), unit float64, format string) (figures string) {
 	var list []string
 	for i, p := range r.places() {
-		was, is := fn(r.places0[i])
+		was, is := fn(r.bases[i])
 		list = append(list, fmt.Sprintf("%s "+format+" → "+format, p.name, was/unit, is/unit))
 	}
 	return strings.Join(list, ", ")
@@ -100,7 +100,7 @@ func (r *run) each(fn func(b base) (was, is float64), unit float64, format strin
 
 func (r *run) noMore(what string, of func(reading) float64) verdict {
 	v := verdict{what: "no more " + what + " than in the beginning", ok: true}
-	for _, b := range r.places0 {
+	for _, b := range r.bases {
 		v.ok = v.ok && of(b.last) <= of(b.first)
 	}
 	v.figures = r.each(func(b base) (float64, float64) { return of(b.first), of(b.last) }, 1, "%.0f")
@@ -110,14 +110,14 @@ func (r *run) noMore(what string, of func(reading) float64) verdict {
 func (r *run) memory(what string, slack float64, of func(reading) float64) verdict {
 	v := verdict{what: fmt.Sprintf("%s within %.0f %% or %.2g MiB of what the daemon took when it was warm", what, mayGrow*100, slack/(1<<20)), ok: true}
 	for i, p := range r.places() {
-		b := &r.places0[i]
+		b := &r.bases[i]
 		grown := of(b.last) - of(b.memory)
 		v.ok = v.ok && b.of == p.get().Pid() && grown <= math.Max(slack, mayGrow*of(b.memory))
 	}
 	v.figures = r.each(func(b base) (float64, float64) { return of(b.memory), of(b.last) }, 1<<20, "%.2f") + " MiB"
 	var ages []string
 	for i, p := range r.places() {
-		ages = append(ages, fmt.Sprintf("%s %v", p.name, r.ended.Sub(r.places0[i].at).Round(time.Minute)))
+		ages = append(ages, fmt.Sprintf("%s %v", p.name, r.ended.Sub(r.bases[i].at).Round(time.Minute)))
 	}
 	v.figures += " (between them: " + strings.Join(ages, ", ") + ")"
 	return v

@@ -2,6 +2,7 @@ package soak
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ type run struct {
 	events  []event
 	began   time.Time
 	ended   time.Time
-	places0 []base // as places are
+	bases   []base // as places are
 }
 
 // A base is what a daemon took when it was new and warm, beside which it is judged.
@@ -34,8 +35,8 @@ func newRun(t *testing.T) *run {
 	t.Helper()
 	r := &run{world: newWorld(t), order: append([]trouble{}, troubles...)}
 	r.bring()
-	r.traffic = r.world.begin()
-	r.places0 = make([]base, len(r.places()))
+	r.traffic = r.world.begin(r.mixed())
+	r.bases = make([]base, len(r.places()))
 	return r
 }
 
@@ -71,7 +72,7 @@ func (r *run) baselines(first bool) {
 		p.mu.Lock()
 		age := time.Since(p.began)
 		p.mu.Unlock()
-		b, pid := &r.places0[i], p.get().Pid()
+		b, pid := &r.bases[i], p.get().Pid()
 		if b.of == pid || age < warm() {
 			continue
 		}
@@ -129,7 +130,7 @@ func (r *run) pause(d time.Duration) {
 
 // waits is how often somebody looks until it is in vain.
 func waits() int {
-	if long() {
+	if long() || *again > young {
 		return int(3 * time.Minute / turn)
 	}
 	return int(lab.Patience / turn / 2)
@@ -177,12 +178,19 @@ func (r *run) settle() {
 	r.pause(calm())
 	r.baselines(false)
 	r.wait("traffic flows", func() bool { return r.flows(time.Now().Add(-time.Second)) })
+	var all sync.WaitGroup
 	for i, p := range r.places() {
-		r.places0[i].last = r.settled(p, r.places0[i].first)
+		all.Go(func() { r.bases[i].last = r.settled(p, r.bases[i].first) })
 	}
+	all.Wait()
 	r.sampler.end()
 	r.ended = time.Now()
 	r.traffic.hush()
+	r.sessionsEnd()
+}
+
+// sessionsEnd waits until all that was said by TCP has come back.
+func (r *run) sessionsEnd() {
 	for range waits() { // sessions that a long silence has made slow
 		whole := true
 		for _, s := range r.traffic.sessions {

@@ -44,9 +44,18 @@ type traffic struct {
 
 func (tr *traffic) askers() []*asker { return append(append([]*asker{}, tr.udp...), tr.ipx...) }
 
-// begin has the hosts talk: each branch with the hub, and branches with each other by
-// way of it.
-func (w *world) begin() *traffic {
+// A talk is who asks whom.
+type talk struct{ from, to *place }
+
+// mixed is each branch with the hub, and branches with each other by way of it.
+func (w *world) mixed() (udp, ipx []talk) {
+	b := w.branches
+	udp = []talk{{b[0], w.hub}, {b[1], w.hub}, {b[2], w.hub}, {b[0], b[1]}, {b[2], b[0]}}
+	return udp, udp[:4]
+}
+
+// begin has the hosts talk.
+func (w *world) begin(udp, ipx []talk) *traffic {
 	w.t.Helper()
 	tr := &traffic{w: w, stop: make(chan struct{})}
 	w.t.Cleanup(tr.end)
@@ -56,7 +65,6 @@ func (w *world) begin() *traffic {
 			w.t.Fatal(err)
 		}
 	}
-	b := w.branches
 	hosts := map[*place]*ipxHost{}
 	for _, p := range w.places() {
 		hosts[p] = w.openIPX(p)
@@ -70,18 +78,21 @@ func (w *world) begin() *traffic {
 		w.t.Cleanup(func() { c.Close() })
 		tr.running.Go(func() { answer(c) })
 	}
-	pairs := [][2]*place{{b[0], w.hub}, {b[1], w.hub}, {b[2], w.hub}, {b[0], b[1]}, {b[2], b[0]}}
-	for i, pair := range pairs {
-		a, err := tr.asksUDP(pair[0], pair[1], uint64(100+i))
+	for i, t := range udp {
+		a, err := tr.asksUDP(t.from, t.to, uint64(100+i))
 		must(err)
 		tr.udp = append(tr.udp, a)
-		s, err := openSession(pair[i%2], pair[1-i%2], *seed+uint64(i))
+		if i%2 == 1 {
+			t.from, t.to = t.to, t.from
+		}
+		s, err := openSession(t.from, t.to, *seed+uint64(i))
 		must(err)
 		w.t.Cleanup(func() { s.conn.Close() })
 		tr.sessions, tr.turns = append(tr.sessions, s), append(tr.turns, make(chan int))
 	}
-	for i, pair := range pairs[:4] {
-		tr.ipx = append(tr.ipx, hosts[pair[0]].asks(pair[0], hosts[pair[1]], pair[1], uint64(200+i), i == bridged-1))
+	for i, t := range ipx {
+		oneNetwork := t.from.number == bridged || t.to.number == bridged
+		tr.ipx = append(tr.ipx, hosts[t.from].asks(t.from, hosts[t.to], t.to, uint64(200+i), oneNetwork))
 	}
 	tr.run()
 	return tr
