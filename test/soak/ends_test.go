@@ -18,6 +18,9 @@ type ending struct {
 	// may says whether it may be how call n ends; nil: any.
 	may func(n int) bool
 	do  func(r *reconnects, p *place)
+	// forged says that the line does it, which must be repeated if just then the
+	// connection went on.
+	forged bool
 }
 
 // restarted is the branch whose daemon is killed and started again and again; that of the
@@ -28,15 +31,15 @@ const (
 )
 
 var endings = []ending{
-	{"`down` and `up` at the caller", 4, nil, func(r *reconnects, p *place) { r.command(p, "hub", "down"); r.command(p, "hub", "up") }},
-	{"`down` and `up` at the answerer", 4, nil, func(r *reconnects, p *place) { r.command(r.hub, p.name, "down"); r.command(r.hub, p.name, "up") }},
-	{"control connection reset towards the caller", 3, nil, func(r *reconnects, p *place) { r.reset(p, netlab.AToB) }},
-	{"control connection reset towards the answerer", 3, nil, func(r *reconnects, p *place) { r.reset(p, netlab.BToA) }},
-	{"a key of the site changed, and `reload`, at the caller", 2, nil, func(r *reconnects, p *place) { r.reload(p, "hub") }},
-	{"a key of the site changed, and `reload`, at the answerer", 2, nil, func(r *reconnects, p *place) { r.reload(r.hub, p.name) }},
-	{"WAN cut until both ends have noticed", 1, nil, (*reconnects).cut},
-	{"caller's daemon killed (SIGKILL), and started", 2, nil, func(r *reconnects, p *place) { r.kill(p) }},
-	{"answerer's daemon killed (SIGKILL), and started", 1, func(n int) bool { return n < young }, func(r *reconnects, _ *place) { r.kill(r.hub) }},
+	{"`down` and `up` at the caller", 4, nil, func(r *reconnects, p *place) { r.command(p, "hub", "down"); r.command(p, "hub", "up") }, false},
+	{"`down` and `up` at the answerer", 4, nil, func(r *reconnects, p *place) { r.command(r.hub, p.name, "down"); r.command(r.hub, p.name, "up") }, false},
+	{"control connection reset towards the caller", 3, nil, func(r *reconnects, p *place) { r.reset(p, netlab.AToB) }, true},
+	{"control connection reset towards the answerer", 3, nil, func(r *reconnects, p *place) { r.reset(p, netlab.BToA) }, true},
+	{"a key of the site changed, and `reload`, at the caller", 2, nil, func(r *reconnects, p *place) { r.reload(p, "hub") }, false},
+	{"a key of the site changed, and `reload`, at the answerer", 2, nil, func(r *reconnects, p *place) { r.reload(r.hub, p.name) }, false},
+	{"WAN cut until both ends have noticed", 1, nil, (*reconnects).cut, false},
+	{"caller's daemon killed (SIGKILL), and started", 2, nil, func(r *reconnects, p *place) { r.kill(p) }, false},
+	{"answerer's daemon killed (SIGKILL), and started", 1, func(n int) bool { return n < young }, func(r *reconnects, _ *place) { r.kill(r.hub) }, false},
 }
 
 func (r *reconnects) command(p *place, site, what string) {

@@ -19,7 +19,8 @@ type held struct {
 	mu      sync.Mutex // guards what follows
 	holding bool
 	frames  [2][][]byte // by direction
-	segment [2][]byte   // TCP
+	port    uint16      // of the caller's control connection
+	segment [2][]byte   // its newest
 }
 
 // mostHeld is how many packets of a direction are kept.
@@ -37,9 +38,25 @@ func (h *held) see(d netlab.Direction, frame []byte) {
 	defer h.mu.Unlock()
 	switch kind := fault.KindOf(frame); {
 	case kind == fault.TCP:
-		h.segment[d] = append(h.segment[d][:0], frame...)
+		h.seeSegment(d, frame)
 	case h.holding && (kind == fault.UDP || kind == fault.GRE) && len(h.frames[d]) < mostHeld:
 		h.frames[d] = append(h.frames[d], slices.Clone(frame))
+	}
+}
+
+// seeSegment keeps the newest segment of the connection that was opened last. Those of
+// the one before it may still come.
+func (h *held) seeSegment(d netlab.Direction, frame []byte) {
+	tcp := segmentOf(frame)
+	if tcp == nil {
+		return
+	}
+	caller := binary.BigEndian.Uint16(tcp[2*(1-d):])
+	if d == netlab.BToA && tcp[13]&flagSYN != 0 {
+		h.port, h.segment = caller, [2][]byte{}
+	}
+	if caller == h.port && (h.segment[d] == nil || int32(nextOf(frame)-nextOf(h.segment[d])) >= 0) {
+		h.segment[d] = append(h.segment[d][:0], frame...)
 	}
 }
 
@@ -97,21 +114,32 @@ const (
 	flagFIN, flagSYN, flagRST = 1, 2, 4
 )
 
+// segmentOf is the TCP segment in a frame of IPv4; nil: there is none.
+func segmentOf(frame []byte) []byte {
+	if len(frame) < etherLen+ipv4Len+tcpLen || frame[etherLen] != 0x45 {
+		return nil
+	}
+	return frame[etherLen+ipv4Len:]
+}
+
+// nextOf is the sequence number that follows the segment in a frame.
+func nextOf(frame []byte) uint32 {
+	tcp := segmentOf(frame)
+	octets := int(binary.BigEndian.Uint16(frame[etherLen+2:])) - ipv4Len - int(tcp[12]>>4)*4
+	if tcp[13]&(flagSYN|flagFIN) != 0 {
+		octets++
+	}
+	return binary.BigEndian.Uint32(tcp[4:]) + uint32(octets)
+}
+
 // resetAfter makes a segment with RST of the one before it (RFC 9293, section 3.1).
 func resetAfter(last []byte) ([]byte, error) {
-	if len(last) < etherLen+ipv4Len+tcpLen {
+	if segmentOf(last) == nil {
 		return nil, errors.New("no segment was seen")
 	}
-	ip := last[etherLen:]
-	tcp := ip[int(ip[0]&15)*4:]
-	octets := int(binary.BigEndian.Uint16(ip[2:])) - int(ip[0]&15)*4 - int(tcp[12]>>4)*4
-	seq := binary.BigEndian.Uint32(tcp[4:]) + uint32(octets)
-	if tcp[13]&(flagSYN|flagFIN) != 0 {
-		seq++
-	}
-	b := slices.Concat(last[:etherLen], ip[:ipv4Len], tcp[:tcpLen])
-	ip, tcp = b[etherLen:etherLen+ipv4Len], b[etherLen+ipv4Len:]
-	ip[0] = 0x45
+	seq := nextOf(last)
+	b := slices.Clone(last[:etherLen+ipv4Len+tcpLen])
+	ip, tcp := b[etherLen:etherLen+ipv4Len], b[etherLen+ipv4Len:]
 	binary.BigEndian.PutUint16(ip[2:], ipv4Len+tcpLen)
 	binary.BigEndian.PutUint16(ip[10:], 0)
 	binary.BigEndian.PutUint16(ip[10:], checksum(ip))

@@ -130,7 +130,8 @@ func (r *reconnects) measure(n int) {
 // was under way in the old one.
 func (r *reconnects) one(n int, way ending, p *place) {
 	r.t.Helper()
-	line := r.lines[p]
+	line, now := r.lines[p], time.Now()
+	r.wait("traffic flows in the call that will end", func() bool { return r.flowsAt(p, now) })
 	old := r.tunnel(p, "hub")
 	line.begin()
 	r.askHeld(p)
@@ -143,13 +144,17 @@ func (r *reconnects) one(n int, way ending, p *place) {
 	})
 	line.end()
 	way.do(r, p)
-	ended := time.Now()
+	ended, looks := time.Now(), 0
 	r.wait(fmt.Sprintf("call %d of %s ended by %s: another one", n, p.name, way.name), func() bool {
 		now := r.site(p, "hub")
 		if now.State == bridge.StateWaiting {
 			r.ask(p, "hub", "up") // a site that begins anew just now dials anyhow
 		}
-		if now.State != bridge.StateUp || now.Tunnel == nil || now.Tunnel.Began.Equal(old.Began) {
+		goesOn := now.Tunnel != nil && now.Tunnel.Began.Equal(old.Began)
+		if looks++; goesOn && way.forged && looks%100 == 0 {
+			way.do(r, p)
+		}
+		if now.State != bridge.StateUp || now.Tunnel == nil || goesOn {
 			return false
 		}
 		theirs := r.site(r.hub, p.name)
