@@ -12,7 +12,7 @@ type UDPStats struct {
 
 // UDPDrops are packets dropped, by reason. A run that is dropped counts as one.
 type UDPDrops struct {
-	ReceiveQueueFull uint64 `json:"receive_queue_full"` // we read too slowly
+	ReceiveQueueFull uint64 `json:"receive_queue_full"` // we read too slowly, or its UDP checksum was wrong: the kernel has one counter for both
 	SendQueueFull    uint64 `json:"send_queue_full"`
 	Overlong         uint64 `json:"overlong"`   // longer than any packet we take
 	NoAddress        uint64 `json:"no_address"` // never seen: the kernel did not say where it came to

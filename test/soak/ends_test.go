@@ -18,9 +18,9 @@ type ending struct {
 	// may says whether it may be how call n ends; nil: any.
 	may func(n int) bool
 	do  func(r *reconnects, p *place)
-	// forged says that the line does it, which must be repeated if just then the
-	// connection went on.
-	forged bool
+	// repeated says that it is done again if the call goes on: a forged reset that came
+	// too late for its number, or a command that was lost while we were halted.
+	repeated bool
 }
 
 // restarted is the branch whose daemon is killed and started again and again; that of the
@@ -31,8 +31,8 @@ const (
 )
 
 var endings = []ending{
-	{"`down` and `up` at the caller", 4, nil, func(r *reconnects, p *place) { r.command(p, "hub", "down"); r.command(p, "hub", "up") }, false},
-	{"`down` and `up` at the answerer", 4, nil, func(r *reconnects, p *place) { r.command(r.hub, p.name, "down"); r.command(r.hub, p.name, "up") }, false},
+	{"`down` and `up` at the caller", 4, nil, func(r *reconnects, p *place) { r.command(p, "hub", "down"); r.command(p, "hub", "up") }, true},
+	{"`down` and `up` at the answerer", 4, nil, func(r *reconnects, p *place) { r.command(r.hub, p.name, "down"); r.command(r.hub, p.name, "up") }, true},
 	{"control connection reset towards the caller", 3, nil, func(r *reconnects, p *place) { r.reset(p, netlab.AToB) }, true},
 	{"control connection reset towards the answerer", 3, nil, func(r *reconnects, p *place) { r.reset(p, netlab.BToA) }, true},
 	{"a key of the site changed, and `reload`, at the caller", 2, nil, func(r *reconnects, p *place) { r.reload(p, "hub") }, false},
@@ -43,9 +43,7 @@ var endings = []ending{
 }
 
 func (r *reconnects) command(p *place, site, what string) {
-	if err := r.ask(p, site, what); err != nil {
-		r.t.Errorf("%s: %s %s: %v", p.name, what, site, err)
-	}
+	r.wait(what+" "+site+" at "+p.name, func() bool { return r.ask(p, site, what) == nil })
 }
 
 func (r *reconnects) ask(p *place, site, what string) error {

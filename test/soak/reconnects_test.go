@@ -151,7 +151,7 @@ func (r *reconnects) one(n int, way ending, p *place) {
 			r.ask(p, "hub", "up") // a site that begins anew just now dials anyhow
 		}
 		goesOn := now.Tunnel != nil && now.Tunnel.Began.Equal(old.Began)
-		if looks++; goesOn && way.forged && looks%100 == 0 {
+		if looks++; goesOn && way.repeated && looks%100 == 0 {
 			way.do(r, p)
 		}
 		if now.State != bridge.StateUp || now.Tunnel == nil || goesOn {
