@@ -299,8 +299,26 @@ func (p *play) wait(how byte) {
 	long := []time.Duration{time.Millisecond, time.Second, 3 * time.Second, 30 * time.Second, 59 * time.Second, 60 * time.Second, 61 * time.Second}
 	if int(how) < len(long) {
 		time.Sleep(long[how])
-	} else if at := p.conn.session.deadline(); !at.IsZero() {
+		return
+	}
+	var at time.Time
+	p.look(func(s *session) { at = s.deadline() })
+	if !at.IsZero() {
 		time.Sleep(time.Until(at))
+	}
+}
+
+// look has f see the session where nobody changes it: in the connection's goroutine, or
+// after its end.
+func (p *play) look(f func(*session)) {
+	seen := false
+	p.conn.do(func(s *session) error {
+		seen = true
+		f(s)
+		return nil
+	})
+	if !seen {
+		f(p.conn.session)
 	}
 }
 
@@ -337,7 +355,9 @@ func (p *play) call(id uint16, patience byte) {
 }
 
 func (p *play) clear(which byte) {
-	if all := append(p.asked, p.answers...); len(all) > 0 {
+	var all []*Call
+	p.look(func(*session) { all = append(append(all, p.asked...), p.answers...) })
+	if len(all) > 0 {
 		p.locals++
 		c := all[int(which)%len(all)]
 		go c.Clear(context.Background())
@@ -367,29 +387,33 @@ func (p *play) ended() string {
 // check is what holds after each step.
 func (p *play) check() {
 	p.t.Helper()
-	s, stats := p.conn.session, p.conn.Stats()
-	if most := maxBacklog + 1 + p.locals; len(s.out) > most {
-		p.t.Fatalf("%d messages wait to be sent, want %d at most", len(s.out), most)
-	}
-	if len(s.calls) > 4+p.locals {
-		p.t.Fatalf("%d calls", len(s.calls))
-	}
-	byTime := 2 + int(time.Since(p.began)/(60*time.Second))
-	if in, out := int(stats.In.Total()), int(stats.Out.Total()); out > in+p.locals+byTime {
-		p.t.Fatalf("%d messages for %d of the peer, %d requests here and %v", out, in, p.locals, time.Since(p.began))
-	}
+	p.look(p.holds)
 	if p.up() && !p.handshaken() {
 		p.t.Fatalf("up after % x", p.fed)
+	}
+}
+
+func (p *play) holds(s *session) {
+	if most := maxBacklog + 1 + p.locals; len(s.out) > most {
+		p.t.Errorf("%d messages wait to be sent, want %d at most", len(s.out), most)
+	}
+	if len(s.calls) > 4+p.locals {
+		p.t.Errorf("%d calls", len(s.calls))
+	}
+	stats := p.conn.Stats()
+	byTime := 2 + int(time.Since(p.began)/(60*time.Second))
+	if in, out := int(stats.In.Total()), int(stats.Out.Total()); out > in+p.locals+byTime {
+		p.t.Errorf("%d messages for %d of the peer, %d requests here and %v", out, in, p.locals, time.Since(p.began))
 	}
 	ids := map[uint16]bool{}
 	for _, c := range s.calls {
 		if ids[c.id] || c.auto.state == callIdle {
-			p.t.Fatalf("call %d is there twice, or is idle", c.id)
+			p.t.Errorf("call %d is there twice, or is idle", c.id)
 		}
 		ids[c.id] = true
 	}
 	if p.up() && p.count != len(s.calls) {
-		p.t.Fatalf("%d calls were told of, of %d", p.count, len(s.calls))
+		p.t.Errorf("%d calls were told of, of %d", p.count, len(s.calls))
 	}
 }
 
@@ -428,7 +452,7 @@ func (p *play) finish() {
 	select {
 	case <-p.conn.gone:
 	case <-time.After(patience):
-		p.t.Fatalf("still %v after %v, deadline %v", p.conn.session.auto.state, patience, p.conn.session.deadline())
+		p.look(func(s *session) { p.t.Errorf("still %v after %v, deadline %v", s.auto.state, patience, s.deadline()) })
 	}
 	p.cancel()
 	p.peer.Close()

@@ -83,14 +83,16 @@ func TestUndisturbedStoryOpens(t *testing.T) {
 				s.step()
 				s.check()
 			}
-			for _, a := range s.actors {
-				if !a.up[0x21] || !a.up[0x57] || !a.up[0x2b] || a.sealed != (s.policy != ppp.Disabled) {
-					t.Errorf("%v, %v: up %v, encrypted %v: %v", s.method, s.policy, a.up, a.sealed, s.views())
+			s.touch(func() {
+				for _, a := range s.actors {
+					if !a.up[0x21] || !a.up[0x57] || !a.up[0x2b] || a.sealed != (s.policy != ppp.Disabled) {
+						t.Errorf("%v, %v: up %v, encrypted %v: %v", s.method, s.policy, a.up, a.sealed, s.views())
+					}
 				}
-			}
-			if len(s.sent) != 0 {
-				t.Errorf("%v, %v: did not arrive: %v", s.method, s.policy, s.sent)
-			}
+				if len(s.sent) != 0 {
+					t.Errorf("%v, %v: did not arrive: %v", s.method, s.policy, s.sent)
+				}
+			})
 			s.finish()
 		})
 	}
@@ -395,23 +397,24 @@ func (s *story) step() {
 	case opSettle:
 		s.settle()
 	case opDrop:
-		s.line = s.line[min(len(s.line), int(s.octet()%8)):]
+		n := int(s.octet() % 8)
+		s.touch(func() { s.line = s.line[min(len(s.line), n):] })
 	case opSwap:
-		if n := len(s.line); n > 1 {
-			s.line[0], s.line[n-1] = s.line[n-1], s.line[0]
-		}
+		s.touch(func() {
+			if n := len(s.line); n > 1 {
+				s.line[0], s.line[n-1] = s.line[n-1], s.line[0]
+			}
+		})
 	case opChange:
 		at, x := int(s.octet()), s.octet()
-		if len(s.line) > 0 && len(s.line[0].frame) > 0 {
-			f := s.line[0].frame
+		if to, f := s.next(); len(f) > 0 {
 			f[at%len(f)] = x
-			s.arrive()
+			s.give(to, f)
 		}
 	case opCut:
 		n := int(s.octet())
-		if len(s.line) > 0 {
-			s.line[0].frame = s.line[0].frame[:min(n, len(s.line[0].frame))]
-			s.arrive()
+		if to, f := s.next(); f != nil {
+			s.give(to, f[:min(n, len(f))])
 		}
 	case opReplay:
 		a := s.some(s.octet())
@@ -451,11 +454,27 @@ func framed(protocol uint16, pkt []byte) []byte {
 }
 
 // recall is one of the frames that a link has sent, the newest first.
-func (a *actor) recall(i byte) []byte {
-	if len(a.said) == 0 {
-		return nil
-	}
-	return a.said[len(a.said)-1-int(i)%len(a.said)]
+func (a *actor) recall(i byte) (frame []byte) {
+	a.s.touch(func() {
+		if n := len(a.said); n > 0 {
+			frame = a.said[n-1-int(i)%n]
+		}
+	})
+	return frame
+}
+
+// frameCount is how many frames a link has sent.
+func (a *actor) frameCount() (n int) {
+	a.s.touch(func() { n = a.frames })
+	return n
+}
+
+// touch has f look at what the links have told, or change it. synctest.Wait makes what
+// they did before it seen; of what their timers have them do next it says nothing.
+func (s *story) touch(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
 }
 
 // give has a frame arrive. What is said to it must be a few frames at most.
@@ -467,28 +486,40 @@ func (s *story) give(to int, f []byte) {
 	if !b.Set(f) {
 		return
 	}
-	before := a.frames
+	before := a.frameCount()
 	a.link.Receive([]*packet.Buffer{b})
 	synctest.Wait()
-	if n := a.frames - before; n > 16 {
+	if n := a.frameCount() - before; n > 16 {
 		s.t.Fatalf("%d frames for one: % x", n, f)
 	}
 }
 
-// arrive takes one frame from the line.
-func (s *story) arrive() {
-	if len(s.line) > 0 {
-		x := s.line[0]
-		s.line = s.line[1:]
-		s.give(x.to, x.frame)
+// next takes a frame from the line, and says to whom it goes; nil: there is none.
+func (s *story) next() (to int, frame []byte) {
+	s.touch(func() {
+		if len(s.line) > 0 {
+			to, frame = s.line[0].to, s.line[0].frame
+			s.line = s.line[1:]
+		}
+	})
+	return to, frame
+}
+
+// arrive has the next frame of the line come through, if there is one.
+func (s *story) arrive() bool {
+	to, f := s.next()
+	if f == nil {
+		return false
 	}
+	s.give(to, f)
+	return true
 }
 
 // settle lets the two talk until both are silent.
 func (s *story) settle() {
 	s.t.Helper()
-	for n := 0; len(s.line) > 0; n++ {
-		if s.arrive(); n > 4000 {
+	for n := 0; s.arrive(); n++ {
+		if n > 4000 {
 			s.t.Fatalf("no end of talk: %v", s.views())
 		}
 	}
@@ -498,10 +529,16 @@ func (s *story) settle() {
 func (s *story) loop() {
 	s.t.Helper()
 	a := s.actors[0]
-	start := a.frames
-	for seen := start - 1; seen < a.frames; seen++ {
-		if back := a.frames - seen; back >= 1 && back <= len(a.said) {
-			s.give(a.n, a.said[len(a.said)-back])
+	start := a.frameCount()
+	for seen := start - 1; seen < a.frameCount(); seen++ {
+		var f []byte
+		s.touch(func() {
+			if back := a.frames - seen; back >= 1 && back <= len(a.said) {
+				f = a.said[len(a.said)-back]
+			}
+		})
+		if f != nil {
+			s.give(a.n, f)
 		}
 		if seen > start+2000 {
 			s.t.Fatalf("a looped line talks without end: %v", s.views())
@@ -513,7 +550,9 @@ func (s *story) loop() {
 func (s *story) answer() {
 	protocol, code, patches := s.protocol(), fsm.Code(s.octet()), s.octet()
 	for _, a := range s.actors {
-		for i := range a.said {
+		var said int
+		s.touch(func() { said = len(a.said) })
+		for i := range said {
 			p, body := split(a.recall(byte(i)))
 			q, err := fsm.ParsePacket(body)
 			if p != protocol || err != nil || q.Code != fsm.ConfigureRequest {
@@ -577,19 +616,24 @@ func (s *story) check() {
 	s.t.Helper()
 	for _, a := range s.actors {
 		v := a.link.Status()
-		if v.Phase == ppp.PhaseNetwork && !a.admitted {
-			s.t.Fatalf("in the network phase, and not admitted: %+v", v)
+		s.touch(func() { s.holds(a, v) })
+	}
+}
+
+// holds is called with the lock held.
+func (s *story) holds(a *actor, v ppp.Status) {
+	if v.Phase == ppp.PhaseNetwork && !a.admitted {
+		s.t.Fatalf("in the network phase, and not admitted: %+v", v)
+	}
+	if v.Phase != ppp.PhaseNetwork && (a.up[0x21] || a.up[0x57] || a.up[0x2b]) {
+		s.t.Fatalf("up %v in the phase %v", a.up, v.Phase)
+	}
+	for i, n := range v.NCPs {
+		if data := []uint16{0x21, 0x57, 0x2b}[i]; n.Opened != a.up[data] {
+			s.t.Fatalf("%+v, up %v", n, a.up)
 		}
-		if v.Phase != ppp.PhaseNetwork && (a.up[0x21] || a.up[0x57] || a.up[0x2b]) {
-			s.t.Fatalf("up %v in the phase %v", a.up, v.Phase)
-		}
-		for i, n := range v.NCPs {
-			if data := []uint16{0x21, 0x57, 0x2b}[i]; n.Opened != a.up[data] {
-				s.t.Fatalf("%+v, up %v", n, a.up)
-			}
-			if n.Opened && s.policy == ppp.Required && !a.sealed {
-				s.t.Fatalf("%s is open in clear", n.Name)
-			}
+		if n.Opened && s.policy == ppp.Required && !a.sealed {
+			s.t.Fatalf("%s is open in clear", n.Name)
 		}
 	}
 }
@@ -605,9 +649,11 @@ func (s *story) finish() {
 			s.t.Fatalf("still there after %v of silence: %+v", patience, a.link.Status())
 		}
 		defer a.cancel()
-		if a.up[0x21] || a.up[0x57] || a.up[0x2b] {
-			s.t.Errorf("up %v after the end", a.up)
-		}
+		s.touch(func() {
+			if a.up[0x21] || a.up[0x57] || a.up[0x2b] {
+				s.t.Errorf("up %v after the end", a.up)
+			}
+		})
 		if _, err := json.Marshal(a.link.Status()); err != nil {
 			s.t.Errorf("status: %v", err)
 		}

@@ -436,30 +436,43 @@ func (s *switchboard) check() {
 	s.t.Helper()
 	live := 0
 	for _, c := range s.calls {
-		w := &c.rx.window
-		if w.waiting > max(w.size, 0) || len(c.rx.early) > maxEarly || c.rx.replies > maxReplies || len(w.ready) != 0 {
-			s.t.Fatalf("%d wait of %d, %d early, %d replies, %d ready", w.waiting, w.size, len(c.rx.early), c.rx.replies, len(w.ready))
-		}
-		if len(c.tx.queue.frames) > maxQueue || c.closed && (w.waiting > 0 || len(c.rx.early) > 0 || len(c.tx.queue.frames) > 0) {
-			s.t.Fatalf("%d in the queue", len(c.tx.queue.frames))
-		}
-		p := &c.flow.pacer
-		c.deaf = p.silent >= deafAfter || c.deaf && p.flying() > p.limit // then nothing is paced
-		if c.tx.pacing && !c.deaf && p.flying() > p.limit {
-			s.t.Fatalf("%d on their way, the peer's window is %d", p.flying(), p.limit)
-		}
-		if c.connected && !c.closed && c.Path().Port != uint16(c.rx.via) {
-			s.t.Fatalf("sends to port %d and takes from %d", c.Path().Port, c.rx.via)
-		}
-		if !c.mover && c.moved > 0 {
-			s.t.Fatal("moved")
-		}
+		s.holds(c)
 		if !c.closed {
 			live++
 		}
 	}
 	if t := s.mux.table.Load(); len(t.calls) != live || len(s.mux.expected) > live {
 		s.t.Fatalf("%d calls in the table and %d expected, of %d", len(t.calls), len(s.mux.expected), live)
+	}
+}
+
+// holds looks at one call, with its locks held: its timers run beside the story.
+func (s *switchboard) holds(c *scripted) {
+	s.t.Helper()
+	path := c.Path()
+	c.rx.mu.Lock()
+	defer c.rx.mu.Unlock()
+	c.tx.mu.Lock()
+	defer c.tx.mu.Unlock()
+	c.flow.mu.Lock()
+	defer c.flow.mu.Unlock()
+	w := &c.rx.window
+	if w.waiting > max(w.size, 0) || len(c.rx.early) > maxEarly || c.rx.replies > maxReplies || len(w.ready) != 0 {
+		s.t.Fatalf("%d wait of %d, %d early, %d replies, %d ready", w.waiting, w.size, len(c.rx.early), c.rx.replies, len(w.ready))
+	}
+	if len(c.tx.queue.frames) > maxQueue || c.closed && (w.waiting > 0 || len(c.rx.early) > 0 || len(c.tx.queue.frames) > 0) {
+		s.t.Fatalf("%d in the queue", len(c.tx.queue.frames))
+	}
+	p := &c.flow.pacer
+	c.deaf = p.silent >= deafAfter || c.deaf && p.flying() > p.limit // then nothing is paced
+	if c.tx.pacing && !c.deaf && p.flying() > p.limit {
+		s.t.Fatalf("%d on their way, the peer's window is %d", p.flying(), p.limit)
+	}
+	if c.connected && !c.closed && path.Port != uint16(c.rx.via) {
+		s.t.Fatalf("sends to port %d and takes from %d", path.Port, c.rx.via)
+	}
+	if !c.mover && c.moved > 0 {
+		s.t.Fatal("moved")
 	}
 }
 
