@@ -27,6 +27,9 @@ func (r *refusal) Unwrap() error { return r.err }
 // errReplaced ends a tunnel whose place another call of the same site took.
 var errReplaced = errors.New("another call of this site took its place")
 
+// errTakenDown ends a tunnel that its peer was taking down, and called anew meanwhile.
+var errTakenDown = errors.New("the peer took it down")
+
 // errStopping ends a tunnel, or a call that never became one, with the daemon.
 var errStopping = errors.New("the daemon stops")
 

@@ -179,6 +179,10 @@ func (r *remotes) replace(ctx context.Context, old *remote) error {
 		r.refused.Busy++
 		return errors.New(why)
 	}
+	if old.session.leaving() { // it has been taken down, and calls anew
+		old.end(errTakenDown)
+		return nil
+	}
 	if !r.mayReplace(old.name) {
 		return busy("the caller has replaced its call four times within a minute: do two machines have one name?")
 	}

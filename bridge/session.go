@@ -497,6 +497,11 @@ func (s *session) claim() claim { return claim{s.began, s.outgoing} }
 // the control connection.
 func (s *session) alive(ctx context.Context) bool { return s.call.Conn().Echo(ctx) == nil }
 
+func (s *session) leaving() bool {
+	end := s.link.Status().End
+	return s.closing() || s.call.Err() != nil || end != nil && end.Kind == ppp.PeerTerminated
+}
+
 func (s *session) close(why error) {
 	s.mu.Lock()
 	if s.why == nil {

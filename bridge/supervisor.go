@@ -26,6 +26,8 @@ type tunnel interface {
 	claim() claim
 	// alive asks the far end for a sign of life, until ctx ends.
 	alive(ctx context.Context) bool
+	// leaving reports whether the tunnel is being taken down, at this end or the other.
+	leaving() bool
 	// close takes the site's interface and routes out of the tunnel's hands,
 	// starts its orderly end and returns; why is its end.
 	close(why error)
@@ -212,8 +214,9 @@ type siteLoop struct {
 
 	cur      tunnel
 	wasUp    bool
-	goodbyes sync.WaitGroup // of tunnels and dials that were let go
-	replaced []time.Time    // when calls were replaced, for the limit
+	goodbyes sync.WaitGroup  // of tunnels and dials that were let go
+	replaced []time.Time     // when calls were replaced, for the limit
+	parting  <-chan struct{} // closed when the call that the operator ended is gone; nil: none was
 }
 
 func (l *siteLoop) step() {
@@ -257,10 +260,31 @@ func (l *siteLoop) startDialing() {
 	l.dialing, l.cancelDial = out, cancel
 	l.prospect = prospect{time.Now(), l.s.outlook(), true}
 	l.s.set(func(v *view) { v.State, v.NextTry = StateDialing, time.Time{}; v.Dials++ })
+	parting := l.parting
+	l.parting = nil
 	go func() {
+		part(ctx, parting)
 		t, err := l.s.dial(ctx)
 		out <- dialResult{t, err}
 	}()
+}
+
+// partWait is how long a call that the operator ended may keep the next one waiting: a
+// Terminate-Request that is lost is repeated after three seconds.
+const partWait = 2 * clearWait
+
+// part lets the goodbyes of a call arrive before the next one asks for its place: else
+// the peer, which asks by the control connection whether the old one lives, hears yes.
+func part(ctx context.Context, gone <-chan struct{}) {
+	if gone == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, partWait)
+	defer cancel()
+	select {
+	case <-gone:
+	case <-ctx.Done():
+	}
 }
 
 // stopDialing abandons a dial under way. Its goodbyes may take a while, and
@@ -416,6 +440,11 @@ func (l *siteLoop) consider(t tunnel) error {
 		return nil
 	default:
 	}
+	if l.cur.leaving() { // the peer has taken it down, and calls anew
+		l.drop(errTakenDown)
+		l.take(t)
+		return nil
+	}
 	v := settle(l.cur.claim(), t.claim(), l.s.ourName, l.s.peerName)
 	if v == askOld && !l.mayReplace() {
 		v = keepOld
@@ -460,6 +489,9 @@ func (l *siteLoop) obey(up bool) {
 	if !up {
 		l.retry.Stop()
 		l.stopDialing()
+		if l.cur != nil {
+			l.parting = l.cur.done()
+		}
 		l.drop(errByOperator)
 		l.s.set(func(v *view) { v.State, v.Reason, v.NextTry = StateStopped, errByOperator.Error(), time.Time{} })
 		if l.s.demand != nil {
@@ -480,5 +512,7 @@ func (l *siteLoop) obey(up bool) {
 		l.s.set(func(v *view) { v.State, v.Reason = StateListening, "" })
 		return
 	}
-	l.retry.Reset(0)
+	l.retry.Stop()
+	l.s.set(func(v *view) { v.Reason = "" })
+	l.startDialing() // now, not by the timer: the answer to the operator shows it
 }

@@ -38,6 +38,7 @@ func (f *fakeTunnel) alive(ctx context.Context) bool {
 	}
 	return f.answers
 }
+func (f *fakeTunnel) leaving() bool              { return false }
 func (f *fakeTunnel) close(why error)            { f.once.Do(func() { f.why = why; close(f.over) }) }
 func (f *fakeTunnel) done() <-chan struct{}      { return f.over }
 func (f *fakeTunnel) err() error                 { return f.why }
