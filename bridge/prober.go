@@ -184,7 +184,24 @@ func (p *prober) Calls() diagnose.Calls {
 	c.GRE = p.d.mux.Stats().Received
 	x := p.d.refused.snapshot()
 	c.Strangers, c.From, c.Reason, c.Last = x.Count, x.From, x.Reason, time.Since(x.Last)
+	if all := p.d.strangers.all(); len(all) > 0 {
+		c.Waiting = diagnose.WaitingCall{From: all[0].path.Remote, For: time.Since(all[0].began), On: all[0].waitsFor()}
+	}
 	return c
+}
+
+// waitsFor says what keeps a call whose caller is not known yet.
+func (s *session) waitsFor() string {
+	v := s.link.Status()
+	switch {
+	case s.carrier.Load() == nil:
+		return "no packet of it has come, by UDP or by GRE"
+	case s.channel.FirstReceive().IsZero():
+		return s.silence(time.Since(s.began))
+	case v.End != nil:
+		return v.End.Reason
+	}
+	return fmt.Sprintf("the link is in the phase %q, LCP is %s", v.Phase, v.LCP)
 }
 
 // Filter implements diagnose.World.

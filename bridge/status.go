@@ -47,7 +47,9 @@ type Status struct {
 	// Sockets is what the sockets below dropped.
 	Sockets gre.RawStats `json:"gre_sockets"`
 	// UDP is likewise of those of the daemon's UDP port; nil: it has none.
-	UDP       *gre.UDPStats    `json:"udp_sockets,omitempty"`
+	UDP *gre.UDPStats `json:"udp_sockets,omitempty"`
+	// UDPPort is where the daemon listens for tunnels in UDP; 0: nowhere.
+	UDPPort   uint16           `json:"udp_port,omitempty"`
 	Process   ProcessStatus    `json:"process"`
 	Listeners []ListenerStatus `json:"listeners,omitempty"`
 	// Hooks are the programs that are run for events.
@@ -207,7 +209,7 @@ func (d *Daemon) Status() Status {
 	}
 	if d.udp != nil {
 		stats := d.udp.Stats()
-		s.UDP = &stats
+		s.UDP, s.UDPPort = &stats, d.udp.Port()
 	}
 	for _, e := range d.allEars() {
 		s.Listeners = append(s.Listeners, ListenerStatus{e.at.String(), e.Stats()})
@@ -292,6 +294,9 @@ func (s *session) status() *Tunnel {
 		CallID: s.call.ID(), PeerCallID: s.call.PeerID(),
 		Control: s.call.Conn().Stats(), GRE: s.channel.Stats(), LastGRE: s.channel.LastReceive(),
 		PPP: s.link.Status(),
+	}
+	if st := s.site.Load(); st != nil && t.PPP.Phase < ppp.PhaseNetwork {
+		t.PPP.Encryption.Policy = policyOf(st.cfg.Encryption.Policy).String() // the link learns it later
 	}
 	if c := s.carrier.Load(); c != nil {
 		t.Carrier, t.CarrierReason, t.PeerPort = string(c.transport), c.why, s.channel.Path().Port

@@ -100,6 +100,15 @@ type Calls struct {
 	From      netip.Addr
 	Reason    string // of the last one
 	Malformed uint64 // control messages that are none
+	// Waiting is the oldest call under way whose caller has not shown yet which site it is.
+	Waiting WaitingCall
+}
+
+// A WaitingCall is a call whose caller is not known yet.
+type WaitingCall struct {
+	From netip.Addr    // not valid: there is none
+	For  time.Duration // how long it has been there
+	On   string        // what it waits for, in words
 }
 
 // An Attempt is one call of the site: the one that it has, or the last one.

@@ -144,6 +144,8 @@ func TestJudgeCalls(t *testing.T) {
 		{"not listening", judgeCalls(Setup{}, Calls{}), Fault, "no address", "listen ="},
 		{"strangers", judgeCalls(Setup{}, Calls{Listen: at, Requests: 1, Calls: 1, GRE: 9, Strangers: 1, From: peer, Reason: "peer refused"}), Fault, "the last from 203.0.113.1, 0s ago: peer refused", "auth.peer_name"},
 		{"strangers without GRE", judgeCalls(Setup{}, Calls{Listen: at, Requests: 1, Calls: 1, Strangers: 1, From: peer}), Fault, "1 calls ended", "IP protocol 47"},
+		{"a stranger who is there", judgeCalls(Setup{}, Calls{Listen: at, Requests: 1, Calls: 1, Waiting: WaitingCall{From: peer, For: 9 * time.Second, On: "no GRE came back"}}), Fault, "from 203.0.113.1 has been there for 9s, and its caller has not shown which site it is: no GRE came back", "peer's log"},
+		{"a stranger who has just come", judgeCalls(Setup{}, Calls{Listen: at, Requests: 1, Calls: 1, Waiting: WaitingCall{From: peer, For: time.Second}}), Unknown, "1s", ""},
 		{"strangers long ago", judgeCalls(Setup{}, Calls{Listen: at, Requests: 1, Calls: 1, Strangers: 1, From: peer, Last: 2 * time.Hour}), Unknown, "1 calls", ""},
 	})
 }

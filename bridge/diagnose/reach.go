@@ -249,6 +249,19 @@ func judgeOneControl(r Reach) Finding {
 // heardLately is how long ago the last stranger may have called to be of interest.
 const heardLately = time.Hour
 
+// hardlyMore is how old a call is that gets no further by itself.
+const hardlyMore = 5 * time.Second
+
+// judgeWaiting judges a call that may be the site's.
+func judgeWaiting(w WaitingCall) Finding {
+	f := unknown("a call from %v has been there for %v, and its caller has not shown which site it is: %s", w.From, w.For.Round(time.Second), w.On)
+	if w.For >= hardlyMore {
+		f.Verdict = Fault
+		f.Do = "if that is this site's peer, the next steps and the peer's log say what keeps it"
+	}
+	return f
+}
+
 func judgeCalls(s Setup, c Calls) Finding {
 	at := strings.Join(c.Listen, ", ")
 	switch {
@@ -266,6 +279,8 @@ func judgeCalls(s Setup, c Calls) Finding {
 			f.Verdict = Warning // some guess all the time, and nobody in particular is missed
 		}
 		return f
+	case c.Waiting.From.IsValid() && !s.Pool:
+		return judgeWaiting(c.Waiting)
 	case s.Pool:
 		return ok("answering on %s; %d callers now", at, s.Callers)
 	case s.Dials:

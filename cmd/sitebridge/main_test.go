@@ -131,6 +131,7 @@ func TestStatusSaysWhyFirst(t *testing.T) {
 		},
 		LANs:    []bridge.LANStatus{{Name: "office\x1b[31m", Device: "eth1", Up: false, Trouble: []string{"interface eth1 is down or gone"}}},
 		Sockets: gre.RawStats{Drops: gre.RawDrops{SendQueueFull: 5}},
+		UDPPort: 4754,
 		UDP:     &gre.UDPStats{Drops: gre.UDPDrops{ReceiveQueueFull: 7}},
 		Listeners: []bridge.ListenerStatus{{Address: "0.0.0.0:1723", ListenerStats: control.ListenerStats{
 			Connections: 3, Vacant: 2, Evicted: 1, Stats: control.Stats{Drops: control.Drops{MagicCookie: 6}}}}},
@@ -143,7 +144,8 @@ func TestStatusSaysWhyFirst(t *testing.T) {
 		"control; dropped: unknown_call 4",
 		"carrier     UDP, peer's port 4754: the peer answered on UDP port 4754\n",
 		"GRE sockets; dropped: send_queue_full 5",
-		"UDP sockets; dropped: receive_queue_full 7",
+		"tunnels in UDP on port 4754: 0 packets received; dropped: receive_queue_full 7",
+		"UDP         sent 0 packets, 0 octets; received 0, 0",
 		"calls on 0.0.0.0:1723: 3 connections, 2 of them without a call, 1 pushed out, 0 refused; dropped: magic_cookie 6",
 		"lost 3, reordered 0; dropped: late 2",
 		"IPXCP       Stopped: peer does not speak it",

@@ -49,14 +49,12 @@ func printStatus(w io.Writer, s *bridge.Status, now time.Time) {
 	for _, c := range s.Certificates {
 		fmt.Fprintf(w, "certificate %s (%s): until %s, %s; %s\n", escape(c.Name), c.Use, date(c.NotAfter), daysLeft(c.DaysLeft), c.Fingerprint)
 	}
-	fmt.Fprintf(w, "\nGRE  %s received%s\n", amount(s.GRE.Received, "packet"), drops(s.GRE.Drops))
+	fmt.Fprintf(w, "\ntunnels' packets: %d received%s\n", s.GRE.Received, drops(s.GRE.Drops))
 	if d := drops(s.Sockets.Drops); d != "" {
 		fmt.Fprintf(w, "GRE sockets%s\n", d)
 	}
 	if s.UDP != nil {
-		if d := drops(s.UDP.Drops); d != "" {
-			fmt.Fprintf(w, "UDP sockets%s\n", d)
-		}
+		fmt.Fprintf(w, "tunnels in UDP on port %d: %s received%s\n", s.UDPPort, amount(s.UDP.Received, "packet"), drops(s.UDP.Drops))
 	}
 	for _, l := range s.Listeners {
 		fmt.Fprintf(w, "calls on %s: %s, %d of them without a call, %d pushed out, %d refused%s\n",
@@ -144,12 +142,20 @@ func printTunnel(w io.Writer, t *bridge.Tunnel, now time.Time) {
 	if t.Carrier != "" {
 		fmt.Fprintf(w, "  carrier     %s\n", carrierWords(t))
 	}
-	fmt.Fprintf(w, "  GRE         sent %d packets, %d octets; received %d, %d; lost %d, reordered %d%s\n",
-		t.GRE.PacketsSent, t.GRE.OctetsSent, t.GRE.PacketsReceived, t.GRE.OctetsReceived, t.GRE.Lost, t.GRE.Reordered, drops(t.GRE.Drops))
+	fmt.Fprintf(w, "  %-11s sent %d packets, %d octets; received %d, %d; lost %d, reordered %d%s\n",
+		carrierName(t), t.GRE.PacketsSent, t.GRE.OctetsSent, t.GRE.PacketsReceived, t.GRE.OctetsReceived, t.GRE.Lost, t.GRE.Reordered, drops(t.GRE.Drops))
 	if n := t.GRE.SendErrors; n > 0 {
 		fmt.Fprintf(w, "              %d times this machine itself refused to send: is there a firewall or a rule against %s?\n", n, medium(t))
 	}
 	printPPP(w, &t.PPP, now)
+}
+
+// carrierName is what a tunnel's packets travel in, in a word.
+func carrierName(t *bridge.Tunnel) string {
+	if t.PeerPort != 0 {
+		return "UDP"
+	}
+	return "GRE"
 }
 
 // carrierWords says what a tunnel's packets travel in, and why in that.

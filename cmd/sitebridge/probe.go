@@ -48,7 +48,7 @@ func (e *env) probe(cfg probe.Config, asJSON bool) int {
 		}
 		fmt.Fprintf(e.stdout, "%-4s %-7s %-52s %s\n", r.Attack, r.Verdict, r.Does, r.Words)
 	})
-	if !asJSON {
+	if !asJSON && len(count) > 0 {
 		fmt.Fprintf(e.stdout, "%v: %d held, %d weak, %d broken, %d not tried\n", cfg.Target,
 			count[probe.Held], count[probe.Weak], count[probe.Broken], count[probe.Unsure])
 	}
