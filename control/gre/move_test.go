@@ -111,7 +111,7 @@ func TestPathFollowsPastAGap(t *testing.T) {
 
 // Strangers from the peer's own address that know the call ID neither move the path nor
 // make anything late, whatever they send.
-func TestAttackStrangePorts(t *testing.T) {
+func TestAttackG10StrangePorts(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w, moves := byUDP(t)
 		unsealed := encode(Header{PayloadLen: 4, CallID: w.east.ID(), HasSeq: true, Seq: 3}, binary.BigEndian.AppendUint32(nil, 3|plainBit))

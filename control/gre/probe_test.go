@@ -62,7 +62,7 @@ func FuzzParseProbe(f *testing.F) {
 }
 
 // Of all that is not the one right probe, nothing is answered.
-func TestAttackProbes(t *testing.T) {
+func TestAttackG9Probes(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWire(t)
 		w.expect()
@@ -104,7 +104,7 @@ func TestAttackProbes(t *testing.T) {
 
 // A probe that was overheard, sent again and again, is answered so often only, never to
 // another port, and not any more when the call has begun.
-func TestAttackProbeReplay(t *testing.T) {
+func TestAttackG10ProbeReplay(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWire(t)
 		w.expect()
@@ -134,7 +134,7 @@ func TestAttackProbeReplay(t *testing.T) {
 
 // A reply counts only from the port that was asked, with both tokens, for the right call
 // and while it is asked for.
-func TestAttackProbeReplies(t *testing.T) {
+func TestAttackG9ProbeReplies(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		w := newWire(t) // the east does not answer
 		right := probe{probeReplies, w.west.ID(), w.westMine, w.eastMine}
@@ -193,7 +193,7 @@ func TestProbeForgetsWhatCameBefore(t *testing.T) {
 }
 
 // A flood from strangers costs a counter for each datagram: no memory, and no answer.
-func TestAttackUDPFloodDoesNotAllocate(t *testing.T) {
+func TestAttackG9FloodDoesNotAllocate(t *testing.T) {
 	out := &sink{}
 	m := NewMux(&sink{}, out, nil)
 	c, err := m.Open(host(1), ChannelConfig{})

@@ -339,7 +339,7 @@ func (s *ipSocket) sendUDP(from, to uint16, payload []byte) {
 }
 
 // Whatever strangers send, one thing is counted for each and the rest goes on.
-func TestAttackUDPStrangeDatagrams(t *testing.T) {
+func TestAttackG9StrangeDatagrams(t *testing.T) {
 	inNamespace(t, func() {
 		u := openUDP(t, UDPConfig{})
 		s := openIP(t)

@@ -17,20 +17,21 @@ import (
 	"sitebridge/test/lab"
 )
 
-// How TestOverload loads a tunnel.
+// How TestAttackG11Overload loads a tunnel.
 const (
-	overloadTime    = 3 * time.Second
+	overloadTime    = 2500 * time.Millisecond
 	overloadSenders = 4 // at a host
 	overloadPayload = 64
 	overloadRatio   = 2 // offered to carried, at least
 	overloadMemory  = 48 << 20
 )
 
-// TestOverload: hosts offer more than twice what a tunnel carries, in small packets, one
+// TestAttackG11Overload: hosts offer more than twice what a tunnel carries, in small packets, one
 // way and then both ways at once. Data alone suffers: the call goes on, LCP and the control
 // connection answer each other, status answers, memory stays within bounds. Afterwards
 // every packet is accounted for.
-func TestOverload(t *testing.T) {
+func TestAttackG11Overload(t *testing.T) {
+	t.Parallel()
 	const echo = `echo = { interval = "1s", failures = 2 }`
 	for _, c := range []struct {
 		name   string
@@ -41,6 +42,7 @@ func TestOverload(t *testing.T) {
 		{"GRE, MPPE-128", lab.Config{Site: echo, Encryption: `policy = "required"`}.InGRE()},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			c.config.IPX = "none"
 			w := lab.Unjudged(t)
 			for _, ns := range []*netlab.Namespace{w.HostA, w.SiteA, w.HostB, w.SiteB} {
