@@ -22,16 +22,16 @@ const (
 	overloadTime    = 2500 * time.Millisecond
 	overloadSenders = 4 // at a host
 	overloadPayload = 64
-	overloadRatio   = 2 // offered to carried, at least
-	overloadMemory  = 48 << 20
+	overloadRatio   = 2        // offered to carried, at least
+	overloadMemory  = 32 << 20 // by which a daemon may grow, the race detector's own part included
 )
 
 // TestAttackG11Overload: hosts offer more than twice what a tunnel carries, in small packets, one
 // way and then both ways at once. Data alone suffers: the call goes on, LCP and the control
 // connection answer each other, status answers, memory stays within bounds. Afterwards
-// every packet is accounted for.
+// every packet is accounted for. One tunnel at a time: it is that which is overloaded, and not
+// the machine by many of them.
 func TestAttackG11Overload(t *testing.T) {
-	t.Parallel()
 	const echo = `echo = { interval = "1s", failures = 2 }`
 	for _, c := range []struct {
 		name   string
@@ -42,7 +42,6 @@ func TestAttackG11Overload(t *testing.T) {
 		{"GRE, MPPE-128", lab.Config{Site: echo, Encryption: `policy = "required"`}.InGRE()},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
 			c.config.IPX = "none"
 			w := lab.Unjudged(t)
 			for _, ns := range []*netlab.Namespace{w.HostA, w.SiteA, w.HostB, w.SiteB} {
@@ -128,10 +127,10 @@ func (x *overload) load(t *testing.T, from ...*overloaded) {
 			all.Go(func() { e.send(c, until) })
 		}
 	}
-	var memory int64
+	var grown int64
 	for time.Now().Before(until) {
 		for _, e := range x.ends {
-			memory = max(memory, x.count(t, e).daemon.Process.Resident)
+			grown = max(grown, x.count(t, e).daemon.Process.Resident-e.before.daemon.Process.Resident)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -142,10 +141,10 @@ func (x *overload) load(t *testing.T, from ...*overloaded) {
 	for _, e := range x.ends {
 		e.spared(t, x.other(e))
 	}
-	if memory > overloadMemory {
-		t.Errorf("a daemon had %d MiB", memory>>20)
+	t.Logf("a daemon grew by %d MiB at most", grown>>20)
+	if grown > overloadMemory {
+		t.Errorf("a daemon grew by %d MiB", grown>>20)
 	}
-	t.Logf("a daemon had %d MiB at most", memory>>20)
 }
 
 func (x *overload) other(e *overloaded) *overloaded { return x.ends[1-slices.Index(x.ends[:], e)] }
