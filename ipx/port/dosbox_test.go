@@ -43,7 +43,7 @@ func (e *emulator) send(b []byte) {
 
 func (e *emulator) receive() []byte {
 	e.tb.Helper()
-	e.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	e.conn.SetReadDeadline(time.Now().Add(time.Minute))
 	b := make([]byte, 4096)
 	n, err := e.conn.Read(b)
 	if err != nil {
@@ -330,6 +330,11 @@ func TestDOSBoxPortNewcomer(t *testing.T) {
 	inside(t, do, func() {
 		a := newEmulator(t, p)
 		a.register()
+		eventually(t, "it is expected, which it is after the reply", func() bool {
+			p.house.mu.Lock()
+			defer p.house.mu.Unlock()
+			return len(p.house.newcomers) == 1
+		})
 		ping := ipxnet.AppendPing(nil, macC)
 		for range newcomerPings + 1 {
 			if err := p.Send(DOSBoxEncapsulation, ipx.Broadcast, macC, buffersOf(packetOf(60, ipx.Broadcast, macC), ping)); err != nil {
@@ -422,7 +427,7 @@ func TestDOSBoxPortAnswersFromTheAddressThatWasCalled(t *testing.T) {
 					if _, err := conn.WriteToUDPAddrPort(ipxnet.AppendRegistration(nil), to); err != nil {
 						t.Fatal(err)
 					}
-					conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+					conn.SetReadDeadline(time.Now().Add(time.Minute))
 					b := make([]byte, 100)
 					n, from, err := conn.ReadFromUDPAddrPort(b)
 					if err != nil || n != ipx.HeaderLen || netip.AddrPortFrom(from.Addr().Unmap(), from.Port()) != to {

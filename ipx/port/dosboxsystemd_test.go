@@ -108,7 +108,7 @@ func TestDOSBoxPortUsesTheSocketOfSystemd(t *testing.T) {
 				if _, err := conn.Write(ipxnet.AppendRegistration(nil)); err != nil { // it waits in the socket
 					t.Fatal(err)
 				}
-				conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+				conn.SetReadDeadline(time.Now().Add(time.Minute))
 				b := make([]byte, 100)
 				n, err := conn.Read(b)
 				if h, _, bad := ipx.Parse(b[:n]); err != nil || bad != nil || h.Dst.Node[0]&3 != 2 {

@@ -95,7 +95,7 @@ func next(tb testing.TB, arrivals <-chan arrival) arrival {
 	select {
 	case a := <-arrivals:
 		return a
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		tb.Fatal("nothing arrived")
 	}
 	return arrival{}

@@ -46,7 +46,7 @@ func nextSighting(t *testing.T, seen <-chan Sighting) Sighting {
 	select {
 	case s := <-seen:
 		return s
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nothing is seen")
 		return Sighting{}
 	}

@@ -83,7 +83,7 @@ func (s station) send(tb testing.TB, frame []byte) {
 // receive returns the next frame from src, but for the kernel's own IPv6.
 func (s station) receive(tb testing.TB, src ipx.Node) []byte {
 	tb.Helper()
-	s.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	s.conn.SetReadDeadline(time.Now().Add(time.Minute))
 	b := make([]byte, 4096)
 	for {
 		n, _, err := s.conn.ReadFrom(b)
@@ -99,7 +99,7 @@ func (s station) receive(tb testing.TB, src ipx.Node) []byte {
 // eventually waits until ok holds.
 func eventually(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			tb.Fatalf("still not: %s", what)
 		}

@@ -112,11 +112,10 @@ func TestTwoNetWareServersOnOneSegment(t *testing.T) {
 	moved.Encap = ipx.Ethernet8023 // as all are there
 	again, _ := server(w, hosts["place-b"], moved)
 	for i, pc := range pcs {
+		watch := lab.StartWatch()
 		took := login(w, pc, "FS1")
 		t.Logf("client %d found the server that moved after %v", i, took)
-		if took > 10*time.Second {
-			t.Errorf("client %d found the server that moved after %v", i, took)
-		}
+		watch.Within(t, "to find the server that moved", 10*time.Second)
 	}
 	if all := again.Connections(); len(all) != 2 {
 		t.Errorf("connections %+v", all)
@@ -150,10 +149,14 @@ func bridgedFlap(t *testing.T, watchdogs bool) {
 		lab.Wait(t, "watchdogs are answered", func() bool { return segmentStatus(t, atA).answered() > 0 })
 	}
 	gone := false
+	wait := patience.Patience() + time.Second
+	if !watchdogs {
+		wait = lab.Patience
+	}
 	select {
 	case <-s.Dropped():
 		gone = true
-	case <-time.After(patience.Patience() + time.Second):
+	case <-time.After(wait):
 	}
 	w.Plug("site-a")
 	atB.Run("up", "a") // not when it would try again by itself

@@ -189,17 +189,20 @@ func TestToolsEndInOrder(t *testing.T) {
 	w := lab.New(t)
 	_, stop := replay(t, w.HostA, "lan", recorded)
 	for _, args := range [][]string{{"listen", "-i", "lan", "--for", "0"}, {"sniff", "-i", "lan"}} {
-		cmd := w.SiteA.Command(os.Getenv("LAB_BINARY"), append([]string{"ipx"}, args...)...)
-		var out bytes.Buffer
-		cmd.Stdout = &out
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Second)
-		cmd.Process.Signal(syscall.SIGINT)
-		if err := cmd.Wait(); err != nil || !strings.Contains(out.String(), "ethernet_802_2") {
-			t.Errorf("%v after Ctrl-C: %v\n%s", args, err, out.String())
-		}
+		lab.Wait(t, fmt.Sprintf("%v hears something before Ctrl-C", args), func() bool {
+			cmd := w.SiteA.Command(os.Getenv("LAB_BINARY"), append([]string{"ipx"}, args...)...)
+			out := new(bytes.Buffer)
+			cmd.Stdout = out
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second) // listen tells only at its end
+			cmd.Process.Signal(syscall.SIGINT)
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("%v after Ctrl-C: %v\n%s", args, err, out.String())
+			}
+			return strings.Contains(out.String(), "ethernet_802_2")
+		})
 	}
 	stop()
 	wantTool(t, w.SiteA, 1, []string{"no IPX was heard on lan", "switch or Wi-Fi"}, "listen", "-i", "lan", "--for", "300ms")

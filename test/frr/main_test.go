@@ -148,4 +148,4 @@ func (r *router) told() {
 }
 
 // patience is how long FRR may take.
-const patience = 20 * time.Second
+const patience = 60 * time.Second

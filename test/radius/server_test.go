@@ -9,7 +9,7 @@ import (
 )
 
 // patience is for a judge that does not answer: CI's cores are shared.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 // A server is RADIUS in front of one of our authenticators, for one client and one
 // run.
