@@ -1,7 +1,6 @@
 package gre
 
 import (
-	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -18,50 +17,6 @@ type messages struct {
 
 // point makes message i the octets of p.
 func (m *messages) point(i int, p []byte) { m.hdrs[i].Point(&m.iovs[i], p) }
-
-// A receiveBatch is used by one receiver at a time.
-type receiveBatch struct {
-	messages
-	asked, got int
-	errno      unix.Errno
-	crowd      Crowd
-	call       func(fd uintptr) (done bool) // made once: a closure per call would be an allocation
-}
-
-func newReceiveBatch() *receiveBatch {
-	b := new(receiveBatch)
-	b.call = func(fd uintptr) bool {
-		b.got, b.errno = mmsg.Receive(fd, b.hdrs[:b.asked])
-		if b.crowd = Roomy; b.got == packet.BatchLen {
-			b.crowd = crowdOf(fd)
-		}
-		return b.errno != unix.EAGAIN // then wait until there is something
-	}
-	return b
-}
-
-// receive waits for packets and fills in with them, IP header and all.
-func (s *socket) receive(b *receiveBatch, in []Datagram) (int, error) {
-	b.asked = min(len(in), packet.BatchLen)
-	for i := range in[:b.asked] {
-		in[i].Buffer.Reset()
-		b.point(i, in[i].Buffer.Space())
-	}
-	if err := s.conn.Read(b.call); err != nil {
-		return 0, s.failure(err)
-	}
-	if b.errno != 0 {
-		return 0, os.NewSyscallError("recvmmsg", b.errno)
-	}
-	for i := range in[:b.got] {
-		in[i].Buffer.SetLen(int(b.hdrs[i].Len))
-	}
-	return b.got, nil
-}
-
-// truncated reports whether packet i of the last receive was longer than its
-// buffer.
-func (b *receiveBatch) truncated(i int) bool { return b.hdrs[i].Truncated() }
 
 // A sendBatch is packets for one peer.
 type sendBatch struct {

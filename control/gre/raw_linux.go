@@ -27,8 +27,8 @@ const (
 
 // A Raw is a Carrier through IP protocol 47 over IPv4. It has two sockets to send
 // with, since "don't fragment" belongs to a socket, and a third that only
-// receives: it is polled, and whoever polls a socket is woken for every packet
-// that has left it. It needs CAP_NET_RAW, and CAP_NET_ADMIN for queues longer
+// receives: whoever waits for a socket may be woken for every packet that has left
+// it. The Go runtime polls none of them (os.NewFile leaves alone what blocks). It needs CAP_NET_RAW, and CAP_NET_ADMIN for queues longer
 // than the system's limit.
 type Raw struct {
 	receive         *socket

@@ -23,11 +23,11 @@ var (
 	nothing = []bpf.Instruction{bpf.RetConstant{Val: 0}}
 )
 
-// openReceiver opens a socket that the runtime polls for us. It has the mark,
+// openReceiver opens a socket that blocks whoever reads from it. It has the mark,
 // too: what the kernel learns of a path from an ICMP message, it learns for the
 // sockets that the message would be for.
 func openReceiver(cfg RawConfig) (*socket, error) {
-	return openSocket(cfg, unix.SOCK_NONBLOCK, func(fd int) error {
+	return openSocket(cfg, func(fd int) error {
 		if err := attachFilter(fd, enhancedOnly); err != nil {
 			return fmt.Errorf("filter raw socket: %w", err)
 		}
@@ -36,12 +36,11 @@ func openReceiver(cfg RawConfig) (*socket, error) {
 	})
 }
 
-// openSender opens a socket that is not polled (os.NewFile leaves alone what
-// blocks) and never waits (see messages.call). It receives nothing: what it is
+// openSender opens a socket that never waits (see package mmsg). It receives nothing: what it is
 // bound to is no host's own address. The kernel takes it for no source address
 // either (raw_bind in net/ipv4/raw.c).
 func openSender(cfg RawConfig, discover int) (*socket, error) {
-	return openSocket(cfg, 0, func(fd int) error {
+	return openSocket(cfg, func(fd int) error {
 		if err := attachFilter(fd, nothing); err != nil {
 			return fmt.Errorf("filter raw socket: %w", err)
 		}
@@ -56,8 +55,8 @@ func openSender(cfg RawConfig, discover int) (*socket, error) {
 	})
 }
 
-func openSocket(cfg RawConfig, flags int, configure func(fd int) error) (*socket, error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|flags, unix.IPPROTO_GRE)
+func openSocket(cfg RawConfig, configure func(fd int) error) (*socket, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_GRE)
 	if errors.Is(err, unix.EPERM) {
 		return nil, fmt.Errorf("open raw socket for GRE (IP protocol 47): %w: run as root or with CAP_NET_RAW", err)
 	} else if err != nil {

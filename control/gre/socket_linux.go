@@ -70,9 +70,11 @@ func (s *socket) option(name int) (value int) {
 	return value
 }
 
-// close wakes whoever waits for the socket.
+// close wakes whoever waits for the socket: the poller those whom it knows, shutdown
+// who waits in the kernel. One that is not connected says that it is not, and does it.
 func (s *socket) close() {
 	if !s.closed.Swap(true) {
+		_ = s.conn.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_RD) })
 		s.file.Close()
 	}
 }

@@ -33,6 +33,23 @@ func Receive(fd uintptr, messages []Message) (n int, errno unix.Errno) {
 	return call(unix.SYS_RECVMMSG, fd, messages)
 }
 
+// Wait is Receive that waits for the first message. The socket must be a blocking
+// one, and is nobody's whom the Go runtime polls; shutdown(2) ends the wait with a
+// message without octets.
+func Wait(fd uintptr, messages []Message) (n int, errno unix.Errno) {
+	for {
+		r, _, e := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(unsafe.SliceData(messages))),
+			uintptr(len(messages)), unix.MSG_WAITFORONE, 0, 0)
+		switch e {
+		case 0:
+			return int(r), 0
+		case unix.EINTR:
+			continue
+		}
+		return 0, e
+	}
+}
+
 // Send sends messages, without waiting, and returns how many the kernel took. It
 // stops at the first that the kernel refuses; only when that is the very first
 // one is there an error.

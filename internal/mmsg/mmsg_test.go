@@ -45,6 +45,38 @@ func TestManyPacketsInOneCall(t *testing.T) {
 	}
 }
 
+func TestWaitTakesWhatIsThereAndWaitsForTheFirst(t *testing.T) {
+	a, b := pair(t)
+	var out, in [4]Message
+	var outv, inv [4]unix.Iovec
+	var got [4][8]byte
+	for i := range in {
+		out[i].Point(&outv[i], []byte("packet"))
+		in[i].Point(&inv[i], got[i][:])
+	}
+	Send(a, out[:3])
+	if n, errno := Wait(b, in[:]); n != 3 || errno != 0 {
+		t.Fatalf("Wait with three there = %d, %v", n, errno)
+	}
+	done := make(chan int)
+	go func() {
+		n, _ := Wait(b, in[:])
+		done <- n
+	}()
+	Send(a, out[:1])
+	if n := <-done; n != 1 || in[0].Len != 6 {
+		t.Errorf("Wait for one = %d of %d octets", n, in[0].Len)
+	}
+	go func() {
+		n, _ := Wait(b, in[:])
+		done <- n
+	}()
+	unix.Shutdown(int(b), unix.SHUT_RD)
+	if n := <-done; n > 1 || in[0].Len != 0 {
+		t.Errorf("Wait after shutdown = %d, the first of %d octets", n, in[0].Len)
+	}
+}
+
 func TestNothingAllocates(t *testing.T) {
 	a, b := pair(t)
 	var m [2]Message
