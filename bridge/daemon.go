@@ -53,8 +53,9 @@ type Daemon struct {
 	kernel  kernel    // what host says of the ways to our peers; nil in most tests
 	uplinks *ip.Watch // nil in the tests
 	mux     *gre.Mux
-	sockets *gre.Raw // under mux; nil in the tests
-	udp     *gre.UDP // likewise; nil too where there is no UDP
+	sockets *gre.Raw     // under mux; nil in the tests
+	hops    *ip.HopWatch // for sockets; nil: daemon.gre_bypass is false
+	udp     *gre.UDP     // likewise; nil too where there is no UDP
 	ears    atomic.Pointer[[]*ear]
 	ipx     *ipxPlane
 	run     *running // set by serve
@@ -125,7 +126,7 @@ func (d *Daemon) open(ctx context.Context) (err error) {
 		return fmt.Errorf("clean up after an earlier run: %w", err)
 	}
 	d.warn()
-	if d.sockets, err = gre.OpenRaw(gre.RawConfig{Mark: ip.Mark, Log: d.log}); err != nil {
+	if d.sockets, err = d.openCarrier(); err != nil {
 		return err
 	}
 	d.undone(d.sockets.Close)
@@ -228,6 +229,9 @@ func (d *Daemon) serve(ctx context.Context, ready func(*Daemon)) error {
 	group.Go(func() error { return d.runHooks(under) })
 	if d.uplinks != nil {
 		group.Go(func() error { return d.watchUplinks(under) })
+	}
+	if d.hops != nil {
+		group.Go(func() error { return d.watchHops(under) })
 	}
 	if d.api != nil {
 		group.Go(func() error { return serveAPI(under, d.api, d.apiHandler(), d.log) })

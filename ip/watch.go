@@ -32,17 +32,26 @@ type Watch struct {
 // OpenWatch listens to the kernel of the calling thread's network namespace
 // (rtnetlink(7)). Every change from now on is reported.
 func OpenWatch() (*Watch, error) {
+	f, err := listenNetlink(unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV4_ROUTE | rulesGroup)
+	if err != nil {
+		return nil, err
+	}
+	return &Watch{f: f, buf: make([]byte, 1<<16)}, nil
+}
+
+const rulesGroup = 1 << (unix.RTNLGRP_IPV4_RULE - 1)
+
+// listenNetlink opens a socket that hears what the kernel tells groups of listeners.
+func listenNetlink(groups uint32) (*os.File, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
-	const rules = 1 << (unix.RTNLGRP_IPV4_RULE - 1)
-	groups := &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV4_ROUTE | rules}
-	if err := unix.Bind(fd, groups); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups}); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("listen to the host's network: %w", err)
 	}
-	return &Watch{f: os.NewFile(uintptr(fd), "rtnetlink"), buf: make([]byte, 1<<16)}, nil
+	return os.NewFile(uintptr(fd), "rtnetlink"), nil
 }
 
 // Close ends the Watch, and a Next that waits.

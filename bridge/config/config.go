@@ -35,10 +35,11 @@ type Config struct {
 
 // A Daemon is what concerns the whole daemon.
 type Daemon struct {
-	Name   string           // our name to every peer
-	Listen []netip.AddrPort // where calls are answered: IPv4; empty: we only dial
-	UDP    uint16           // the port of tunnels whose packets travel in UDP; 0: none do
-	Status string           // path of the control socket
+	Name      string           // our name to every peer
+	Listen    []netip.AddrPort // where calls are answered: IPv4; empty: we only dial
+	UDP       uint16           // the port of tunnels whose packets travel in UDP; 0: none do
+	GREBypass bool             // raw GRE is sent past the host's own IP layer
+	Status    string           // path of the control socket
 	// InternalNetwork is our IPX network number inside; 0: we have none.
 	InternalNetwork ipx.Network
 	// Metrics is where metrics can be read: on loopback, if the file does not say

@@ -27,6 +27,7 @@ func (d *draft) readDaemon(t *table) {
 		Name:            read(t, "name", "", name),
 		Listen:          readList(t, "listen", listenAddress),
 		UDP:             uint16(read(t, "udp", defaultUDP, number(0, 65535))),
+		GREBypass:       read(t, "gre_bypass", false, flag),
 		Status:          readStatus(t),
 		InternalNetwork: read(t, "ipx_internal_network", 0, network),
 	}

@@ -29,6 +29,7 @@ type fieldKey struct {
 var fieldKeys = map[string]fieldKey{
 	"Daemon.Listen":          {name: "listen", set: true},
 	"Daemon.InternalNetwork": {name: "ipx_internal_network"},
+	"Daemon.GREBypass":       {name: "gre_bypass"},
 	"Daemon.Identity":        {name: "certificate"},
 	"Daemon.CertificatePath": {skip: true},
 	"Daemon.Hooks":           {name: "hook", set: true},

@@ -22,7 +22,8 @@ func (m *messages) point(i int, p []byte) { m.hdrs[i].Point(&m.iovs[i], p) }
 type sendBatch struct {
 	messages
 	to   unix.RawSockaddrInet4
-	from struct { // control message: the source address, and the interface
+	link unix.RawSockaddrLinklayer // instead, for whole frames
+	from struct {                  // control message: the source address, and the interface
 		hdr  unix.Cmsghdr
 		info unix.Inet4Pktinfo
 	}
@@ -36,11 +37,6 @@ func newSendBatch() *sendBatch {
 	b.to.Family = unix.AF_INET
 	b.from.hdr.Level, b.from.hdr.Type = unix.IPPROTO_IP, unix.IP_PKTINFO
 	b.from.hdr.SetLen(unix.CmsgLen(unix.SizeofInet4Pktinfo))
-	for i := range b.hdrs {
-		h := &b.hdrs[i].Hdr
-		h.Name = (*byte)(unsafe.Pointer(&b.to))
-		h.Namelen = unix.SizeofSockaddrInet4
-	}
 	b.call = func(fd uintptr) {
 		b.sent, b.errno = mmsg.Send(fd, b.hdrs[:b.n])
 	}
@@ -59,9 +55,20 @@ func (b *sendBatch) address(path Path) {
 		}
 		control, length = (*byte)(unsafe.Pointer(&b.from)), unix.CmsgSpace(unix.SizeofInet4Pktinfo)
 	}
+	b.describe((*byte)(unsafe.Pointer(&b.to)), unix.SizeofSockaddrInet4, control, length)
+}
+
+// addressFrame is address for packets that have all their headers.
+func (b *sendBatch) addressFrame(h *hop) {
+	b.link = h.to
+	b.describe((*byte)(unsafe.Pointer(&b.link)), unix.SizeofSockaddrLinklayer, nil, 0)
+}
+
+func (b *sendBatch) describe(name *byte, nameLen uint32, control *byte, controlLen int) {
 	for i := range b.hdrs {
-		b.hdrs[i].Hdr.Control = control
-		b.hdrs[i].Hdr.SetControllen(length)
+		h := &b.hdrs[i].Hdr
+		h.Name, h.Namelen, h.Control = name, nameLen, control
+		h.SetControllen(controlLen)
 	}
 }
 

@@ -14,7 +14,11 @@ import (
 type RawConfig struct {
 	Mark          uint32 // SO_MARK of every packet sent; 0: none
 	ReceiveBuffer int    // octets of the receive queue; 0: 4 MiB
-	Log           *slog.Logger
+	// NextHop, when not nil, tells how packets of a path leave, or why that is not as
+	// simple as a NextHop. Batches that may not be cut are then sent past the host's own
+	// IP layer; its output rules do not see them. Whoever gives it calls HostChanged.
+	NextHop func(Path) (NextHop, error)
+	Log     *slog.Logger
 }
 
 // The kernel queues what it receives until Raw reads it, and counts what it sends
@@ -33,6 +37,7 @@ const (
 type Raw struct {
 	receive         *socket
 	whole, fragment *socket // to send, with "don't fragment" and without
+	bypass          *bypass // nil: not wanted
 	in              *receiveBatch
 	out             sync.Pool // of *sendBatch
 	mark            uint32
@@ -63,6 +68,10 @@ func OpenRaw(cfg RawConfig) (*Raw, error) {
 		r.whole.close()
 		return nil, err
 	}
+	if r.bypass, err = openBypass(cfg); err != nil {
+		r.Close()
+		return nil, err
+	}
 	if got := r.receive.option(unix.SO_RCVBUF) / 2; got < cfg.ReceiveBuffer { // the kernel counts double
 		cfg.Log.Info("GRE receive queue is shorter than asked", "octets", got, "asked", cfg.ReceiveBuffer)
 	}
@@ -80,6 +89,9 @@ func (r *Raw) Send(path Path, pkts []*packet.Buffer, df bool) error {
 	}
 	b := r.out.Get().(*sendBatch)
 	defer r.out.Put(b)
+	if h := r.bypass.find(path, pkts, df); h != nil {
+		pkts = r.sendPast(h, b, pkts)
+	}
 	b.address(path)
 	tooBig := 0
 	for len(pkts) > 0 {
@@ -145,6 +157,7 @@ func (r *Raw) keep(in []Datagram) int {
 
 // Close implements Carrier.
 func (r *Raw) Close() error {
+	r.bypass.close()
 	r.whole.close()
 	r.fragment.close()
 	r.receive.close()

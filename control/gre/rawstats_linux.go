@@ -6,6 +6,7 @@ import "sync/atomic"
 type RawStats struct {
 	Received uint64   `json:"received"`
 	Sent     uint64   `json:"sent"`
+	Bypassed uint64   `json:"bypassed"` // of those sent: past the host's IP layer
 	Drops    RawDrops `json:"drops"`
 }
 
@@ -18,7 +19,7 @@ type RawDrops struct {
 }
 
 type rawCounters struct {
-	received, sent, sendQueueFull, overlong, badIPHeader atomic.Uint64
+	received, sent, bypassed, sendQueueFull, overlong, badIPHeader atomic.Uint64
 }
 
 // Stats returns the counters.
@@ -27,6 +28,7 @@ func (r *Raw) Stats() RawStats {
 	return RawStats{
 		Received: n.received.Load(),
 		Sent:     n.sent.Load(),
+		Bypassed: n.bypassed.Load(),
 		Drops: RawDrops{
 			ReceiveQueueFull: r.receive.overflow(),
 			SendQueueFull:    n.sendQueueFull.Load(),

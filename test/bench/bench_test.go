@@ -30,6 +30,7 @@ var (
 	part     = flag.String("part", "", "the only part to run: tcp, small, latency, ipx or profile; default: all but the last")
 	profiles = flag.String("profiles", "", "directory for the daemons' profiles, in part profile")
 	hold     = flag.Duration("hold", 0, "how long one stream is kept up, for a look at the processes by other tools")
+	bypass   = flag.Bool("bypass", true, "have our daemons send raw GRE past the host's IP layer (daemon.gre_bypass)")
 	through  = flag.String("through", "GRE clear", "the way of that stream")
 )
 
@@ -65,6 +66,7 @@ type bench struct {
 
 func newBench(t *testing.T, into *table) *bench {
 	w := lab.Unjudged(t)
+	bareBridges(w.WAN)
 	b := &bench{World: w, ways: waysHere(t), table: into}
 	for _, way := range b.ways {
 		w.HostA.Addr("lan", way.a+"/24")

@@ -37,7 +37,7 @@ func (w *way) at(peer string) string {
 // daemonConfig is the configuration of a daemon.
 func daemonConfig(us, peer, peerAddr string, ways []*way) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[daemon]\nname = %q\nstatus = \"STATUS\"\nlisten = [\"0.0.0.0:1723\"]\ncertificate = \"%s.pem\"\n", us, us)
+	fmt.Fprintf(&b, "[daemon]\nname = %q\nstatus = \"STATUS\"\nlisten = [\"0.0.0.0:1723\"]\ncertificate = \"%s.pem\"\ngre_bypass = %t\n", us, us, *bypass)
 	for _, w := range ways {
 		if w.ours() {
 			b.WriteString(w.config(us, peer, peerAddr))
