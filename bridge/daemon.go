@@ -22,6 +22,7 @@ import (
 	"sitebridge/bridge/config"
 	"sitebridge/control"
 	"sitebridge/control/gre"
+	"sitebridge/internal/thrift"
 	"sitebridge/ip"
 )
 
@@ -103,6 +104,11 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, version stri
 	if err := d.open(ctx); err != nil {
 		return err
 	}
+	frugal, spend := context.WithCancel(ctx)
+	var saving sync.WaitGroup
+	saving.Go(func() { thrift.Run(frugal) })
+	defer saving.Wait()
+	defer spend()
 	return d.serve(ctx, ready)
 }
 

@@ -21,14 +21,21 @@ func (s *site) runDevice(ctx context.Context, dev *atomic.Pointer[ip.Interface],
 		case !errors.Is(err, ip.ErrGone):
 			return fmt.Errorf("site %q: interface %s: %w", s.cfg.Name, s.cfg.Device, err)
 		}
-		s.log.Warn("interface was deleted, making it anew", "device", s.cfg.Device)
-		for err := reopen(); err != nil; err = reopen() {
-			s.log.Warn("interface not made", "device", s.cfg.Device, "error", err)
-			select {
-			case <-time.After(time.Second):
-			case <-ctx.Done():
-				return nil
-			}
+		if s.remake(ctx, reopen); ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// remake makes the interface anew, and tries until ctx ends.
+func (s *site) remake(ctx context.Context, reopen func() error) {
+	s.log.Warn("interface was deleted, making it anew", "device", s.cfg.Device)
+	for err := reopen(); err != nil; err = reopen() {
+		s.log.Warn("interface not made", "device", s.cfg.Device, "error", err)
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return
 		}
 	}
 }

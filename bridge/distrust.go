@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"context"
 	"crypto/x509"
 	"fmt"
 	"time"
@@ -38,12 +37,7 @@ func (s *session) show(st *site) error {
 			return err
 		}
 	}
-	if s.unwatch != nil {
-		s.unwatch()
-	}
-	ctx, unwatch := context.WithCancel(s.ctx)
-	s.unwatch = unwatch
-	s.d.sessions.Go(func() { s.watchExpiry(ctx, shown) })
+	s.chores.after(s.nextExpiry(shown, time.Now()), choreExpired)
 	return nil
 }
 
@@ -98,22 +92,15 @@ func (s *session) expired(shown *shownCertificates, now time.Time) error {
 	return nil
 }
 
-// watchExpiry ends the call when a certificate of it expires.
-func (s *session) watchExpiry(ctx context.Context, shown *shownCertificates) {
-	for {
-		wait := time.NewTimer(s.nextExpiry(shown, time.Now()))
-		select {
-		case <-ctx.Done():
-			wait.Stop()
-			return
-		case <-wait.C:
-		}
-		if why := s.expired(shown, time.Now()); why != nil {
-			s.log.Warn("the call ends", "reason", why)
-			s.end(why)
-			return
-		}
+// checkExpiry ends the call when a certificate of it has expired, and else comes back.
+func (s *session) checkExpiry() {
+	shown := s.shown.Load()
+	if why := s.expired(shown, time.Now()); why != nil {
+		s.log.Warn("the call ends", "reason", why)
+		s.end(why)
+		return
 	}
+	s.chores.after(s.nextExpiry(shown, time.Now()), choreExpired)
 }
 
 // nextExpiry is how long to wait until one of the certificates may be past its date.

@@ -55,10 +55,8 @@ type session struct {
 	// writes and reads it.
 	credential *credential
 	encrypted  string // the method, as changed has seen it last
-	// shown is what the ends have proved themselves by; nil: not by certificates. unwatch
-	// ends the watch over it, and belongs to the link's goroutine.
-	shown   atomic.Pointer[shownCertificates]
-	unwatch context.CancelFunc
+	// shown is what the ends have proved themselves by; nil: not by certificates.
+	shown atomic.Pointer[shownCertificates]
 	// granted is what RADIUS said of the caller; nil: it was not asked.
 	granted atomic.Pointer[grant]
 
@@ -77,13 +75,11 @@ type session struct {
 	hint  string     // a suspicion for status, while the link is not up
 	ended error      // after over is closed
 
-	ctx    context.Context // ends the session in order
-	stop   context.CancelFunc
-	over   chan struct{}
-	astray chan struct{} // closed when our end of the path is lost
-	tooBig chan struct{} // what fits the path may have changed; holds one
-	// hostChanged: somebody may have taken what is ours from the kernel; holds one.
-	hostChanged chan struct{}
+	ctx  context.Context // ends the session in order
+	stop context.CancelFunc
+	over chan struct{}
+
+	chores chores
 }
 
 // newSession joins a call with a new link. The link does nothing before run. A nil carrier
@@ -92,13 +88,10 @@ func (d *Daemon) newSession(call *control.Call, channel *gre.Channel, path gre.P
 	s := &session{
 		d: d, call: call, channel: channel, path: path,
 		began: time.Now(), outgoing: call.Outgoing(), epoch: d.epoch.Load(),
-		log:    log.With("peer", path.Remote, "call_id", call.ID()),
-		over:   make(chan struct{}),
-		astray: make(chan struct{}),
-		tooBig: make(chan struct{}, 1),
-
-		hostChanged: make(chan struct{}, 1),
+		log:  log.With("peer", path.Remote, "call_id", call.ID()),
+		over: make(chan struct{}),
 	}
+	s.chores.do = s.attend
 	s.ctx, s.stop = context.WithCancel(d.ctx)
 	cfg.Log = s.log
 	cfg.Tap = call.Conn().Tap()
@@ -124,21 +117,8 @@ func (s *session) send(frames []*packet.Buffer, df bool) error {
 	return err
 }
 
-// remeasure has the goroutine of watch look at the MTU.
-func (s *session) remeasure() {
-	select {
-	case s.tooBig <- struct{}{}:
-	default:
-	}
-}
-
-// lookAfter has the goroutine of watch put back what the kernel was given and has lost.
-func (s *session) lookAfter() {
-	select {
-	case s.hostChanged <- struct{}{}:
-	default:
-	}
-}
+// remeasure has the MTU looked at.
+func (s *session) remeasure() { s.chores.ask(choreMTU) }
 
 // start runs the session in a goroutine of its own; over is closed when nothing
 // of it is left.
@@ -151,15 +131,15 @@ func (s *session) run(ctx context.Context) {
 	defer close(s.over)
 	defer s.stop()
 	s.awaitChoice(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		s.watch(ctx)
-	}()
-
+	endWatch := s.watch()
 	err := s.link.Run(ctx)
 	s.stop()
-	<-watched
+	endWatch()
+	s.takeDown(ctx, err)
+}
+
+// takeDown leaves nothing of the session, whose link has ended.
+func (s *session) takeDown(ctx context.Context, err error) {
 	if n := s.nets.Load(); n != nil {
 		n.down()
 	}
@@ -188,48 +168,55 @@ func (s *session) run(ctx context.Context) {
 	}
 }
 
-// watch ends the link when its call ends, suspects the carrier when nothing
-// comes in, and keeps the MTU to the path as the kernel knows it.
-func (s *session) watch(ctx context.Context) {
-	silent := time.NewTimer(silentAfter)
-	defer silent.Stop()
-	path := time.NewTimer(firstLook)
-	defer path.Stop()
-	astray := s.astray
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.call.Done():
-			s.link.HangUp(s.call.Err().Error())
-			return
-		case <-silent.C:
-			if !s.channel.FirstReceive().IsZero() {
-				s.tellSlow()
-				continue
-			}
-			words := s.silence(silentAfter)
-			s.mu.Lock()
-			s.hint = words
-			s.mu.Unlock()
-			s.log.Warn("nothing came through the tunnel", "suspicion", words)
-			s.notify()
-		case <-astray:
-			// Else we would answer for this call when the peer asks whether it still
-			// lives, and the one that takes its place would be refused.
-			astray = nil
-			s.call.Conn().Close()
-		case <-s.tooBig:
-			s.measure()
-		case <-s.hostChanged:
-			s.keep()
-		case <-path.C:
-			path.Reset(pathInterval)
-			s.measure()
-			s.keep()
-			s.locate(ctx)
-		}
+// watch ends the link when its call ends, suspects the carrier when nothing comes in, and
+// keeps the MTU to the path as the kernel knows it.
+func (s *session) watch() (end func()) {
+	ended := s.call.AfterDone(func() { s.link.HangUp(s.call.Err().Error()) })
+	s.chores.after(silentAfter, choreHint)
+	s.chores.after(firstLook, choreRound)
+	return func() {
+		ended()
+		s.chores.close()
 	}
+}
+
+// attend does the chores that are due.
+func (s *session) attend(due chore) {
+	if due&choreHint != 0 {
+		s.suspect()
+	}
+	if due&choreAstray != 0 {
+		// Else we would answer for this call when the peer asks whether it still
+		// lives, and the one that takes its place would be refused.
+		s.call.Conn().Close()
+	}
+	if due&choreExpired != 0 {
+		s.checkExpiry()
+	}
+	if due&choreMTU != 0 {
+		s.measure()
+	}
+	if due&choreKeep != 0 {
+		s.keep()
+	}
+	if due&choreLocate != 0 {
+		s.chores.after(pathInterval, choreRound)
+		s.locate(s.ctx)
+	}
+}
+
+// suspect tells of a call that carries nothing.
+func (s *session) suspect() {
+	if !s.channel.FirstReceive().IsZero() {
+		s.tellSlow()
+		return
+	}
+	words := s.silence(silentAfter)
+	s.mu.Lock()
+	s.hint = words
+	s.mu.Unlock()
+	s.log.Warn("nothing came through the tunnel", "suspicion", words)
+	s.notify()
 }
 
 // tellSlow tells the operator of a link that has come up to the network protocols

@@ -106,8 +106,9 @@ func (s *session) lost() error {
 	if st == nil || s.d.kernel == nil {
 		return nil
 	}
-	s.remeasure() // a way that has changed may be narrower
-	s.lookAfter() // what has changed may be a route of ours that somebody took
+	// A way that has changed may be narrower, and what has changed may be a route of ours
+	// that somebody took.
+	s.chores.ask(choreMTU | choreKeep)
 	var why error
 	if s.outgoing || s.path.Device != 0 {
 		why = s.uplink.lostCall(s.d.kernel, s.path, st.cfg.Source)
@@ -115,7 +116,7 @@ func (s *session) lost() error {
 		why = s.uplink.lostHome(s.d.kernel, s.path)
 	}
 	if why != nil {
-		s.uplink.once.Do(func() { close(s.astray) })
+		s.uplink.once.Do(func() { s.chores.ask(choreAstray) })
 	}
 	return why
 }

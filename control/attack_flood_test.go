@@ -132,7 +132,7 @@ func TestAttackC11Timers(t *testing.T) {
 				start := time.Now()
 				go func() {
 					opt := options{startTimeout: limits.StartTimeout, callTimeout: limits.CallTimeout}
-					result <- serve(t.Context(), ours, Config{EchoInterval: time.Hour}, opt)
+					result <- newConn(ours, Config{EchoInterval: time.Hour}, opt).serve(t.Context())
 				}()
 				if test.word != nil {
 					peer.send(test.word)

@@ -71,7 +71,7 @@ func (all nonsense) flood(t *testing.T, n int) uint64 {
 	count := new(counters)
 	ended := make(chan error, 1)
 	cfg := Config{Answer: func(o *Offer) { o.Refuse(Busy, NoError) }}
-	go func() { ended <- serve(t.Context(), ours, cfg, options{parent: count}) }()
+	go func() { ended <- newConn(ours, cfg, options{parent: count}).serve(t.Context()) }()
 	go io.Copy(io.Discard, theirs)
 	theirs.Write(Append(nil, okRequest))
 	for sent := 0; sent < n; sent += all.messages {
@@ -131,7 +131,7 @@ func wantMalformedEnd(t *testing.T, b []byte) {
 	t.Helper()
 	ours, theirs := net.Pipe()
 	ended := make(chan error, 1)
-	go func() { ended <- serve(t.Context(), ours, Config{}, options{}) }()
+	go func() { ended <- newConn(ours, Config{}, options{}).serve(t.Context()) }()
 	theirs.Write(b)
 	if _, isMalformed := (<-ended).(*MalformedError); !isMalformed {
 		t.Errorf("% x did not end it", b)

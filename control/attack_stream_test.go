@@ -14,7 +14,7 @@ func serveCounted(t *testing.T, established bool) (*testPeer, *counters, <-chan 
 	ours, theirs := net.Pipe()
 	count := new(counters)
 	result := make(chan error, 1)
-	go func() { result <- serve(t.Context(), ours, Config{}, options{parent: count}) }()
+	go func() { result <- newConn(ours, Config{}, options{parent: count}).serve(t.Context()) }()
 	peer := newTestPeer(t, theirs)
 	if established {
 		peer.send(okRequest)

@@ -19,15 +19,16 @@ type Call struct {
 	id         uint16
 	ourWindow  uint16
 	subaddress Text
-	up         chan struct{} // closed once it may carry data
-	done       chan struct{} // closed once it is over
+	up         chan struct{}   // closed once it may carry data
+	over       context.Context // ends when the call is over
+	end        context.CancelFunc
 
 	// Written by the connection's goroutine before up is closed.
 	learned bool
 	peerID  uint16
 	window  uint16
 
-	err error // written before done is closed
+	err error // written before over ends
 
 	// The connection's goroutine's own.
 	auto    callAutomaton
@@ -36,11 +37,13 @@ type Call struct {
 }
 
 func newCall(conn *Conn, role callRole, id uint16) *Call {
-	return &Call{
+	c := &Call{
 		conn: conn, role: role, id: id,
-		up: make(chan struct{}), done: make(chan struct{}),
+		up:   make(chan struct{}),
 		auto: callAutomaton{table: callTables[role]},
 	}
+	c.over, c.end = context.WithCancel(context.Background())
+	return c
 }
 
 // learn keeps what the peer's half of the exchange says, once.
@@ -78,12 +81,16 @@ func (c *Call) Subaddress() Name { return c.subaddress.Name() }
 func (c *Call) Conn() *Conn { return c.conn }
 
 // Done is closed when the call is over.
-func (c *Call) Done() <-chan struct{} { return c.done }
+func (c *Call) Done() <-chan struct{} { return c.over.Done() }
+
+// AfterDone has f called, in a goroutine of its own, when the call is over. What stop
+// does is that of context.AfterFunc.
+func (c *Call) AfterDone(f func()) (stop func() bool) { return context.AfterFunc(c.over, f) }
 
 // Err says why the call is over and who ended it; nil before that.
 func (c *Call) Err() error {
 	select {
-	case <-c.done:
+	case <-c.over.Done():
 		return c.err
 	default:
 		return nil
@@ -106,7 +113,7 @@ func (c *Call) Clear(ctx context.Context) error {
 		return nil // the connection is over, and the call with it
 	}
 	select {
-	case <-c.done:
+	case <-c.over.Done():
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

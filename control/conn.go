@@ -15,9 +15,9 @@ import (
 // a peer that asks without listening to the answers gets no further than that.
 const maxBacklog = 32
 
-// A Conn is a control connection. One goroutine owns its session; two more read
-// and write, so that a peer that does not read never keeps us from noticing that
-// time has passed.
+// A Conn is a control connection. One goroutine owns its session; another one reads, and
+// each message is written by one of its own, so that a peer that does not read never keeps
+// us from noticing that time has passed.
 //
 // The methods may be called from any goroutine, except that those that wait
 // (Call, Close, Echo, and Call's Clear) must not be called by Config.Answer.
@@ -30,15 +30,14 @@ type Conn struct {
 
 	commands chan func()   // to be called by run
 	inbound  chan received // from read to run
-	outbox   chan []byte   // from run to write; run closes it
+	wrote    chan error    // how a write ended; holds the one
 	up       chan struct{} // run closes it when the connection is established
 	done     chan struct{} // run closes it when the connection has ended
 	gone     chan struct{} // run closes it when its goroutines have ended, too
 	unread   chan struct{} // read closes it when it has ended
-	written  chan struct{} // write closes it when it has ended
 
-	writeErr error // of write; set before written is closed
-	err      error // why the connection ended; set before done is closed
+	writing bool  // a write has not ended; belongs to run
+	err     error // why the connection ended; set before done is closed
 }
 
 // received is the peer's next message, or why there will be none.
@@ -53,12 +52,11 @@ func newConn(nc net.Conn, cfg Config, opt options) *Conn {
 		cfg:      cfg.withDefaults(),
 		commands: make(chan func()),
 		inbound:  make(chan received),
-		outbox:   make(chan []byte),
+		wrote:    make(chan error, 1),
 		up:       make(chan struct{}),
 		done:     make(chan struct{}),
 		gone:     make(chan struct{}),
 		unread:   make(chan struct{}),
-		written:  make(chan struct{}),
 	}
 	c.count.parent = opt.parent
 	c.session = newSession(c, c.cfg, opt)
@@ -91,11 +89,10 @@ func Open(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
 // connection until that ends. It owns nc. When ctx ends it stops the connection
 // in order and returns nil; otherwise it returns why the connection ended.
 func Serve(ctx context.Context, nc net.Conn, cfg Config) error {
-	return serve(ctx, nc, cfg, options{})
+	return newConn(nc, cfg, options{}).serve(ctx)
 }
 
-func serve(ctx context.Context, nc net.Conn, cfg Config, opt options) error {
-	c := newConn(nc, cfg, opt)
+func (c *Conn) serve(ctx context.Context) error {
 	c.run(ctx, evAccepted)
 	if ctx.Err() != nil && errors.Is(c.err, ErrClosed) {
 		return nil
@@ -114,7 +111,7 @@ func (c *Conn) Call(ctx context.Context, r CallRequest) (*Call, error) {
 	select {
 	case <-call.up:
 		return call, nil
-	case <-call.done:
+	case <-call.over.Done():
 		return nil, call.err
 	case <-ctx.Done():
 		cause := context.Cause(ctx)
@@ -220,8 +217,7 @@ func (c *Conn) do(fn func(*session) error) error {
 // goroutines with it.
 func (c *Conn) run(ctx context.Context, opened connEvent) {
 	defer close(c.gone)
-	go c.read() // hangUp waits for both
-	go c.write()
+	go c.read() // hangUp waits for it
 	c.session.step(opened, nil)
 	c.loop(ctx)
 	if ending := c.session.opt.ending; ending != nil {
@@ -239,24 +235,21 @@ func (c *Conn) loop(ctx context.Context) {
 	defer alarm.Stop()
 	for !s.closed() {
 		setAlarm(alarm, s.deadline())
-		inbound, outbox, first := c.inbound, c.outbox, []byte(nil)
+		c.writeNext()
+		inbound := c.inbound
 		if len(s.out) >= maxBacklog {
 			inbound = nil
-		}
-		if len(s.out) > 0 {
-			first = s.out[0]
-		} else {
-			outbox = nil
 		}
 		select {
 		case r := <-inbound:
 			c.receive(ctx, r)
-		case outbox <- first:
-			s.out = s.out[1:]
 		case fn := <-c.commands:
 			fn()
-		case <-c.written:
-			s.step(evTCPClosed, because(ctx, fmt.Errorf("send to the peer: %w", c.writeErr)))
+		case err := <-c.wrote:
+			c.writing = false
+			if err != nil {
+				s.step(evTCPClosed, because(ctx, fmt.Errorf("send to the peer: %w", err)))
+			}
 		case <-alarm.C:
 			s.expire(time.Now())
 		case <-stop:
@@ -312,31 +305,32 @@ func (c *Conn) hangUp() {
 		if half, ok := c.nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 			<-c.unread
 		}
-	} else {
-		close(c.outbox)
 	}
 	c.nc.Close()
 	<-c.unread
-	<-c.written
+	if c.writing {
+		<-c.wrote
+	}
 }
 
-// sendRest has the rest of the session's messages written.
+// sendRest writes the rest of the session's messages.
 func (c *Conn) sendRest() {
+	var failed error
+	if c.writing {
+		failed, c.writing = <-c.wrote, false
+	}
 	for _, b := range c.session.out {
-		select {
-		case c.outbox <- b:
-		case <-c.written:
+		if failed == nil {
+			failed = c.write(b)
 		}
 	}
-	close(c.outbox)
-	<-c.written
 }
 
 // read receives until there is nothing more, or until the connection has ended;
 // what comes then is thrown away up to the end of the stream.
 func (c *Conn) read() {
 	defer close(c.unread)
-	in := stream{r: c.nc}
+	in := &stream{r: c.nc}
 	for {
 		m, err := in.next()
 		if err == nil {
@@ -354,16 +348,23 @@ func (c *Conn) read() {
 	}
 }
 
-// write sends, each message whole: a net.Conn's Write goes on until all is
-// written or the deadline has passed.
-func (c *Conn) write() {
-	defer close(c.written)
-	for b := range c.outbox {
-		c.tap.Message(true, b)
-		c.nc.SetWriteDeadline(time.Now().Add(c.cfg.WriteTimeout))
-		if _, err := c.nc.Write(b); err != nil {
-			c.writeErr = err
-			return
-		}
+// writeNext begins to write the oldest message, unless one is being written.
+func (c *Conn) writeNext() {
+	s := c.session
+	if c.writing || len(s.out) == 0 {
+		return
 	}
+	first := s.out[0]
+	s.out = s.out[1:]
+	c.writing = true
+	go func() { c.wrote <- c.write(first) }() // hangUp waits for it
+}
+
+// write sends a message whole: a net.Conn's Write goes on until all is written or the
+// deadline has passed.
+func (c *Conn) write(b []byte) error {
+	c.tap.Message(true, b)
+	c.nc.SetWriteDeadline(time.Now().Add(c.cfg.WriteTimeout))
+	_, err := c.nc.Write(b)
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -134,13 +135,18 @@ func (l *Listener) serve(ctx context.Context, serving *sync.WaitGroup, nc net.Co
 		ending:       func() { l.lobby.finish(g) },
 		parent:       &l.count,
 	}
+	c := newConn(nc, l.cfg, opt)
 	serving.Go(func() {
 		defer cancel(nil)
 		defer l.lobby.leave(g)
-		if err := serve(ctx, nc, l.cfg, opt); worthTelling(err) {
-			l.warning("control connection ended", "peer", remote, "error", err)
-		}
+		l.tellEnd(remote, c.serve(ctx))
 	})
+}
+
+func (l *Listener) tellEnd(remote netip.AddrPort, err error) {
+	if worthTelling(err) {
+		l.warning("control connection ended", "peer", remote, "error", err)
+	}
 }
 
 // worthTelling tells the ends that are somebody's fault from everyday ones.

@@ -217,7 +217,7 @@ func (s *session) release(c *Call) {
 		s.calls = slices.Delete(s.calls, i, i+1)
 		s.callsChanged()
 	}
-	close(c.done)
+	c.end()
 }
 
 func (s *session) callsChanged() {

@@ -10,9 +10,13 @@ import (
 // fit its type is refused before its body has come.
 type stream struct {
 	r          io.Reader
-	buf        [2 * maxUnknownLen]byte
-	start, end int // the octets of buf that were read and not yet used
+	buf        []byte // grows with what it must hold, maxUnknownLen and moreStream at most
+	start, end int    // the octets of buf that were read and not yet used
 }
+
+// moreStream is by how many octets a stream grows. No message that we know has more than
+// half of that.
+const moreStream = 512
 
 // next returns the next message. The error is a *MalformedError, or the reader's:
 // io.EOF between two messages, io.ErrUnexpectedEOF inside one.
@@ -33,11 +37,14 @@ func (s *stream) next() (Message, error) {
 	}
 }
 
-// fill reads once. There is room for the rest of any message that messageLen
-// lets pass, because what is left of the last one moves to the front.
+// fill reads once. What is left of the last message moves to the front; where a message
+// is longer than what there is, the stream grows, to the longest that messageLen lets pass.
 func (s *stream) fill() error {
-	s.end = copy(s.buf[:], s.buf[s.start:s.end])
+	s.end = copy(s.buf, s.buf[s.start:s.end])
 	s.start = 0
+	if s.end == len(s.buf) {
+		s.buf = append(s.buf, make([]byte, moreStream)...)
+	}
 	n, err := s.r.Read(s.buf[s.end:])
 	s.end += n
 	switch {

@@ -127,10 +127,26 @@ func (i *Interface) bringUp(mtu int) (err error) {
 	if err := i.host.nl.LinkSetIP6AddrGenMode(i.link, genModeNone); err != nil {
 		i.log.Debug("no IPv6 on the interface", "device", i.name, "error", err)
 	}
+	i.noQueue()
 	if err := i.setMTU(mtu); err != nil {
 		return err
 	}
 	return i.host.nl.LinkSetUp(i.link)
+}
+
+// noQueue leaves out the queue that the kernel puts before each interface that comes up
+// (net.core.default_qdisc): 12 KiB of pfifo_fast, 68 of fq_codel. A TUN interface never
+// says that it is full, so nothing ever waits there; what Run has not read yet is in a
+// queue of its own behind it (drivers/net/tun.c, tun_net_xmit). Who wants to shape what
+// goes into a tunnel still puts a queue there (tc-qdisc(8)).
+func (i *Interface) noQueue() {
+	err := i.host.nl.QdiscReplace(&netlink.GenericQdisc{
+		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: i.Index(), Parent: netlink.HANDLE_ROOT},
+		QdiscType:  "noqueue",
+	})
+	if err != nil { // a kernel without traffic control has none to leave out
+		i.log.Debug("the interface keeps its queue", "device", i.name, "error", err)
+	}
 }
 
 // setMTU sets the interface's MTU. It stays within what a buffer holds, and

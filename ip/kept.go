@@ -27,12 +27,20 @@ type keptRoute struct {
 }
 
 // HasLive reports whether the kernel still has a route of InstallLive. One that was
-// installed within the last second may be missed, and one that was taken away meanwhile
-// may be seen.
+// taken away within the last second may be seen; so is each while the kernel does not
+// tell, as in the middle of a storm of changes: there will be another look.
 func (h *Host) HasLive(dev *Interface, dst netip.Prefix, metric uint32) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.look(time.Now()) == nil && h.kept.routes[keptRoute{h.liveKey(unmap(dst).Masked(), metric), dev.Index()}]
+	return h.look(time.Now()) != nil || h.kept.routes[keptRoute{h.liveKey(unmap(dst).Masked(), metric), dev.Index()}]
+}
+
+// see notes a route that we have just installed, for who asks before the next look: it
+// would be installed again. h.mu is held.
+func (h *Host) see(r keptRoute) {
+	if h.kept.routes != nil {
+		h.kept.routes[r] = true
+	}
 }
 
 // look brings kept up to date. h.mu is held.

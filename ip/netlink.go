@@ -85,6 +85,10 @@ func (k *kernel) LinkSetIP6AddrGenMode(l netlink.Link, mode int) error {
 	return k.do(func() error { return k.nl.LinkSetIP6AddrGenMode(l, mode) })
 }
 
+func (k *kernel) QdiscReplace(q netlink.Qdisc) error {
+	return k.do(func() error { return k.nl.QdiscReplace(q) })
+}
+
 func (k *kernel) AddrList(l netlink.Link, family int) ([]netlink.Addr, error) {
 	return list(k, func() ([]netlink.Addr, error) { return k.nl.AddrList(l, family) })
 }

@@ -123,7 +123,12 @@ func (h *Host) InstallLive(dev *Interface, dst []netip.Prefix, metric uint32, sr
 		if src.IsValid() && src.Is4() == dst.Addr().Is4() {
 			route.Src = src.AsSlice()
 		}
-		return func() error { return h.deleteRoute(route) }, h.addRoute(route, key)
+		seen := keptRoute{key, dev.Index()}
+		err := h.addRoute(route, key)
+		if err == nil {
+			h.see(seen)
+		}
+		return func() error { delete(h.kept.routes, seen); return h.deleteRoute(route) }, err
 	})
 	return h.locked(remove), err
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"crypto/x509"
 	"maps"
 	"os"
 	"path/filepath"
@@ -44,6 +45,7 @@ type draft struct {
 	segmentAt map[*Segment]*table
 	siteAt    map[*Site]*siteTables
 	userAt    map[*User]place
+	cas       map[string][]*x509.Certificate // read so far, by text: all sites may have the same
 }
 
 // siteTables are where the parts of a site stand.

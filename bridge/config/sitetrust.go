@@ -12,7 +12,7 @@ import (
 // readTrust reads whose certificate is the peer's: one that a CA of the file
 // signed for its name, or the one that has the fingerprint.
 func (d *draft) readTrust(a *Auth, t *table) *identity.Trust {
-	cas := read(t, "ca", nil, casBeside(t.at("ca")))
+	cas := read(t, "ca", nil, d.casBeside(t.at("ca")))
 	fingerprint := read(t, "fingerprint", identity.Fingerprint{}, parseFingerprint)
 	crl := read(t, "crl", revocations{}, crlBeside(t.at("crl")))
 	if !a.Allows(auth.EAPTLS) {
@@ -69,11 +69,14 @@ func (d *draft) needIdentity() {
 
 // casBeside parses the path of a file of CAs, which stands in the configuration
 // at a place.
-func casBeside(at place) func(any) ([]*x509.Certificate, *mistake) {
+func (d *draft) casBeside(at place) func(any) ([]*x509.Certificate, *mistake) {
 	return func(raw any) ([]*x509.Certificate, *mistake) {
 		b, wrong := certificateFile.beside(at)(raw)
 		if wrong != nil {
 			return nil, wrong
+		}
+		if cas := d.cas[string(b)]; cas != nil {
+			return cas, nil
 		}
 		cas, err := identity.ParseCertificates(b)
 		if err != nil {
@@ -85,6 +88,10 @@ func casBeside(at place) func(any) ([]*x509.Certificate, *mistake) {
 					fmt.Sprintf("if it is the peer's own, write fingerprint = %q instead", identity.Of(c))}
 			}
 		}
+		if d.cas == nil {
+			d.cas = map[string][]*x509.Certificate{}
+		}
+		d.cas[string(b)] = cas
 		return cas, nil
 	}
 }

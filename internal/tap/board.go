@@ -9,6 +9,8 @@ import (
 const (
 	// maxKept is how many packets of negotiating a Board keeps: two or three attempts.
 	maxKept = 96
+	// moreKept is for how many more there is room when one more comes.
+	moreKept = 16
 	// maxBeginning is how much of each, in octets. Only certificates are longer.
 	maxBeginning = 256
 )
@@ -19,7 +21,7 @@ type Board struct {
 	audience atomic.Pointer[audience] // nil: nobody looks; replaced, never changed
 
 	mu     sync.Mutex // guards recent, changes of audience, and the order of what is negotiated
-	recent []Packet   // what was negotiated last, the oldest first
+	recent []memo     // what was negotiated last, the oldest first
 }
 
 // An audience is those who look.
@@ -55,7 +57,11 @@ func (b *Board) Look(layers Layer, queue int) *Looker {
 func (b *Board) LookBack(queue int) ([]Packet, *Looker) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Clone(b.recent), b.admit(Control|Link, true, queue)
+	var recent []Packet
+	for i := range b.recent {
+		recent = append(recent, b.recent[i].packet())
+	}
+	return recent, b.admit(Control|Link, true, queue)
 }
 
 // admit adds one who looks. b.mu is held.
@@ -110,7 +116,15 @@ func (b *Board) add(p Packet) {
 	if len(b.recent) == maxKept {
 		b.recent = slices.Delete(b.recent, 0, 1)
 	}
-	b.recent = append(b.recent, p.beginning())
+	if len(b.recent) == cap(b.recent) {
+		b.recent = append(make([]memo, 0, cap(b.recent)+moreKept), b.recent...)
+	}
+	var like *ends
+	if n := len(b.recent); n > 0 {
+		like = b.recent[n-1].ends
+	}
+	p = p.beginning()
+	b.recent = append(b.recent, remember(&p, like))
 }
 
 // show hands a packet to all who want it.
