@@ -27,7 +27,7 @@ var (
 	slice    = flag.Duration("slice", 50*time.Millisecond, "how long one measurement takes")
 	rounds   = flag.Int("rounds", 1, "how often each measurement is made")
 	out      = flag.String("out", "", "file for the report; default: the test's log")
-	part     = flag.String("part", "", "the only part to run: tcp, small, latency, ipx or profile; default: all but the last")
+	part     = flag.String("part", "", "the only part to run: tcp, small, latency, ipx, profile or sizes; default: all but the last two")
 	profiles = flag.String("profiles", "", "directory for the daemons' profiles, in part profile")
 	hold     = flag.Duration("hold", 0, "how long one stream is kept up, for a look at the processes by other tools")
 	bypass   = flag.Bool("bypass", true, "have our daemons send raw GRE past the host's IP layer (daemon.gre_bypass)")
@@ -102,8 +102,11 @@ func measureIP(t *testing.T, into *table) {
 			p.run()
 		}
 	}
-	if *part == "profile" {
+	switch *part {
+	case "profile":
 		b.profile()
+	case "sizes":
+		b.sizes()
 	}
 }
 

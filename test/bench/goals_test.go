@@ -29,8 +29,8 @@ var (
 
 // quantities are the rows of the table in order, and ourPaths the order of those within.
 var (
-	quantities = []*quantity{tcpRate, cpuPerGiB, smallRate, smallLoss, addedP50, addedP99,
-		routedAlone, routedFour, routedLoss, routedCPU, bridgedAlone, bridgedFour, bridgedLoss, bridgedCPU}
+	quantities = append([]*quantity{tcpRate, cpuPerGiB, smallRate, smallLoss, addedP50, addedP99,
+		routedAlone, routedFour, routedLoss, routedCPU, bridgedAlone, bridgedFour, bridgedLoss, bridgedCPU}, sizes...)
 	ourPaths = []string{"UDP clear", "UDP AEAD", "GRE clear", "GRE AEAD", "GRE MPPE-128", "IPX clear", "IPX AEAD"}
 )
 

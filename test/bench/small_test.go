@@ -23,7 +23,7 @@ const below = 0.9
 func (b *bench) datagrams() {
 	for range *rounds {
 		for _, w := range b.ways {
-			f := b.offer(w, 0)
+			f := b.offer(w, smallLen, 0)
 			b.add(smallRate, w.name, float64(f.inTime)/f.took.Seconds())
 		}
 	}
@@ -34,7 +34,7 @@ func (b *bench) datagrams() {
 	for range *rounds {
 		for _, w := range b.ways {
 			if w.ours() || w.name == wireGuard {
-				f := b.offer(w, int(below*mark))
+				f := b.offer(w, smallLen, int(below*mark))
 				b.add(smallLoss, w.name, lost(f.sent, f.got))
 			}
 		}
@@ -50,8 +50,9 @@ type flow struct {
 	took      time.Duration // to send all
 }
 
-// offer sends datagrams at a rate, 0 being as fast as possible.
-func (b *bench) offer(w *way, rate int) (f flow) {
+// offer sends datagrams of so many octets of payload at a rate, 0 being as fast as
+// possible.
+func (b *bench) offer(w *way, payload, rate int) (f flow) {
 	b.T.Helper()
 	in := b.ListenUDP(b.HostB, w.b+":0")
 	out := b.ListenUDP(b.HostA, w.a+":0")
@@ -62,10 +63,10 @@ func (b *bench) offer(w *way, rate int) (f flow) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		receive(in, &arrived)
+		receive(in, payload, &arrived)
 	}()
 	began := time.Now()
-	f.sent = send(out, in.LocalAddr(), rate, began.Add(*slice/2))
+	f.sent = send(out, in.LocalAddr(), payload, rate, began.Add(*slice/2))
 	f.took, f.inTime = time.Since(began), int(arrived.Load())
 	lab.Wait(b.T, w.name+": a datagram arrives", func() bool { return arrived.Load() > 0 })
 	// And until nothing more does.
@@ -82,16 +83,16 @@ func (b *bench) offer(w *way, rate int) (f flow) {
 
 const batchLen = 64
 
-func messages() []ipv4.Message {
+func messages(payload int) []ipv4.Message {
 	ms := make([]ipv4.Message, batchLen)
 	for i := range ms {
-		ms[i].Buffers = [][]byte{make([]byte, smallLen)}
+		ms[i].Buffers = [][]byte{make([]byte, payload)}
 	}
 	return ms
 }
 
-func receive(c *net.UDPConn, arrived *atomic.Int64) {
-	p, ms := ipv4.NewPacketConn(c), messages()
+func receive(c *net.UDPConn, payload int, arrived *atomic.Int64) {
+	p, ms := ipv4.NewPacketConn(c), messages(payload)
 	for {
 		n, err := p.ReadBatch(ms, 0)
 		if err != nil {
@@ -103,8 +104,8 @@ func receive(c *net.UDPConn, arrived *atomic.Int64) {
 
 // send sends batches until the time has come. With a rate, it sends what is due
 // each millisecond, and never makes good for a time in which it did not run.
-func send(c *net.UDPConn, to net.Addr, rate int, until time.Time) (sent int) {
-	p, ms := ipv4.NewPacketConn(c), messages()
+func send(c *net.UDPConn, to net.Addr, payload, rate int, until time.Time) (sent int) {
+	p, ms := ipv4.NewPacketConn(c), messages(payload)
 	for i := range ms {
 		ms[i].Addr = to
 	}
