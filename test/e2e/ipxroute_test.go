@@ -171,6 +171,7 @@ func TestAutoStatic(t *testing.T) {
 	measured()
 	server.Down()
 	a.WaitService(fsName, false)
+	a.WaitNoRoute(fsInside)
 	wantAll(t, "after the server went", update(), "- network 00005EA1", "- service 0004 FS1", "2 changes")
 	b.WaitService(fsName, false)
 	if text, err := os.ReadFile(file); err != nil || strings.Contains(string(text), fsName) {

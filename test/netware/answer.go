@@ -46,7 +46,7 @@ func (s *Server) receiveRIP(a arrival) {
 		case m.Operation == rip.OpResponse && a.head.Src.Socket == ipx.SocketRIP && e.Network != s.cfg.Internal:
 			s.learn(e, a.mac)
 		case m.Operation == rip.OpRequest && (e.Network == ipx.AllNetworks || e.Network == s.cfg.Internal):
-			s.tellRoute(a.head.Src.Node, a.head.Src.Socket, a.mac, 1)
+			s.tellRoute(a.head.Src.Node, a.head.Src.Socket, a.mac)
 		}
 	}
 }
@@ -66,28 +66,46 @@ func (s *Server) receiveSAP(a arrival) {
 	}
 	switch {
 	case m.Operation == sap.OpNearestRequest && m.Type == sap.FileServer:
-		s.tellService(sap.OpNearestResponse, a.head.Src.Node, a.head.Src.Socket, a.mac, 1)
+		s.tellService(sap.OpNearestResponse, a.head.Src.Node, a.head.Src.Socket, a.mac)
 	case m.Operation == sap.OpRequest && (m.Type == sap.FileServer || m.Type == sap.AnyType && s.cfg.AnswerAll):
-		s.tellService(sap.OpResponse, a.head.Src.Node, a.head.Src.Socket, a.mac, 1)
+		s.tellService(sap.OpResponse, a.head.Src.Node, a.head.Src.Socket, a.mac)
 	}
 }
 
-func (s *Server) announceRoute() { s.tellRoute(ipx.Broadcast, ipx.SocketRIP, ipx.Broadcast, 1) }
+func (s *Server) announceRoute() { s.tellRoute(ipx.Broadcast, ipx.SocketRIP, ipx.Broadcast) }
 
 func (s *Server) announceService() {
-	s.tellService(sap.OpResponse, ipx.Broadcast, ipx.SocketSAP, ipx.Broadcast, 1)
+	s.tellService(sap.OpResponse, ipx.Broadcast, ipx.SocketSAP, ipx.Broadcast)
 }
 
 func (s *Server) askRouters() {
 	s.outside(ipx.TypeRIP, ipx.SocketRIP, ipx.Broadcast, ipx.SocketRIP, ipx.Broadcast, rip.Ask(ipx.AllNetworks).Append(nil))
 }
 
-func (s *Server) tellRoute(to ipx.Node, socket ipx.Socket, mac ipx.Node, hops uint16) {
+// tellRoute tells of the network inside, unless the server has gone down.
+func (s *Server) tellRoute(to ipx.Node, socket ipx.Socket, mac ipx.Node) {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	if !s.down {
+		s.sendRoute(to, socket, mac, 1)
+	}
+}
+
+func (s *Server) sendRoute(to ipx.Node, socket ipx.Socket, mac ipx.Node, hops uint16) {
 	m := rip.Message{Operation: rip.OpResponse, Entries: []rip.Entry{{Network: s.cfg.Internal, Hops: hops, Ticks: hops + 1}}}
 	s.outside(ipx.TypeRIP, ipx.SocketRIP, to, socket, mac, m.Append(nil))
 }
 
-func (s *Server) tellService(op sap.Operation, to ipx.Node, socket ipx.Socket, mac ipx.Node, hops uint16) {
+// tellService tells of the file server, unless it has gone down.
+func (s *Server) tellService(op sap.Operation, to ipx.Node, socket ipx.Socket, mac ipx.Node) {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	if !s.down {
+		s.sendService(op, to, socket, mac, 1)
+	}
+}
+
+func (s *Server) sendService(op sap.Operation, to ipx.Node, socket ipx.Socket, mac ipx.Node, hops uint16) {
 	m := sap.Message{Operation: op, Services: []sap.Service{{Type: sap.FileServer, Name: s.cfg.Name, Addr: s.Addr(), Hops: hops}}}
 	s.outside(ipx.TypePEP, ipx.SocketSAP, to, socket, mac, m.Append(nil))
 }

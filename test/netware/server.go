@@ -74,6 +74,9 @@ type Server struct {
 	conns []*connection
 	turn  int                 // the dialogue that a new connection is taken for first
 	ways  map[ipx.Network]way // from RIP
+
+	telling sync.Mutex // one after the other: nothing is told after Down
+	down    bool       // guarded by telling
 }
 
 // A connection is a Connection with what answering it takes.
@@ -154,10 +157,13 @@ func (s *Server) Announce() {
 }
 
 // Down tells the wire that the server goes down: its network and its service
-// are 16 hops away.
+// are 16 hops away. It says nothing else of them from then on.
 func (s *Server) Down() {
-	s.tellRoute(ipx.Broadcast, ipx.SocketRIP, ipx.Broadcast, rip.Infinity)
-	s.tellService(sap.OpResponse, ipx.Broadcast, ipx.SocketSAP, ipx.Broadcast, sap.Infinity)
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	s.down = true
+	s.sendRoute(ipx.Broadcast, ipx.SocketRIP, ipx.Broadcast, rip.Infinity)
+	s.sendService(sap.OpResponse, ipx.Broadcast, ipx.SocketSAP, ipx.Broadcast, sap.Infinity)
 }
 
 // Connections lists the clients that are connected, by number.
