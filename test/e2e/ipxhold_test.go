@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sitebridge/bridge"
+	"sitebridge/ipx"
 	"sitebridge/ipx/router"
 	"sitebridge/test/judge"
 	"sitebridge/test/lab"
@@ -40,8 +41,8 @@ type holdWorld struct {
 type routeInfo = router.RouteInfo
 
 // newHoldWorld has a server that asks a client that is silent for so long whether
-// it lives, each second and three times at most.
-func newHoldWorld(t *testing.T, silent time.Duration, keys string) *holdWorld {
+// it lives, each second and so many times at most.
+func newHoldWorld(t *testing.T, silent time.Duration, times int, keys string) *holdWorld {
 	t.Helper()
 	w := lab.New(t)
 	x := &holdWorld{World: w}
@@ -49,7 +50,7 @@ func newHoldWorld(t *testing.T, silent time.Duration, keys string) *holdWorld {
 	quick.Site = `echo = { interval = "1s", failures = 1 }`
 	x.a, x.b = w.Start(w.SiteA, quick.A()), w.Start(w.SiteB, quick.B())
 	fs := fileServer()
-	fs.Watchdog = netware.Watchdog{First: silent, Every: time.Second, Times: 3}
+	fs.Watchdog = netware.Watchdog{First: silent, Every: time.Second, Times: times}
 	x.server, _ = w.Server(w.HostA, fs)
 	x.client, x.clientOff = w.Client(w.HostB, nwFrame)
 	x.b.WaitService(fsName, true)
@@ -81,7 +82,7 @@ func (x *holdWorld) answered() uint64 {
 // Our answers keep the login, no LAN hears that anything is gone, and the client
 // goes on with its next request.
 func loginLivesThroughFlap(t *testing.T) {
-	x := newHoldWorld(t, noticed, "hold = \"60s\"\nwatchdogs = true")
+	x := newHoldWorld(t, noticed, 3, "hold = \"60s\"\nwatchdogs = true")
 	lanA, lanB := x.Capture(x.HostA, "lan"), x.Capture(x.HostB, "lan")
 	before := x.b.Site("a").Ups
 	x.cut()
@@ -113,7 +114,7 @@ func loginLivesThroughFlap(t *testing.T) {
 // holdEnds: what does not come back within hold is told as gone, and then no
 // watchdog is answered.
 func holdEnds(t *testing.T) {
-	x := newHoldWorld(t, noticed, "hold = \"10s\"\nwatchdogs = true")
+	x := newHoldWorld(t, noticed, 3, "hold = \"10s\"\nwatchdogs = true")
 	heard := x.Capture(x.HostA, "lan")
 	x.cut()
 	lab.Wait(t, "a watchdog is answered", func() bool { return x.answered() > 0 })
@@ -132,7 +133,7 @@ func holdEnds(t *testing.T) {
 // noWatchdogsByDefault: who did not ask for it does not get it: the server
 // clears the connection in spite of hold.
 func noWatchdogsByDefault(t *testing.T) {
-	x := newHoldWorld(t, time.Second, `hold = "60s"`)
+	x := newHoldWorld(t, time.Second, 3, `hold = "60s"`)
 	x.cut()
 	select {
 	case <-x.server.Dropped():
@@ -157,11 +158,14 @@ func noWatchdogsByDefault(t *testing.T) {
 // Nobody keeps it alive: neither with the tunnel up nor while it is held.
 func TestAttackX6DeadClient(t *testing.T) {
 	t.Parallel()
-	x := newHoldWorld(t, 2*time.Second, "hold = \"60s\"\nwatchdogs = true")
+	x := newHoldWorld(t, 2*time.Second, 15, "hold = \"60s\"\nwatchdogs = true")
 	x.clientOff()
-	lab.Wait(t, "the server asks the dead client", func() bool {
-		c := x.server.Connections()
-		return len(c) == 1 && c[0].Asked > 1 // so that the first question has passed our gates, with no answer
+	grave := newTap(x.World, x.HostB)
+	lab.Wait(t, "the server asks the dead client", func() bool { return len(grave.heard(ipx.ServerNode)) > 0 })
+	asked := time.Now()
+	lab.Wait(t, "the tunnel works for longer than a living client takes to answer", func() bool {
+		s := x.a.Site("b")
+		return s.Tunnel != nil && s.Tunnel.PPP.LastHeard.Sub(asked) > 6*time.Second
 	})
 	x.cut()
 	select {
