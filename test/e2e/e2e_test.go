@@ -9,6 +9,10 @@ import (
 	"sitebridge/test/lab"
 )
 
+// patient is for a site whose link a busy machine is not to lose by being slow: keys of
+// lab.Config's Site, where a test is not about how soon a silent peer is noticed.
+const patient = `echo = { interval = "10s", failures = 3 }`
+
 func TestMain(m *testing.M) {
 	lab.Quick("^(TestTwoSitesComeUp|TestDemoShowsTheMainJob)$")
 	lab.Main(m)

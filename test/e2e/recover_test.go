@@ -82,8 +82,8 @@ func TestComesBack(t *testing.T) {
 func TestShortSilence(t *testing.T) {
 	t.Parallel()
 	w := lab.New(t)
-	patient := lab.Config{Site: `echo = { interval = "5s", failures = 3 }`}
-	a, b := w.Start(w.SiteA, patient.A()), w.Start(w.SiteB, patient.B())
+	config := lab.Config{Site: patient}
+	a, b := w.Start(w.SiteA, config.A()), w.Start(w.SiteB, config.B())
 	before := b.WaitUp("a")
 	a.WaitUp("b")
 	session := w.Echo(w.HostA, w.HostB, lab.AddrB)
