@@ -12,6 +12,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -94,18 +95,20 @@ const (
 	datagramLen  = 1200
 	datagramRate = 2084 // a second
 	datagrams    = 5 * datagramRate
+	underWay     = 200 // at most
 )
 
 func TestDatagramsAtAFixedRate(t *testing.T) {
 	w := lab.New(t)
-	a, b := w.Start(w.SiteA, lab.Config{}.A()), w.Start(w.SiteB, lab.Config{}.B())
+	config := lab.Config{Site: patient}
+	a, b := w.Start(w.SiteA, config.A()), w.Start(w.SiteB, config.B())
 	a.WaitUp("b")
 	b.WaitUp("a")
 	in := w.ListenUDP(w.HostB, lab.AddrB+":9")
 	out := w.ListenUDP(w.HostA, lab.AddrA+":9")
 	to := &net.UDPAddr{IP: net.ParseIP(lab.AddrB), Port: 9}
 	receiveQueue(t, in)
-	got := make(chan int)
+	got, arrived := make(chan int), atomic.Int64{}
 	go func() {
 		seen := make(map[uint64]bool, datagrams)
 		buf := make([]byte, 2*datagramLen)
@@ -118,17 +121,19 @@ func TestDatagramsAtAFixedRate(t *testing.T) {
 				break
 			}
 			seen[binary.LittleEndian.Uint64(buf)] = true
+			arrived.Store(int64(len(seen)))
 		}
 		got <- len(seen)
 	}()
 	// At the stated rate, in groups of 10; never faster, to make good for a time
-	// in which this process did not run.
+	// in which this process did not run, nor faster than the machine can carry them.
 	datagram := make([]byte, datagramLen)
 	next := time.Now()
 	for i := range datagrams {
 		if i%10 == 0 {
 			next = next.Add(10 * time.Second / datagramRate)
 			time.Sleep(time.Until(next))
+			lab.Wait(t, "what was sent arrives", func() bool { return int64(i)-arrived.Load() < underWay })
 			if late := time.Since(next); late > 0 {
 				next = next.Add(late)
 			}
