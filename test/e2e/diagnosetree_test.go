@@ -86,8 +86,7 @@ func TestDiagnoseBehindNAT(t *testing.T) {
 		translate(t, nat, c.rules)
 		b.Run("down", "a")
 		b.Run("up", "a")
-		x := diagnosed(t, b, "a")
-		x.concludes(t, "gre_back", "TCP 1723 works, and no GRE came back", "our address 172.16.0.2 is private")
+		x := fails(t, b, "a", "gre_back", "TCP 1723 works, and no GRE came back", "our address 172.16.0.2 is private")
 		x.says(t, "nat", diagnose.Warning, "there is one before us")
 		if !strings.Contains(x.result.Do, "nf_nat_pptp") || !strings.Contains(x.result.Do, "PPTP passthrough") {
 			t.Errorf("%s: what a NAT needs is not told: %s", c.name, x.result.Do)
@@ -97,18 +96,14 @@ func TestDiagnoseBehindNAT(t *testing.T) {
 	b.Run("down", "a")
 	a.WaitSite("b", "down", notUp)
 	b.Run("up", "a")
-	b.WaitUp("a")
-	x := diagnosed(t, b, "a")
-	x.sound(t)
+	x := heals(t, b, "a")
 	x.says(t, "nat", diagnose.OK, "there is one before us", "lets GRE pass")
 
 	// UDP needs nothing of the kind.
 	translate(t, nat, hide)
 	b.Stop()
 	b = w.Start(w.SiteB, lab.Config{}.B())
-	b.WaitUp("a")
-	x = diagnosed(t, b, "a")
-	x.sound(t)
+	x = heals(t, b, "a")
 	x.says(t, "carrier", diagnose.OK, "UDP port 4754")
 	x.says(t, "nat", diagnose.OK, "there is one before us", "lets UDP pass")
 }
@@ -118,10 +113,10 @@ func TestDiagnoseBehindNAT(t *testing.T) {
 func TestDiagnoseFullTunnel(t *testing.T) {
 	t.Parallel()
 	w := lab.New(t)
-	patient := lab.Config{Site: `echo = { interval = "10s", failures = 3 }`}
-	full := patient
+	config := lab.Config{Site: patient}
+	full := config
 	full.IP = "address = \"10.255.0.2\"\npeer = \"10.255.0.1\"\nroutes = [\"0.0.0.0/0\"]"
-	a, b := w.Start(w.SiteA, patient.A()), w.Start(w.SiteB, full.B())
+	a, b := w.Start(w.SiteA, config.A()), w.Start(w.SiteB, full.B())
 	b.WaitUp("a")
 	a.WaitUp("b")
 	diagnosed(t, b, "a").sound(t)
@@ -132,10 +127,9 @@ func TestDiagnoseFullTunnel(t *testing.T) {
 
 	w.IP(w.SiteB, "route", "add", "default", "dev", "sb-a", "table", "99")
 	w.IP(w.SiteB, "rule", "add", "pref", "9", "to", lab.WANA, "lookup", "99")
-	diagnosed(t, b, "a").concludes(t, "route", "packets to 192.0.2.1 would enter the tunnel of site a")
+	fails(t, b, "a", "route", "packets to 192.0.2.1 would enter the tunnel of site a")
 	w.IP(w.SiteB, "rule", "del", "pref", "9")
-	b.WaitUp("a")
-	diagnosed(t, b, "a").sound(t)
+	heals(t, b, "a")
 }
 
 // TestDiagnoseTrust: a certificate of either end is revoked, and the list is gone.
@@ -159,8 +153,7 @@ func TestDiagnoseTrust(t *testing.T) {
 	} {
 		broken.do()
 		again(a, b)
-		x := diagnosed(t, b, "a")
-		x.concludes(t, "authentication", broken.words)
+		x := fails(t, b, "a", "authentication", broken.words)
 		if broken.name == "no list" {
 			x.says(t, "certificates", diagnose.Fault, "the revocation list cannot be used")
 		}
@@ -181,8 +174,7 @@ func TestDiagnoseEncryption(t *testing.T) {
 			a, b := w.Start(w.SiteA, theirs.Certified().A()), w.Start(w.SiteB, ours.Certified().B())
 			a.WaitSite("b", "running", anyState)
 			b.WaitSite("a", "running", anyState)
-			x := diagnosed(t, b, "a")
-			x.concludes(t, "encryption", "mppe-128")
+			x := fails(t, b, "a", "encryption", "mppe-128")
 			x.says(t, "authentication", diagnose.OK)
 		},
 		"two keys": func(t *testing.T) {
@@ -200,12 +192,7 @@ func TestDiagnoseEncryption(t *testing.T) {
 				return []lab.Packet{p}
 			})
 			x.ends[lab.B].Run("up", "a")
-			var found diagnosis
-			lab.Wait(t, "the link is there to be looked at", func() bool { // it ends, and is dialled again
-				found = diagnosed(t, x.ends[lab.B], "a")
-				return found.result.Step == "encryption"
-			})
-			found.concludes(t, "encryption", "keys differ")
+			fails(t, x.ends[lab.B], "a", "encryption", "keys differ")
 		},
 	})
 }
@@ -229,8 +216,7 @@ func TestDiagnoseNCPs(t *testing.T) {
 			a, b := w.Start(w.SiteA, lab.Config{}.A()), w.Start(w.SiteB, c.b.B())
 			a.WaitSite("b", "running", anyState)
 			b.WaitSite("a", "running", anyState)
-			x := diagnosed(t, b, "a")
-			x.concludes(t, c.step, c.words)
+			x := fails(t, b, "a", c.step, c.words)
 			x.says(t, "encryption", diagnose.OK)
 		}
 	}
