@@ -182,11 +182,19 @@ func TestAttackX5Storm(t *testing.T) {
 			l.Error("not reported")
 		}
 		chatter(8*time.Second, 10, l.a, l.b)
-		frames()
-		chatter(2*time.Second, 10, l.a, l.b)
 		// On each wire once, or once more by a bridge of somebody else; a few go
-		// round when a port is tried again just then.
-		if n := frames(); n < 80 || n > 90 && n < 160 || n > 170 {
+		// round when a port is tried again just then. Where two ends cut at the same
+		// moment, packets are missing until one has seen that, and opens again.
+		n, calm := 0, false
+		for range 5 {
+			frames()
+			chatter(2*time.Second, 10, l.a, l.b)
+			n = frames()
+			if calm = n >= 80 && n <= 90 || n >= 160 && n <= 170; calm {
+				break
+			}
+		}
+		if !calm {
 			l.Errorf("%d frames for 40 packets when the loop is cut", n)
 		}
 		l.wantTalk("after", l.a, l.b)
