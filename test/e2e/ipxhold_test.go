@@ -158,7 +158,7 @@ func noWatchdogsByDefault(t *testing.T) {
 // Nobody keeps it alive: neither with the tunnel up nor while it is held.
 func TestAttackX6DeadClient(t *testing.T) {
 	t.Parallel()
-	x := newHoldWorld(t, 2*time.Second, 15, "hold = \"60s\"\nwatchdogs = true")
+	x := newHoldWorld(t, 2*time.Second, 12, "hold = \"60s\"\nwatchdogs = true")
 	x.clientOff()
 	grave := newTap(x.World, x.HostB)
 	lab.Wait(t, "the server asks the dead client", func() bool { return len(grave.heard(ipx.ServerNode)) > 0 })
