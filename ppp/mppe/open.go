@@ -13,12 +13,12 @@ type receiver struct {
 	count  *counters
 
 	one   stream // in stateful mode the one that runs on
-	both  pair
+	four  quad
 	probe stream // of peek and finish
 
-	// Stateless mode: up to two packets that came in step, with their keys.
-	waiting [2]*packet.Buffer
-	keys    [2]key
+	// Stateless mode: up to four packets that came in step, with their keys.
+	waiting [4]*packet.Buffer
+	keys    [4]key
 	waits   int
 
 	// Stateful mode.
@@ -159,11 +159,11 @@ func (r *receiver) openFresh(pkts []*packet.Buffer) []*packet.Buffer {
 	return r.decrypt(good)
 }
 
-// wait keeps the packet that is next in order until there are two.
+// wait keeps the packet that is next in order until there are four.
 func (r *receiver) wait(good []*packet.Buffer, b *packet.Buffer) []*packet.Buffer {
 	r.next()
 	r.waiting[r.waits], r.keys[r.waits] = b, r.session
-	if r.waits++; r.waits == 2 {
+	if r.waits++; r.waits == len(r.waiting) {
 		return r.decrypt(good)
 	}
 	return good
@@ -171,18 +171,19 @@ func (r *receiver) wait(good []*packet.Buffer, b *packet.Buffer) []*packet.Buffe
 
 // decrypt opens the packets that wait.
 func (r *receiver) decrypt(good []*packet.Buffer) []*packet.Buffer {
-	switch r.waits {
-	case 1:
-		r.one.setKey(&r.keys[0])
-		r.one.xor(r.waiting[0].Bytes())
-	case 2:
-		r.both.setKeys(&r.keys[0], &r.keys[1])
-		r.both.xor(r.waiting[0].Bytes(), r.waiting[1].Bytes())
+	if r.waits == len(r.waiting) {
+		r.four.setKeys(&r.keys)
+		r.four.xor(&r.waiting)
+	} else {
+		for i, b := range r.waiting[:r.waits] {
+			r.one.setKey(&r.keys[i])
+			r.one.xor(b.Bytes())
+		}
 	}
 	for _, b := range r.waiting[:r.waits] {
 		good = r.take(good, b)
 	}
-	r.waiting, r.waits = [2]*packet.Buffer{}, 0
+	r.waiting, r.waits = [4]*packet.Buffer{}, 0
 	return good
 }
 

@@ -1,12 +1,16 @@
 package mppe
 
-import "crypto/subtle"
+import (
+	"crypto/subtle"
+
+	"sitebridge/internal/packet"
+)
 
 // RC4 is written out here because crypto/rc4 runs one stream at a time, makes a
 // new object for every key, and waits in each round for the last: what it stores
 // at j may be what the next round reads at i, so the processor holds the read
 // back. Here the read comes first and is mended in the one case of 256 where it
-// was too early. And two streams of independent keys fill each other's waits.
+// was too early. And four streams of independent keys fill each other's waits.
 
 // A permutation is the state of RC4.
 type permutation [256]uint8
@@ -62,77 +66,85 @@ func (s *permutation) xor(i, j uint8, b []byte) (uint8, uint8) {
 	return i, j
 }
 
-// A pair is two keystreams, s with j and t with l, that run in one loop.
-type pair struct {
-	s, t   permutation
-	j, l   uint8
-	ks, kt [256]uint8 // what next made
+// A quad is four keystreams that run in one loop. Each waits for what it has just
+// stored, and the others go on meanwhile, so nothing needs to be read early.
+type quad struct {
+	s  [4]permutation
+	j  [4]uint8
+	ks [4][256]uint8 // what next made
 }
 
-// setKeys is both key schedules.
-func (p *pair) setKeys(a, b *key) {
-	p.s, p.t, p.j, p.l = identity, identity, 0, 0
-	var j, l uint8
-	x, u := p.s[0], p.t[0]
+// setKeys is all key schedules.
+func (q *quad) setKeys(k *[4]key) {
+	q.s = [4]permutation{identity, identity, identity, identity}
+	q.j = [4]uint8{}
+	var j0, j1, j2, j3 uint8
 	for i := range 256 {
-		j += x + a[i&15]
-		l += u + b[i&15]
-		nextX, nextU := p.s[uint8(i+1)], p.t[uint8(i+1)]
-		p.s[i] = p.s[j]
-		p.t[i] = p.t[l]
-		p.s[j] = x
-		p.t[l] = u
-		if j == uint8(i+1) {
-			nextX = x
-		}
-		if l == uint8(i+1) {
-			nextU = u
-		}
-		x, u = nextX, nextU
+		x0 := q.s[0][i]
+		j0 += x0 + k[0][i&15]
+		q.s[0][i], q.s[0][j0] = q.s[0][j0], x0
+
+		x1 := q.s[1][i]
+		j1 += x1 + k[1][i&15]
+		q.s[1][i], q.s[1][j1] = q.s[1][j1], x1
+
+		x2 := q.s[2][i]
+		j2 += x2 + k[2][i&15]
+		q.s[2][i], q.s[2][j2] = q.s[2][j2], x2
+
+		x3 := q.s[3][i]
+		j3 += x3 + k[3][i&15]
+		q.s[3][i], q.s[3][j3] = q.s[3][j3], x3
 	}
 }
 
 // next makes n octets of each keystream. It must be called with 256 until the
 // last time, so that i is 0 when it begins.
-func (p *pair) next(n int) {
-	j, l := p.j, p.l
-	x, u := p.s[1], p.t[1]
-	for k := range p.ks[:n] {
+func (q *quad) next(n int) {
+	j0, j1, j2, j3 := q.j[0], q.j[1], q.j[2], q.j[3]
+	for k := range q.ks[0][:n] {
 		i := uint8(k + 1)
-		j += x
-		y := p.s[j]
-		nextX := p.s[i+1]
-		p.s[i], p.s[j] = y, x
-		p.ks[k] = p.s[x+y]
-		if j == i+1 {
-			nextX = x
-		}
-		x = nextX
+		x0 := q.s[0][i]
+		j0 += x0
+		y0 := q.s[0][j0]
+		q.s[0][i], q.s[0][j0] = y0, x0
+		q.ks[0][k] = q.s[0][x0+y0]
 
-		l += u
-		v := p.t[l]
-		nextU := p.t[i+1]
-		p.t[i], p.t[l] = v, u
-		p.kt[k] = p.t[u+v]
-		if l == i+1 {
-			nextU = u
-		}
-		u = nextU
+		x1 := q.s[1][i]
+		j1 += x1
+		y1 := q.s[1][j1]
+		q.s[1][i], q.s[1][j1] = y1, x1
+		q.ks[1][k] = q.s[1][x1+y1]
+
+		x2 := q.s[2][i]
+		j2 += x2
+		y2 := q.s[2][j2]
+		q.s[2][i], q.s[2][j2] = y2, x2
+		q.ks[2][k] = q.s[2][x2+y2]
+
+		x3 := q.s[3][i]
+		j3 += x3
+		y3 := q.s[3][j3]
+		q.s[3][i], q.s[3][j3] = y3, x3
+		q.ks[3][k] = q.s[3][x3+y3]
 	}
-	p.j, p.l = j, l
+	q.j = [4]uint8{j0, j1, j2, j3}
 }
 
-// xor encrypts or decrypts two packets in place. It is for fresh keys, and uses
+// xor encrypts or decrypts four packets in place. It is for fresh keys, and uses
 // them up.
-func (p *pair) xor(a, b []byte) {
+func (q *quad) xor(pkts *[4]*packet.Buffer) {
+	b := [4][]byte{pkts[0].Bytes(), pkts[1].Bytes(), pkts[2].Bytes(), pkts[3].Bytes()}
 	n := 0
-	for both := min(len(a), len(b)); both > 0; both -= n {
-		n = min(both, 256)
-		p.next(n)
-		subtle.XORBytes(a, a, p.ks[:n])
-		subtle.XORBytes(b, b, p.kt[:n])
-		a, b = a[n:], b[n:]
+	for all := min(len(b[0]), len(b[1]), len(b[2]), len(b[3])); all > 0; all -= n {
+		n = min(all, 256)
+		q.next(n)
+		for i := range b {
+			subtle.XORBytes(b[i], b[i], q.ks[i][:n])
+			b[i] = b[i][n:]
+		}
 	}
-	p.s.xor(uint8(n), p.j, a) // one of these is empty
-	p.t.xor(uint8(n), p.l, b)
+	for i := range b { // those that are longer than the shortest
+		q.s[i].xor(uint8(n), q.j[i], b[i])
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/rc4"
 	"testing"
+
+	"sitebridge/internal/packet"
 )
 
 // reference is what crypto/rc4 makes of b.
@@ -44,38 +46,41 @@ func TestStreamIsRC4(t *testing.T) {
 	}
 }
 
-func TestPairIsTwoStreams(t *testing.T) {
+func TestQuadIsFourStreams(t *testing.T) {
 	lengths := []int{0, 1, 2, 40, 255, 256, 257, 512, 700, 1400, 2048}
 	for _, n := range lengths {
 		for _, m := range lengths {
-			wantPair(t, key{byte(n), 3: 7}, key{byte(m), 9: 1}, pattern(n), pattern(m))
+			keys := [4]key{{byte(n), 3: 7}, {byte(m), 9: 1}, {5: byte(n)}, {15: byte(m)}}
+			wantQuad(t, keys, [4][]byte{pattern(n), pattern(m), pattern(1400), pattern((n + m) % 2049)})
 		}
 	}
 }
 
-func wantPair(t *testing.T, ka, kb key, a, b []byte) {
+func wantQuad(t *testing.T, keys [4]key, plain [4][]byte) {
 	t.Helper()
-	gotA, gotB := bytes.Clone(a), bytes.Clone(b)
-	var p pair
-	p.setKeys(&ka, &kb)
-	p.xor(gotA, gotB)
-	if !bytes.Equal(gotA, reference(t, ka, a)) {
-		t.Fatalf("the first of %d and %d octets differs from crypto/rc4", len(a), len(b))
+	var pkts [4]*packet.Buffer
+	for i, b := range plain {
+		pkts[i] = buffer(t, b)
 	}
-	if !bytes.Equal(gotB, reference(t, kb, b)) {
-		t.Fatalf("the second of %d and %d octets differs from crypto/rc4", len(a), len(b))
+	var q quad
+	q.setKeys(&keys)
+	q.xor(&pkts)
+	for i, b := range plain {
+		if !bytes.Equal(pkts[i].Bytes(), reference(t, keys[i], b)) {
+			t.Fatalf("stream %d of four, with %d octets, differs from crypto/rc4", i, len(b))
+		}
 	}
 }
 
-// FuzzRC4: alone, in parts and in a pair, a stream is what crypto/rc4 makes.
+// FuzzRC4: alone, in parts and with others, a stream is what crypto/rc4 makes.
 func FuzzRC4(f *testing.F) {
 	f.Add([]byte("0123456789abcdef"), []byte("fedcba9876543210"), []byte("first"), []byte("second packet"), 2)
 	f.Add(make([]byte, 16), bytes.Repeat([]byte{0xff}, 16), pattern(600), pattern(256), 255)
 	f.Fuzz(func(t *testing.T, ka, kb, a, b []byte, cut int) {
-		if len(ka) != len(key{}) || len(kb) != len(key{}) {
+		if len(ka) != len(key{}) || len(kb) != len(key{}) || max(len(a), len(b)) > 2048 {
 			return
 		}
-		wantPair(t, key(ka), key(kb), a, b)
+		wantQuad(t, [4]key{key(ka), key(kb), key(kb), key(ka)}, [4][]byte{a, b, a[:len(a)/2], b})
 		got, k := bytes.Clone(a), key(ka)
 		cut = max(0, min(cut, len(a)))
 		var c stream

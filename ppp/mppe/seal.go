@@ -11,7 +11,8 @@ type sender struct {
 	chain
 	n    uint64 // packets so far
 	one  stream
-	both pair
+	four quad
+	keys [4]key // of four
 }
 
 func (s *sender) init(start key, stateful bool) {
@@ -28,17 +29,19 @@ func (s *sender) put(b *packet.Buffer, bits header) {
 }
 
 // fresh is stateless mode: the key changes before every packet, the first one
-// too (RFC 3078, section 7.1). So the keys of two packets do not wait for the
-// bytes of either, and both are encrypted in one loop.
+// too (RFC 3078, section 7.1). So the keys of packets do not wait for the bytes of
+// others, and four are encrypted in one loop.
 func (s *sender) fresh(pkts []*packet.Buffer) {
-	for ; len(pkts) >= 2; pkts = pkts[2:] {
-		s.change()
-		first := s.session
-		s.change()
-		s.both.setKeys(&first, &s.session)
-		s.both.xor(pkts[0].Bytes(), pkts[1].Bytes())
-		s.put(pkts[0], flushed)
-		s.put(pkts[1], flushed)
+	for ; len(pkts) >= 4; pkts = pkts[4:] {
+		for i := range s.keys {
+			s.change()
+			s.keys[i] = s.session
+		}
+		s.four.setKeys(&s.keys)
+		s.four.xor((*[4]*packet.Buffer)(pkts))
+		for _, b := range pkts[:4] {
+			s.put(b, flushed)
+		}
 	}
 	for _, b := range pkts {
 		s.change()
