@@ -14,9 +14,10 @@ import (
 const (
 	// interval is how often Run looks.
 	interval = 5 * time.Second
-	// A collection of its own is worth its time where at least so many octets, and so much
+	// A collection of its own is worth its time where at least so many octets (a daemon of a
+	// few sites has 6 MiB in use, and holds twice that after a fault), and so much
 	// of what is in use, come free.
-	minSpare  = 16 << 20
+	minSpare  = 4 << 20
 	spareOver = 4 // spare > used / spareOver
 	// calm is how much may be allocated from one look to the next, as a part of what is in
 	// use: who has work to do will want the memory in a moment.
