@@ -99,6 +99,13 @@ func (a *asker) flowsSince(at time.Time) bool {
 	return !a.first.Before(at)
 }
 
+// answered reports whether question n was.
+func (a *asker) answered(n int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.got[n]
+}
+
 // faults is how many answers came twice, and how many were none.
 func (a *asker) faults() (twice, wrong, of int) {
 	a.mu.Lock()
