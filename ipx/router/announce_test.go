@@ -105,6 +105,44 @@ func TestAttachmentStarts(t *testing.T) {
 	}
 }
 
+// TestFirstWordsAreLost: a link may be open at one end a moment before it is at the other,
+// so that what is told and asked at first is lost. A change that comes later is no reason
+// to wait for the next minute; an answer is one not to ask again.
+func TestFirstWordsAreLost(t *testing.T) {
+	route := rip.Entry{Network: 0x51, Hops: 1, Ticks: 2}
+	toUs := func(p pk, socket string) pk {
+		p.to = fmt.Sprintf("00000000:%v:%s", nodeL, socket)
+		return p
+	}
+	change := ripTell(routerL, route)
+	for _, tt := range []struct {
+		name  string
+		hears []pk
+		want  string
+	}{
+		{"a change", []pk{change}, "0 R?; 0 S?; 1000 R?; 1000 S?"},
+		{"half of the answer", []pk{toUs(change, "0453")}, "0 R?; 0 S?; 1000 R?; 1000 S?"},
+		{"the answer", []pk{toUs(change, "0453"), toUs(sapTell(serverL, server("FS", 0x51, 1)), "0452")}, "0 R?; 0 S?"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			run(t, func(t *testing.T, lab *lab) {
+				lab.relink(t, Attachment{Name: "l", Kind: Link, Site: "far", Node: nodeL, Send: &lab.wireL, Exchange: ExchangeRIPSAP})
+				synctest.Wait()
+				for _, p := range tt.hears {
+					ask(lab.l, p)
+				}
+				var asked []string
+				for line := range strings.SplitSeq(timeline(&lab.wireL, 40*time.Second), "; ") {
+					if strings.HasSuffix(line, "?") {
+						asked = append(asked, line)
+					}
+				}
+				wantEqual(t, "asked", strings.Join(asked, "; "), tt.want)
+			})
+		})
+	}
+}
+
 // TestPeriodicUpdates: each minute, services half a minute after routes; another
 // period where it is set.
 func TestPeriodicUpdates(t *testing.T) {

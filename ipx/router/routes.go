@@ -105,6 +105,7 @@ func (r *Router) learnRoutes(at *Attached, h *ipx.Header, entries []rip.Entry, n
 	if by == nil {
 		return
 	}
+	at.initiation.answered[ofRoutes] = at.initiation.answered[ofRoutes] || h.Dst.Node != ipx.Broadcast
 	r.takeRoutes(at, by, entries, at.expiry(ofRoutes, by, h, now), now)
 	r.settle(now)
 }

@@ -37,6 +37,7 @@ func (r *Router) learnServices(at *Attached, h *ipx.Header, services []Service, 
 	if by == nil {
 		return
 	}
+	at.initiation.answered[ofServices] = at.initiation.answered[ofServices] || h.Dst.Node != ipx.Broadcast
 	r.takeServices(at, by, services, at.expiry(ofServices, by, h, now), now)
 	r.settle(now)
 }

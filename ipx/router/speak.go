@@ -165,6 +165,10 @@ type initiation struct {
 	due   time.Time
 	wait  time.Duration
 	times int
+	// answered says what has been told to us alone. That a peer has spoken is no answer:
+	// what came through may be a change, and all that it told at first, and our question,
+	// may have met a link that was open at one end only.
+	answered [bases]bool
 }
 
 // inquire appends the requests whose time it is.
@@ -173,7 +177,8 @@ func (a *Attached) inquire(list []saying, now time.Time) []saying {
 	if !i.asks || now.Before(i.due) {
 		return list
 	}
-	if i.times > 0 && a.cfg.Kind == Link && len(a.neighbours) > 0 { // it has spoken
+	heard := i.times > 1 && len(a.neighbours) > 0
+	if a.cfg.Kind == Link && (i.answered == [bases]bool{true, true} || heard) {
 		return a.inquireAgain(list, now)
 	}
 	list = a.questions(list)
