@@ -87,13 +87,17 @@ func (b *branch) call(ctx context.Context) error {
 	}
 	defer conn.Close()
 	local := nc.LocalAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
-	channel, err := b.f.mux.Open(netip.MustParseAddr(hubWAN), gre.ChannelConfig{Window: 64})
+	channel, err := b.f.mux.Open(netip.MustParseAddr(hubWAN), gre.ChannelConfig{Window: 64, Unpaced: true})
 	if err != nil {
 		return err
 	}
 	defer channel.Close()
-	call, err := conn.Call(ctx, control.CallRequest{ID: channel.ID(), Window: 64})
+	w := b.f.way(conn.Peer())
+	call, err := conn.Call(ctx, control.CallRequest{ID: channel.ID(), Window: 64, Subaddress: w.subaddress()})
 	if err != nil {
+		return err
+	}
+	if err := w.choose(ctx, channel, local); err != nil {
 		return err
 	}
 	var link *ppp.Link

@@ -29,12 +29,16 @@ const (
 	hubLAN, serverLAN   = "10.1.0.1", "10.1.0.2"
 )
 
+// fieldQueue is for how many octets the branches, which share one socket, have room.
+const fieldQueue = 32 << 20
+
 // A fleetConfig says what hub and branches are like.
 type fleetConfig struct {
 	branches int
 	method   string        // "aead", by EAP-TLS, or "mppe-128", by MS-CHAPv2
 	pool     bool          // all branches are callers of one site
 	nat      bool          // all branches call from one address
+	udp      bool          // GRE travels in UDP
 	echo     time.Duration // how long a link is silent before the peer is asked; 0: 10 s
 }
 
@@ -88,7 +92,12 @@ func newFleet(t *testing.T, cfg fleetConfig) *fleet {
 // everyAddress makes all addresses of a network the host's own.
 func (f *fleet) everyAddress(ns *netlab.Namespace, network string) {
 	f.t.Helper()
-	if out, err := ns.Command("ip", "route", "add", "local", network, "dev", "lo").CombinedOutput(); err != nil {
+	f.command(ns, "ip", "route", "add", "local", network, "dev", "lo")
+}
+
+func (f *fleet) command(ns *netlab.Namespace, name string, args ...string) {
+	f.t.Helper()
+	if out, err := ns.Command(name, args...).CombinedOutput(); err != nil {
 		f.t.Fatalf("%v: %s", err, out)
 	}
 }
@@ -138,11 +147,15 @@ func (f *fleet) write(name string, text []byte) {
 func (f *fleet) openField() {
 	f.t.Helper()
 	err := f.field.Do(func() error {
-		raw, err := gre.OpenRaw(gre.RawConfig{})
+		raw, err := gre.OpenRaw(gre.RawConfig{ReceiveBuffer: fieldQueue})
 		if err != nil {
 			return err
 		}
-		f.mux = gre.NewMux(raw, nil, nil)
+		udp, err := f.openUDP()
+		if err != nil {
+			return err
+		}
+		f.mux = gre.NewMux(raw, udp, nil)
 		host, err := ip.OpenHost()
 		if err != nil {
 			return err
@@ -155,9 +168,9 @@ func (f *fleet) openField() {
 		f.t.Fatal(err)
 	}
 	f.t.Cleanup(func() { f.dev.Close() })
-	if out, err := f.field.Command("ip", "route", "add", "10.2.0.0/16", "dev", "field").CombinedOutput(); err != nil {
-		f.t.Fatalf("%v: %s", err, out)
-	}
+	// A thousand interfaces would have as many queues.
+	f.command(f.field, "ip", "link", "set", "field", "txqueuelen", "50000")
+	f.command(f.field, "ip", "route", "add", "10.2.0.0/16", "dev", "field")
 }
 
 // dialAll has the branches dial from now on, until the test ends.

@@ -20,8 +20,10 @@ var (
 	out      = flag.String("out", "", "file for the report; else nothing is measured")
 	branches = flag.Int("branches", 1000, "how many branches the hub has")
 	slice    = flag.Duration("slice", 2*time.Second, "how long streams are measured")
+	warm     = flag.Duration("warm", 3*time.Second, "how long streams run before they are measured")
+	tcp      = flag.String("tcp", "cubic", "congestion control of the streams: as everywhere, whatever this machine prefers")
 	idle     = flag.Duration("idle", 20*time.Second, "how long the hub is left alone")
-	forms    = flag.String("forms", "aead,mppe-128,pool", "which hubs are measured, of aead, mppe-128, pool and nat")
+	forms    = flag.String("forms", "udp,aead,mppe-128,pool", "which hubs are measured, of udp (aead in UDP; the others are in GRE), aead, mppe-128, pool and nat")
 	down     = flag.Duration("down", 3*time.Second, "how long branches dial in vain before the hub starts")
 )
 
@@ -88,8 +90,8 @@ func TestHub(t *testing.T) {
 	fmt.Fprintf(report, "\nA hub with %d branches that dial with their back-off, for %v when it starts\n", *branches, *down)
 	fmt.Fprintf(report, "  an interface of the kernel alone takes %.0f KiB of kernel memory\n", interfaceMemory(t))
 	for _, form := range strings.Split(*forms, ",") {
-		cfg := fleetConfig{branches: *branches, method: "mppe-128", pool: form == "pool", nat: form == "nat"}
-		if form == "aead" || form == "nat" {
+		cfg := fleetConfig{branches: *branches, method: "mppe-128", pool: form == "pool", nat: form == "nat", udp: form == "udp"}
+		if form == "aead" || form == "nat" || form == "udp" {
 			cfg.method = "aead"
 		}
 		t.Run(form, func(t *testing.T) { fmt.Fprintf(report, "  %s\n%s", form, measure(t, cfg)) })

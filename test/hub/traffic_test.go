@@ -7,7 +7,10 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"sitebridge/test/lab"
 )
@@ -20,7 +23,8 @@ const port = "5001"
 func (f *fleet) serve() {
 	f.t.Helper()
 	var l net.Listener
-	if err := f.host.Do(func() (err error) { l, err = net.Listen("tcp4", ":"+port); return err }); err != nil {
+	lc := net.ListenConfig{Control: congestion}
+	if err := f.host.Do(func() (err error) { l, err = lc.Listen(f.t.Context(), "tcp4", ":"+port); return err }); err != nil {
 		f.t.Fatal(err)
 	}
 	f.t.Cleanup(func() { l.Close() })
@@ -33,6 +37,16 @@ func (f *fleet) serve() {
 			go f.answer(c)
 		}
 	}()
+}
+
+// congestion gives a socket the congestion control that is asked for.
+func congestion(_, _ string, c syscall.RawConn) (err error) {
+	if failed := c.Control(func(fd uintptr) {
+		err = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, *tcp)
+	}); failed != nil {
+		return failed
+	}
+	return err
 }
 
 func (f *fleet) answer(c net.Conn) {
@@ -73,7 +87,7 @@ func count(c net.Conn, n *atomic.Uint64) {
 
 // connect opens TCP through a branch's tunnel to the server behind the hub.
 func (f *fleet) connect(ctx context.Context, b *branch) (c net.Conn, err error) {
-	d := net.Dialer{Timeout: 20 * time.Second, LocalAddr: &net.TCPAddr{IP: b.host().AsSlice()}}
+	d := net.Dialer{Timeout: 20 * time.Second, LocalAddr: &net.TCPAddr{IP: b.host().AsSlice()}, Control: congestion}
 	err = f.field.Do(func() error {
 		c, err = d.DialContext(ctx, "tcp4", net.JoinHostPort(b.server().String(), port))
 		return err
@@ -120,7 +134,7 @@ func (f *fleet) wantEcho(b *branch) {
 }
 
 // rate measures streams over the branches given, in Mbit/s and hub's CPU seconds per
-// GiB, for so long after they had as long to begin.
+// GiB, for so long after they had their time to begin.
 func (f *fleet) rate(branches []*branch, down bool, slice time.Duration) (mbit, cpu float64) {
 	f.t.Helper()
 	ctx, cancel := context.WithCancel(f.t.Context())
@@ -133,7 +147,7 @@ func (f *fleet) rate(branches []*branch, down bool, slice time.Duration) (mbit, 
 			}
 		})
 	}
-	time.Sleep(slice)
+	time.Sleep(*warm)
 	began, was, used := time.Now(), f.received.Load(), cpuTime(f.t, f.daemon.Pid())
 	time.Sleep(slice)
 	octets := float64(f.received.Load() - was)
