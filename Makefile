@@ -4,7 +4,8 @@
 # make package  dist/*.deb for amd64 and arm64; VERSION=1.2.3 names another version
 # make fuzz   each fuzz test for FUZZTIME (10m); what one finds stays in its testdata
 # make bench  two daemons beside wireguard-go, tinc and OpenVPN; PART=tcp or hub runs one
-# make flake  the namespace suite RUNS times (50), JOBS copies at once (2), until one fails
+# make flake  the namespace suite RUNS times (50), JOBS copies at once (2), until one fails;
+#             RACE=0 leaves the race detector out
 # make reliability  what each fault costs: writes the table of docs/reliability.md
 # make soak   a hub and branches under traffic and faults for TIME (10m), to bin/soak.svg
 # make reconnects  a thousand calls end under traffic, one after the other
