@@ -159,7 +159,7 @@ func (tr *traffic) fetch() {
 	tr.each(fetchEvery, func() {
 		i, n, file := chance.IntN(len(all)), 1+chance.IntN(fetchMost), chance.Uint64()
 		from, to := all[i], all[(i+1+chance.IntN(len(all)-1))%len(all)]
-		if !tr.busy() {
+		if !tr.busy() && tr.fetched() { // a short run may be over before the quiet is
 			return
 		}
 		begun, err := transfer(from, to, file, n)
@@ -177,6 +177,13 @@ func (tr *traffic) fetch() {
 		}
 		tr.began++
 	})
+}
+
+// fetched reports whether a file has come whole.
+func (tr *traffic) fetched() bool {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.whole > 0
 }
 
 // hush ends all that is said, but not the sessions.
