@@ -92,10 +92,10 @@ func main() {
 		fmt.Fprintln(os.Stderr, "sitebridge:", bridge.BecomeHook(os.Args[2:]))
 		os.Exit(exitFailed)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := dispatch(&env{ctx, os.Stdout, os.Stderr, dropPrivileges, kernelWires{}, nil}, os.Args[1:])
-	stop()
-	os.Exit(code)
+	// To the very end: who asks twice must not have a daemon that has put everything
+	// back end by the signal, as if it had not.
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	os.Exit(dispatch(&env{ctx, os.Stdout, os.Stderr, dropPrivileges, kernelWires{}, nil}, os.Args[1:]))
 }
 
 // dispatch finds the command that args begin with.
