@@ -44,10 +44,14 @@ func (b *branch) name() string { return fmt.Sprintf("b%04d", b.n) }
 // LAN, of its host there, and of the host behind the hub that it alone speaks to, by
 // which the fleet's interface knows whose a packet is.
 func (b *branch) outer() netip.Addr { return b.addr(198, 18) }
-func (b *branch) inner() netip.Addr { return b.addr(10, 254) }
 func (b *branch) lan() netip.Prefix { return netip.PrefixFrom(b.host(), 24).Masked() }
 func (b *branch) host() netip.Addr {
 	return netip.AddrFrom4([4]byte{10, byte(64 + b.n>>8), byte(b.n), 2})
+}
+
+// A caller of a pool gets no address that ends with 0 or 255.
+func (b *branch) inner() netip.Addr {
+	return netip.AddrFrom4([4]byte{10, 254, byte(b.n / 250), byte(1 + b.n%250)})
 }
 func (b *branch) server() netip.Addr { return b.addr(10, 2) }
 
